@@ -1,0 +1,191 @@
+// Package broadcaster keeps the last lines of a stream of bytes and hands them,
+// and all that follows, to any number of readers.
+//
+// One writer feeds a [Broadcaster]; each reader has a [Cursor] into the same
+// bytes. Backlog and live output are one thing seen from two positions, so
+// nothing can be lost or doubled between them, and a reader costs no more
+// memory than its position. The writer never waits for a reader: one that is
+// too slow finds its position gone and gets a single [Reset] that says how much
+// it missed.
+//
+// The package knows no network and no escape sequences.
+package broadcaster
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"sync"
+	"time"
+)
+
+const (
+	// DefaultLines and DefaultBytes are what a zero [Options] keeps.
+	DefaultLines = 10_000
+	DefaultBytes = 8 << 20
+
+	// publishInterval is how long output may wait for company. A browser draws
+	// 60 times a second, and each chunk costs a system call a viewer: fewer and
+	// larger chunks are what makes a broadcast cheap.
+	publishInterval = 16 * time.Millisecond
+	// publishBytes is how much may wait; more is published at once.
+	publishBytes = 64 << 10
+)
+
+// ErrClosed is returned by writes after [Broadcaster.Close].
+var ErrClosed = errors.New("broadcaster is closed")
+
+// Options says how much a [Broadcaster] keeps. The zero value is the default.
+type Options struct {
+	Lines int // lines kept at the most; an unfinished last line counts as one
+	Bytes int // bytes kept at the most, whatever the lines are
+}
+
+// Resize is an event: from here on the terminal has Cols columns and Rows rows.
+type Resize struct{ Cols, Rows int }
+
+// Exit is an event: the source has ended. Signal is the name of the signal that
+// ended it ("SIGKILL"), else empty; Code is then 128 plus its number.
+type Exit struct {
+	Code     int
+	Signal   string
+	Duration time.Duration
+}
+
+// Stamp says that the output from Offset on was published at UnixMilli, in
+// milliseconds since 1970.
+type Stamp struct{ Offset, UnixMilli int64 }
+
+// Stats describes what is kept: the bytes from Start to End (offsets from the
+// first byte ever written), of which the first is in line Line (from 1).
+type Stats struct {
+	Start, End  int64
+	Line, Lines int64
+}
+
+// A Broadcaster is an [io.Writer] whose output any number of cursors follow.
+// All its methods may be called concurrently; bytes keep the order of the calls.
+type Broadcaster struct {
+	epoch string
+
+	mu        sync.Mutex
+	ring      ring
+	wake      chan struct{} // closed and renewed when something is published
+	awaited   bool          // somebody holds wake
+	published time.Time     // when the last chunk was
+	timer     *time.Timer   // publishes what waits; nil until first needed
+	armed     bool          // timer is running
+	closed    bool
+}
+
+// New returns a Broadcaster with a new epoch.
+func New(o Options) *Broadcaster {
+	if o.Lines <= 0 {
+		o.Lines = DefaultLines
+	}
+	if o.Bytes <= 0 {
+		o.Bytes = DefaultBytes
+	}
+	id := make([]byte, 16)
+	rand.Read(id) // never fails: it ends the program instead
+	return &Broadcaster{
+		epoch: hex.EncodeToString(id),
+		ring:  ring{maxLines: int64(o.Lines), maxBytes: int64(o.Bytes), blockSize: blockSize},
+		wake:  make(chan struct{}),
+	}
+}
+
+// Epoch returns 128 random bits in hexadecimal that name this stream: offsets
+// mean nothing in another.
+func (b *Broadcaster) Epoch() string { return b.epoch }
+
+// Write copies p into the ring and returns; it never waits for a reader. Readers
+// see p at once if nothing was published in the last 16 ms, else at the end of
+// those, or as soon as 64 KiB wait. It fails only after Close.
+func (b *Broadcaster) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return 0, ErrClosed
+	}
+	n := len(p)
+	for len(p) > 0 {
+		p = p[b.ring.append(p):]
+		if b.ring.pending() >= publishBytes {
+			b.publish()
+		}
+	}
+	if b.ring.pending() == 0 || b.armed {
+		return n, nil
+	}
+	if wait := publishInterval - time.Since(b.published); wait > 0 {
+		b.arm(wait)
+	} else {
+		b.publish()
+	}
+	return n, nil
+}
+
+// Emit puts a [Resize] or an [Exit] behind all output written so far, and
+// publishes both at once. After Close it does nothing.
+func (b *Broadcaster) Emit(event any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return
+	}
+	b.publish()
+	b.ring.emit(event)
+}
+
+// Close publishes what waits and ends the stream: cursors give what is left, then
+// [io.EOF]. New cursors still get the backlog. It may be called more than once.
+func (b *Broadcaster) Close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return
+	}
+	b.closed = true
+	b.publish()
+}
+
+// Stats returns what is kept now.
+func (b *Broadcaster) Stats() Stats {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r := &b.ring
+	return Stats{Start: r.start, End: r.end, Line: r.startLine + 1, Lines: r.lines()}
+}
+
+// publish shows readers all that was written. mu must be held.
+func (b *Broadcaster) publish() {
+	if b.armed {
+		b.timer.Stop()
+		b.armed = false
+	}
+	b.published = time.Now()
+	b.ring.publish(b.published)
+	if b.awaited {
+		close(b.wake)
+		b.wake = make(chan struct{})
+		b.awaited = false
+	}
+}
+
+// arm makes publish happen after d. The timer's goroutine ends by itself; after
+// Close it finds nothing to do. mu must be held.
+func (b *Broadcaster) arm(d time.Duration) {
+	b.armed = true
+	if b.timer != nil {
+		b.timer.Reset(d)
+		return
+	}
+	b.timer = time.AfterFunc(d, func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if b.armed {
+			b.publish()
+		}
+	})
+}

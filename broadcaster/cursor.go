@@ -1,0 +1,156 @@
+package broadcaster
+
+import (
+	"context"
+	"io"
+	"slices"
+	"sort"
+)
+
+// An Item is the next thing at a cursor: exactly one of Data, Event and Reset.
+type Item struct {
+	Data  []byte // output; shared by all readers, never to be changed
+	Event any    // a [Resize] or an [Exit]
+	Reset *Start // the cursor fell out of the ring and goes on here
+}
+
+// Start tells where a cursor begins, or goes on after a gap.
+type Start struct {
+	Offset  int64   // of the next byte, from the first ever written
+	Line    int64   // number of the line that byte is in, from 1
+	Resumed bool    // the next byte is the one that was asked for
+	Size    Resize  // of the terminal at Offset; zero if none was told
+	Stamps  []Stamp // for the lines from Offset on
+
+	SkippedLines, SkippedBytes int64 // missing before Offset, in a Reset
+}
+
+// A Cursor is one reader's position in a stream. It has no resources to give
+// back. Unlike those of a [Broadcaster], its methods may not be called
+// concurrently.
+type Cursor struct {
+	b      *Broadcaster
+	offset int64
+	line   int64 // newlines before offset
+	mark   int64 // number of the last mark seen
+}
+
+// Open returns a cursor at the start of the last lines lines kept; of all of them
+// if lines is negative.
+func (b *Broadcaster) Open(lines int) (*Cursor, Start) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.open(lines)
+}
+
+// Resume returns a cursor at offset if epoch is this stream's and that byte is
+// still kept or the very next one; else what Open returns.
+func (b *Broadcaster) Resume(epoch string, offset int64, lines int) (*Cursor, Start) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if epoch != b.epoch || offset < b.ring.start || offset > b.ring.end {
+		return b.open(lines)
+	}
+	c := &Cursor{b: b}
+	start := c.moveTo(offset)
+	start.Resumed = true
+	return c, start
+}
+
+func (b *Broadcaster) open(lines int) (*Cursor, Start) {
+	offset := b.ring.start
+	if lines >= 0 {
+		offset = b.ring.back(int64(lines))
+	}
+	c := &Cursor{b: b}
+	return c, c.moveTo(offset)
+}
+
+// moveTo puts the cursor at offset, which must be kept, behind the sizes told
+// there: Start has the last of them. An Exit there is still to come, since a
+// reader that asks again may not have seen it. b.mu must be held.
+func (c *Cursor) moveTo(offset int64) Start {
+	r := &c.b.ring
+	c.offset, c.line = offset, r.lineAt(offset)
+	for _, m := range r.marks {
+		if _, ok := m.event.(Resize); m.offset > offset || !ok {
+			break
+		}
+		c.mark = m.number
+	}
+	first := sort.Search(len(r.stamps), func(i int) bool { return r.stamps[i].Offset > offset })
+	return Start{
+		Offset: offset,
+		Line:   c.line + 1,
+		Size:   r.sizeAt(offset),
+		Stamps: slices.Clone(r.stamps[max(first-1, 0):]),
+	}
+}
+
+// Poll returns what follows at the cursor. If that is yet to come, it returns a
+// channel that is closed as soon as Poll is worth calling again. The error is
+// [io.EOF] after the last item of a closed stream, and nothing else.
+func (c *Cursor) Poll() (Item, <-chan struct{}, error) {
+	b, r := c.b, &c.b.ring
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c.offset < r.oldest() {
+		offset, line := c.offset, c.line
+		start := c.moveTo(r.start)
+		start.SkippedBytes, start.SkippedLines = c.offset-offset, c.line-line
+		return Item{Reset: &start}, nil, nil
+	}
+	end := r.end
+	if i := sort.Search(len(r.marks), func(i int) bool { return r.marks[i].number > c.mark }); i < len(r.marks) {
+		m := r.marks[i]
+		if m.offset == c.offset {
+			c.mark = m.number
+			return Item{Event: m.event}, nil, nil
+		}
+		end = m.offset
+	}
+	if c.offset < end {
+		return Item{Data: c.advance(end)}, nil, nil
+	}
+	if b.closed {
+		return Item{}, nil, io.EOF
+	}
+	b.awaited = true
+	return Item{}, b.wake, nil
+}
+
+// advance returns the bytes from the cursor to end, or to the end of the block,
+// and moves behind them. b.mu must be held.
+func (c *Cursor) advance(end int64) []byte {
+	r := &c.b.ring
+	i := r.find(c.offset)
+	k := r.blocks[i]
+	end = min(end, k.end())
+	data := k.data[c.offset-k.offset : end-k.offset : end-k.offset]
+	c.offset = end
+	switch {
+	case end == r.end:
+		c.line = r.endLine
+	case end == k.end():
+		c.line = r.blocks[i+1].line
+	default: // at a mark
+		c.line = r.lineAt(end)
+	}
+	return data
+}
+
+// Next is Poll for a reader that has nothing else to wait for. The error is
+// [io.EOF] or ctx's.
+func (c *Cursor) Next(ctx context.Context) (Item, error) {
+	for {
+		item, wait, err := c.Poll()
+		if wait == nil {
+			return item, err
+		}
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return Item{}, ctx.Err()
+		}
+	}
+}

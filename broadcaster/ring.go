@@ -1,0 +1,234 @@
+package broadcaster
+
+import (
+	"bytes"
+	"sort"
+	"time"
+	"unicode/utf8"
+)
+
+const (
+	// blockSize is the size of the ring's blocks, and with that the most that a
+	// cursor gives at a time.
+	blockSize = 64 << 10
+	// grace is how far behind the ring's start output stays readable for cursors
+	// that are already under way. Without it, whoever joins during a flood would
+	// fall out at once: the start moves on while its first chunk is being sent.
+	grace = 1 << 20
+)
+
+var newline = []byte{'\n'}
+
+// A block is a run of the stream that is filled once, from its front, and never
+// changed: readers keep slices of it without a lock.
+type block struct {
+	offset int64  // of the first byte, from the stream's first
+	line   int64  // newlines before it
+	data   []byte // has its whole capacity from the start
+}
+
+func (k *block) end() int64 { return k.offset + int64(len(k.data)) }
+
+// A mark is an event and its place, behind the byte before offset. Marks are
+// numbered from 1.
+type mark struct {
+	number int64
+	offset int64
+	event  any
+}
+
+// A ring holds the end of a stream. Bytes are appended, then published together;
+// only published ones count. Its owner guards it.
+type ring struct {
+	maxLines, maxBytes int64
+	blockSize          int
+
+	blocks   []*block
+	written  int64 // bytes appended, ever
+	newlines int64 // among them
+	last     byte  // of them
+
+	start, end         int64 // the bytes kept, all published
+	startLine, endLine int64 // newlines before them
+	begun              int64 // lines begun before end
+
+	size     Resize // in force before the first of marks
+	marks    []mark
+	numbered int64 // marks made, ever
+	stamps   []Stamp
+}
+
+// append copies as much of p as fits the last block, or a new one where that is
+// full, and returns how much that was.
+func (r *ring) append(p []byte) int {
+	n := len(r.blocks)
+	if n == 0 || len(r.blocks[n-1].data) == r.blockSize {
+		r.blocks = append(r.blocks, &block{r.written, r.newlines, make([]byte, 0, r.blockSize)})
+		n++
+	}
+	k := r.blocks[n-1]
+	p = p[:min(len(p), r.blockSize-len(k.data))]
+	k.data = append(k.data, p...)
+	r.written += int64(len(p))
+	r.newlines += int64(bytes.Count(p, newline))
+	r.last = p[len(p)-1]
+	return len(p)
+}
+
+// pending returns how many bytes wait to be published.
+func (r *ring) pending() int64 { return r.written - r.end }
+
+// lines returns how many are kept, the unfinished last one included.
+func (r *ring) lines() int64 { return r.begun - r.startLine }
+
+// publish makes what was appended part of what is kept, and evicts what is over
+// the limits.
+func (r *ring) publish(now time.Time) {
+	if r.pending() == 0 {
+		return
+	}
+	begun := r.newlines
+	if r.last != '\n' {
+		begun++
+	}
+	// Stamps are there for the lines' times: only where a line begins.
+	ms := now.UnixMilli()
+	if n := len(r.stamps); begun > r.begun && (n == 0 || r.stamps[n-1].UnixMilli != ms) {
+		r.stamps = append(r.stamps, Stamp{r.end, ms})
+	}
+	r.end, r.endLine, r.begun = r.written, r.newlines, begun
+	if low := r.end - r.maxBytes; low > r.start {
+		r.start = r.lineFrom(low)
+		r.startLine = r.lineAt(r.start)
+	}
+	if over := r.lines() - r.maxLines; over > 0 {
+		r.start = r.skip(r.start, over)
+		r.startLine += over
+	}
+	r.forget()
+}
+
+// emit places an event behind what is published. Of several sizes with no output
+// between them only the last is kept, so a terminal being dragged to a new size
+// costs nothing.
+func (r *ring) emit(event any) {
+	if n := len(r.marks); n > 0 && r.marks[n-1].offset == r.end {
+		_, was := r.marks[n-1].event.(Resize)
+		_, is := event.(Resize)
+		if was && is {
+			r.marks = r.marks[:n-1]
+		}
+	}
+	r.numbered++
+	r.marks = append(r.marks, mark{r.numbered, r.end, event})
+}
+
+// forget drops what neither a joiner nor a cursor within grace can reach.
+func (r *ring) forget() {
+	for len(r.blocks) > 1 && r.blocks[1].offset <= r.start-grace {
+		r.blocks[0] = nil
+		r.blocks = r.blocks[1:]
+	}
+	for len(r.marks) > 0 && r.marks[0].offset < r.oldest() {
+		if size, ok := r.marks[0].event.(Resize); ok {
+			r.size = size
+		}
+		r.marks = r.marks[1:]
+	}
+	for len(r.stamps) > 1 && r.stamps[1].Offset <= r.start {
+		r.stamps = r.stamps[1:]
+	}
+}
+
+// oldest returns the offset of the first byte that a cursor can still read.
+func (r *ring) oldest() int64 {
+	if len(r.blocks) == 0 {
+		return 0
+	}
+	return r.blocks[0].offset
+}
+
+// find returns the index of the block that holds the byte at offset, or of the
+// last one where that byte is yet to come. There must be a block.
+func (r *ring) find(offset int64) int {
+	return sort.Search(len(r.blocks)-1, func(i int) bool { return offset < r.blocks[i].end() })
+}
+
+// lineAt returns the number of newlines before offset, which must be readable.
+func (r *ring) lineAt(offset int64) int64 {
+	if len(r.blocks) == 0 {
+		return 0
+	}
+	k := r.blocks[r.find(offset)]
+	return k.line + int64(bytes.Count(k.data[:offset-k.offset], newline))
+}
+
+// skip returns the offset behind the n-th newline from offset on. There must be
+// that many.
+func (r *ring) skip(offset, n int64) int64 {
+	target := r.lineAt(offset) + n
+	// The newline sought is in the last block that begins with fewer than target.
+	i := sort.Search(len(r.blocks), func(i int) bool { return r.blocks[i].line >= target }) - 1
+	k := r.blocks[i]
+	at, line := 0, k.line
+	if k.offset < offset {
+		at, line = int(offset-k.offset), target-n
+	}
+	for ; line < target; line++ {
+		at += bytes.IndexByte(k.data[at:], '\n') + 1
+	}
+	return k.offset + int64(at)
+}
+
+// lineFrom returns the first line start at low or behind it. Where there is none
+// before the end, as in a progress bar or a line longer than the ring, it is low
+// itself, moved on to the start of a character.
+func (r *ring) lineFrom(low int64) int64 {
+	if low == 0 {
+		return 0
+	}
+	for offset := low - 1; offset < r.end-1; {
+		k := r.blocks[r.find(offset)]
+		if i := bytes.IndexByte(k.data[offset-k.offset:], '\n'); i >= 0 {
+			if next := offset + int64(i) + 1; next < r.end {
+				return next
+			}
+			break
+		}
+		offset = k.end()
+	}
+	for range utf8.UTFMax - 1 {
+		k := r.blocks[r.find(low)]
+		if low == r.end || utf8.RuneStart(k.data[low-k.offset]) {
+			break
+		}
+		low++
+	}
+	return low
+}
+
+// back returns the start of the n-th last line kept, or start if there are not
+// as many.
+func (r *ring) back(n int64) int64 {
+	if n == 0 {
+		return r.end
+	}
+	if over := r.lines() - n; over > 0 {
+		return r.skip(r.start, over)
+	}
+	return r.start
+}
+
+// sizeAt returns the terminal's size in force at offset; zero if none was told.
+func (r *ring) sizeAt(offset int64) Resize {
+	size := r.size
+	for _, m := range r.marks {
+		if m.offset > offset {
+			break
+		}
+		if s, ok := m.event.(Resize); ok {
+			size = s
+		}
+	}
+	return size
+}
