@@ -1,0 +1,23 @@
+//go:build !unix
+
+package ptyproc
+
+import (
+	"errors"
+	"io"
+	"syscall"
+)
+
+// A Proc is a running command. On this system there can be none yet.
+type Proc struct{}
+
+// Start fails: there is no PTY on this system yet.
+func Start(Options) (*Proc, error) {
+	return nil, errors.New("running a command is not supported on this system yet")
+}
+
+func (*Proc) Run(io.Writer) Status      { panic("no command runs") }
+func (*Proc) Write([]byte) (int, error) { panic("no command runs") }
+func (*Proc) Resize(int, int) error     { panic("no command runs") }
+func (*Proc) Signal(syscall.Signal)     { panic("no command runs") }
+func (*Proc) SuspendKey() (byte, bool)  { panic("no command runs") }

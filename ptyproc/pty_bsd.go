@@ -1,0 +1,36 @@
+//go:build unix && !linux
+
+package ptyproc
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	pollable   = false
+	getTermios = unix.TIOCGETA
+)
+
+// awaitDrained returns when the reader has taken all the command's output, at the
+// latest after drainTime: macOS throws away what is unread when the last slave is
+// closed.
+func (p *Proc) awaitDrained(read <-chan struct{}) {
+	deadline := time.Now().Add(drainTime)
+	for time.Now().Before(deadline) {
+		waiting := 0
+		control(p.slave, func(fd int) (err error) {
+			waiting, err = unix.IoctlGetInt(fd, unix.TIOCOUTQ)
+			return err
+		})
+		select {
+		case <-read:
+			return
+		case <-time.After(time.Millisecond):
+		}
+		if waiting == 0 {
+			return
+		}
+	}
+}
