@@ -8,3 +8,8 @@ require (
 	golang.org/x/sys v0.49.0
 	golang.org/x/term v0.47.0
 )
+
+require (
+	github.com/coder/websocket v1.8.15 // indirect
+	golang.org/x/text v0.43.0 // indirect
+)

@@ -1,0 +1,60 @@
+package server
+
+import (
+	"sync"
+	"time"
+)
+
+// tellInterval is the least time between two tellings of the number of viewers.
+const tellInterval = time.Second
+
+// An audience counts viewers and tells them how many they are. Its timer ends
+// with close.
+type audience struct {
+	mu      sync.Mutex
+	n       int
+	told    int
+	changed chan struct{} // closed and renewed when told becomes n
+	at      time.Time     // when that was
+	timer   *time.Timer   // runs while n is not told
+	closed  bool
+}
+
+func newAudience() *audience { return &audience{changed: make(chan struct{})} }
+
+// add counts delta viewers more.
+func (a *audience) add(delta int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.n += delta
+	if a.timer == nil && !a.closed {
+		a.timer = time.AfterFunc(max(tellInterval-time.Since(a.at), 0), a.tell)
+	}
+}
+
+func (a *audience) tell() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.timer = nil
+	if a.n != a.told && !a.closed {
+		a.told, a.at = a.n, time.Now()
+		close(a.changed)
+		a.changed = make(chan struct{})
+	}
+}
+
+// count returns how many there are now.
+func (a *audience) count() (int, <-chan struct{}) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.n, a.changed
+}
+
+func (a *audience) close() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.closed = true
+	if a.timer != nil {
+		a.timer.Stop()
+	}
+}

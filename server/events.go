@@ -1,0 +1,88 @@
+package server
+
+import (
+	"encoding/json"
+
+	"wsrun/broadcaster"
+)
+
+// The events of wsrun.v1, as docs/protocol.md describes them. Times are in
+// milliseconds, since 1970 where they are points.
+
+type helloEvent struct {
+	Event   string     `json:"event"`
+	Epoch   string     `json:"epoch"`
+	Offset  int64      `json:"offset"`
+	Line    int64      `json:"line"`
+	Resumed bool       `json:"resumed"`
+	Prelude string     `json:"prelude"`
+	Times   [][2]int64 `json:"times"`
+	Title   string     `json:"title"`
+	Command []string   `json:"command"`
+	Started int64      `json:"started"`
+	Now     int64      `json:"now"`
+	Cols    int        `json:"cols"`
+	Rows    int        `json:"rows"`
+	State   string     `json:"state"`
+	Viewers int        `json:"viewers"`
+}
+
+type resetEvent struct {
+	Event        string     `json:"event"`
+	Offset       int64      `json:"offset"`
+	Line         int64      `json:"line"`
+	SkippedLines int64      `json:"skippedLines"`
+	SkippedBytes int64      `json:"skippedBytes"`
+	Prelude      string     `json:"prelude"`
+	Times        [][2]int64 `json:"times"`
+}
+
+type resizeEvent struct {
+	Event string `json:"event"`
+	Cols  int    `json:"cols"`
+	Rows  int    `json:"rows"`
+}
+
+type exitEvent struct {
+	Event      string `json:"event"`
+	Code       int    `json:"code"`
+	Signal     string `json:"signal"`
+	DurationMs int64  `json:"durationMs"`
+}
+
+type viewersEvent struct {
+	Event string `json:"event"`
+	N     int    `json:"n"`
+}
+
+type pingEvent struct {
+	Event string `json:"event"`
+}
+
+func newResetEvent(s broadcaster.Start) resetEvent {
+	return resetEvent{"reset", s.Offset, s.Line, s.SkippedLines, s.SkippedBytes, "", times(s.Stamps)}
+}
+
+func newResizeEvent(s broadcaster.Resize) resizeEvent { return resizeEvent{"resize", s.Cols, s.Rows} }
+
+func newExitEvent(e broadcaster.Exit) *exitEvent {
+	return &exitEvent{"exit", e.Code, e.Signal, e.Duration.Milliseconds()}
+}
+
+// times returns stamps as [[offset, ms], …], which is never null.
+func times(stamps []broadcaster.Stamp) [][2]int64 {
+	t := make([][2]int64, len(stamps))
+	for i, s := range stamps {
+		t[i] = [2]int64{s.Offset, s.UnixMilli}
+	}
+	return t
+}
+
+// encode returns the JSON of an event, which is made of nothing that can fail.
+func encode(event any) []byte {
+	b, err := json.Marshal(event)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}

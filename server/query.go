@@ -1,0 +1,47 @@
+package server
+
+import (
+	"fmt"
+	"net/url"
+	"strconv"
+)
+
+// A query is what a URL says about the stream's form.
+type query struct {
+	lines  int    // of backlog; negative means all
+	follow bool   // text only: go on with what comes
+	format string // "", "text" or "raw"
+	epoch  string // with offset: where to resume
+	offset int64
+}
+
+func parseQuery(v url.Values) (query, error) {
+	q := query{lines: -1, format: v.Get("format"), epoch: v.Get("epoch"), offset: -1}
+	bad := func(name, want string) (query, error) {
+		return query{}, fmt.Errorf("bad %s=%q: want %s", name, v.Get(name), want)
+	}
+	if n := v.Get("n"); n != "" && n != "all" {
+		lines, err := strconv.ParseUint(n, 10, 31)
+		if err != nil {
+			return bad("n", "a number of lines or all")
+		}
+		q.lines = int(lines)
+	}
+	switch v.Get("tail") {
+	case "", "0", "false":
+	case "1", "true":
+		q.follow = true
+	default:
+		return bad("tail", "1 or 0")
+	}
+	if q.format != "" && q.format != "text" && q.format != "raw" {
+		return bad("format", "text or raw")
+	}
+	if v.Has("offset") {
+		var err error
+		if q.offset, err = strconv.ParseInt(v.Get("offset"), 10, 64); err != nil || q.offset < 0 {
+			return bad("offset", "a number of bytes")
+		}
+	}
+	return q, nil
+}

@@ -1,0 +1,363 @@
+package server
+
+import (
+	"bytes"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/width"
+)
+
+const (
+	// maxCells is the longest line that is resolved, in cells; a longer one is
+	// given out in pieces, so that a stream without line ends costs no memory.
+	maxCells = 64 << 10
+	// maxParam keeps a sequence's number from being used to make us work.
+	maxParam = maxCells
+	tabWidth = 8
+)
+
+// A cell is one column of a line. A character of two columns, and a tab, has
+// cells with an r of 0 behind it.
+type cell struct {
+	r     rune
+	marks string // combining characters
+}
+
+var blank = cell{r: ' '}
+
+// Where a resolver is in an escape sequence (ECMA-48, section 5).
+type escape int
+
+const (
+	ground       escape = iota
+	escaped             // behind ESC
+	intermediate        // behind ESC and an intermediate byte
+	control             // in a control sequence, CSI
+	text                // in OSC, DCS, APC, PM or SOS
+	textEscaped         // behind ESC in one of them
+)
+
+// A resolver turns a terminal's output into lines of text: without escape
+// sequences, and with only what is left where carriage returns, backspaces and
+// movements within the line wrote over text. Its zero value, with emit set, is
+// ready.
+type resolver struct {
+	// emit gets a line without its end, and the number of bytes written up to and
+	// with that end. whole is false for a piece of a line that goes on. The line
+	// is only valid during the call.
+	emit func(line []byte, offset int64, whole bool)
+
+	offset int64
+	text   utf8Text
+	line   []cell
+	col    int
+	state  escape
+	params [2]int // the first two numbers of a control sequence
+	param  int    // index of the one being read
+	odd    bool   // the control sequence has a prefix or an intermediate byte
+	out    []byte
+}
+
+// write resolves p.
+func (v *resolver) write(p []byte) {
+	for len(p) > 0 {
+		i := bytes.IndexByte(p, '\n') + 1
+		if i == 0 {
+			i = len(p)
+		}
+		v.offset += int64(i)
+		v.segment(p[:i])
+		p = p[i:]
+	}
+}
+
+// finish gives out the unfinished last line, if there is one.
+func (v *resolver) finish() {
+	v.runes(v.text.flush())
+	if len(v.line) > 0 {
+		v.give(false)
+	}
+}
+
+// segment resolves a piece that may have a newline at its end.
+func (v *resolver) segment(p []byte) {
+	if line, ok := bytes.CutSuffix(p, []byte("\n")); ok && v.state == ground && v.col == 0 && len(v.line) == 0 && len(v.text.cut) == 0 {
+		if line = bytes.TrimRight(line, "\r"); isPlain(line) {
+			v.emit(line, v.offset, true)
+			return
+		}
+	}
+	v.runes(v.text.append(p))
+}
+
+// isPlain tells whether a line can be taken as it is.
+func isPlain(line []byte) bool {
+	ascii := true
+	for _, c := range line {
+		if c < ' ' && c != '\t' || c == 0x7f {
+			return false
+		}
+		ascii = ascii && c < utf8.RuneSelf
+	}
+	if ascii {
+		return true
+	}
+	for len(line) > 0 {
+		r, n := utf8.DecodeRune(line)
+		if r == utf8.RuneError && n == 1 || unicode.IsControl(r) && r != '\t' {
+			return false
+		}
+		line = line[n:]
+	}
+	return true
+}
+
+func (v *resolver) runes(p []byte) {
+	for len(p) > 0 {
+		r, n := utf8.DecodeRune(p)
+		p = p[n:]
+		v.step(r)
+	}
+}
+
+// step takes one character through the states.
+func (v *resolver) step(r rune) {
+	switch { // these act, or end a sequence, wherever they are
+	case r == 0x18 || r == 0x1a: // CAN, SUB
+		v.state = ground
+		return
+	case r == 0x1b && v.state == text:
+		v.state = textEscaped
+		return
+	case r == 0x1b:
+		v.state = escaped
+		return
+	case r < ' ' && v.state != text && v.state != textEscaped:
+		v.control(r)
+		return
+	}
+	switch v.state {
+	case ground:
+		v.print(r)
+	case escaped, textEscaped:
+		v.afterEscape(r)
+	case intermediate:
+		if r >= '0' {
+			v.state = ground
+		}
+	case control:
+		v.inControl(r)
+	case text:
+		if r == 0x07 || r == 0x9c { // BEL, ST
+			v.state = ground
+		}
+	}
+}
+
+func (v *resolver) afterEscape(r rune) {
+	switch {
+	case r == '[':
+		v.state, v.params, v.param, v.odd = control, [2]int{}, 0, false
+	case r == ']' || r == 'P' || r == '_' || r == '^' || r == 'X':
+		v.state = text
+	case r >= ' ' && r < '0':
+		v.state = intermediate
+	default: // a two-byte sequence, ST among them
+		v.state = ground
+	}
+}
+
+// inControl reads a control sequence's numbers and acts at its final byte.
+func (v *resolver) inControl(r rune) {
+	switch {
+	case r >= '0' && r <= '9':
+		if v.param < len(v.params) {
+			v.params[v.param] = min(v.params[v.param]*10+int(r-'0'), maxParam)
+		}
+	case r == ';':
+		v.param++
+	case r < '@':
+		v.odd = true
+	default:
+		v.state = ground
+		if !v.odd {
+			v.act(r)
+		}
+	}
+}
+
+// act does what a control sequence does within a line (ECMA-48, section 8.3).
+func (v *resolver) act(final rune) {
+	n := max(v.params[0], 1)
+	switch final {
+	case 'C', 'a': // CUF, HPR
+		v.col = min(v.col+n, maxCells)
+	case 'D': // CUB
+		v.col = max(v.col-n, 0)
+	case 'G', '`': // CHA, HPA
+		v.col = n - 1
+	case 'K': // EL
+		switch v.params[0] {
+		case 0:
+			v.cut(v.col)
+		case 1:
+			v.blank(0, v.col+1)
+		case 2:
+			v.cut(0)
+		}
+	case 'X': // ECH
+		v.blank(v.col, v.col+n)
+	case 'P': // DCH
+		if v.col < len(v.line) {
+			v.split(v.col)
+			end := min(v.col+n, len(v.line))
+			v.split(end)
+			v.line = append(v.line[:v.col], v.line[end:]...)
+		}
+	case '@': // ICH
+		if v.col < len(v.line) && len(v.line)+n <= maxCells {
+			v.split(v.col)
+			v.line = append(v.line, make([]cell, n)...)
+			copy(v.line[v.col+n:], v.line[v.col:])
+			for i := range n {
+				v.line[v.col+i] = blank
+			}
+		}
+	}
+}
+
+// control does a control character.
+func (v *resolver) control(r rune) {
+	switch r {
+	case '\n', '\v', '\f':
+		v.give(true)
+	case '\r':
+		v.col = 0
+	case '\b':
+		v.col = max(v.col-1, 0)
+	case '\t':
+		to := v.col - v.col%tabWidth + tabWidth
+		if v.col < len(v.line) { // over text a tab only moves
+			v.col = to
+			return
+		}
+		v.pad(v.col)
+		v.put(cell{r: '\t'}, to-v.col)
+	}
+}
+
+// print puts a character at the cursor.
+func (v *resolver) print(r rune) {
+	switch {
+	case r < 0x7f:
+		v.put(cell{r: r}, 1)
+	case r == 0x9b: // CSI as one character
+		v.afterEscape('[')
+	case r == 0x90 || r == 0x98 || r >= 0x9d && r <= 0x9f: // DCS, SOS, OSC, PM, APC
+		v.state = text
+	case r == 0x7f || unicode.IsControl(r):
+	case unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf) && v.combine(r):
+	default:
+		columns := 1
+		if k := width.LookupRune(r).Kind(); k == width.EastAsianWide || k == width.EastAsianFullwidth {
+			columns = 2
+		}
+		v.put(cell{r: r}, columns)
+	}
+}
+
+// combine adds a mark to the character before the cursor, if there is one that is
+// not yet laden with marks: adding is quadratic.
+func (v *resolver) combine(mark rune) bool {
+	at := min(v.col, len(v.line)) - 1
+	for at > 0 && v.line[at].r == 0 {
+		at--
+	}
+	if at < 0 || len(v.line[at].marks) > 64 {
+		return false
+	}
+	v.line[at].marks += string(mark)
+	return true
+}
+
+// put writes c over the columns at the cursor and moves behind them.
+func (v *resolver) put(c cell, columns int) {
+	if v.col+columns > maxCells {
+		v.give(false)
+	}
+	v.pad(v.col)
+	if v.col == len(v.line) && columns == 1 { // nearly always
+		v.line = append(v.line, c)
+		v.col++
+		return
+	}
+	v.split(v.col)
+	v.split(v.col + columns)
+	for i := range columns {
+		if i > 0 {
+			c = cell{}
+		}
+		if v.col < len(v.line) {
+			v.line[v.col] = c
+		} else {
+			v.line = append(v.line, c)
+		}
+		v.col++
+	}
+}
+
+// pad makes the line reach to col.
+func (v *resolver) pad(col int) {
+	for len(v.line) < col {
+		v.line = append(v.line, blank)
+	}
+}
+
+// split turns a character that reaches over col, from the left, into blanks.
+func (v *resolver) split(col int) {
+	if col >= len(v.line) || v.line[col].r != 0 {
+		return
+	}
+	from := col
+	for v.line[from].r == 0 {
+		from--
+	}
+	for v.line[from] = blank; from+1 < len(v.line) && v.line[from+1].r == 0; from++ {
+		v.line[from+1] = blank
+	}
+}
+
+// cut drops the cells from col on.
+func (v *resolver) cut(col int) {
+	if col < len(v.line) {
+		v.split(col)
+		v.line = v.line[:col]
+	}
+}
+
+// blank erases the cells from a to b.
+func (v *resolver) blank(a, b int) {
+	if b >= len(v.line) {
+		v.cut(a)
+		return
+	}
+	v.split(a)
+	v.split(b)
+	for i := a; i < b; i++ {
+		v.line[i] = blank
+	}
+}
+
+// give hands out the line and begins a new one.
+func (v *resolver) give(whole bool) {
+	v.out = v.out[:0]
+	for _, c := range v.line {
+		if c.r != 0 {
+			v.out = utf8.AppendRune(v.out, c.r)
+			v.out = append(v.out, c.marks...)
+		}
+	}
+	v.line, v.col = v.line[:0], 0
+	v.emit(v.out, v.offset, whole)
+}

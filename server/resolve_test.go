@@ -1,0 +1,153 @@
+package server
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+func resolve(pieces ...[]byte) string {
+	var out strings.Builder
+	v := resolver{emit: func(line []byte, _ int64, whole bool) {
+		out.Write(line)
+		if whole {
+			out.WriteByte('\n')
+		}
+	}}
+	for _, p := range pieces {
+		v.write(p)
+	}
+	v.finish()
+	return out.String()
+}
+
+func TestResolver(t *testing.T) {
+	for in, want := range map[string]string{
+		"plain\n":                   "plain\n",
+		"a\r\nb\r\n":                "a\nb\n",
+		"a\r\r\nb":                  "a\nb",
+		"\x1b[1;31mred\x1b[0m\n":    "red\n",
+		"10 %\r20 %\r100 %\n":       "100 %\n",
+		"long text\rshort\n":        "shorttext\n",
+		"long text\rshort\x1b[K\n":  "short\n",
+		"long text\x1b[2K\rshort\n": "short\n",
+		"abc\b\bX\n":                "aXc\n",
+		"a\b\b\bX\n":                "X\n",
+		"man: b\bbo\bol\bld _\bu\n": "man: bold u\n",
+		"a\tb\n":                    "a\tb\n",
+		"a\tb\rxyz\n":               "xyz     b\n",
+		"abc\x1b[10Gd\n":            "abc      d\n",
+		"ab\x1b[3Cd\n":              "ab   d\n",
+		"abcdef\x1b[4D\x1b[2Px\n":   "abxf\n",
+		"abc\x1b[2D\x1b[2@x\n":      "ax bc\n",
+		"abcdef\r\x1b[3X\n":         "   def\n",
+		"abcdef\x1b[3D\x1b[1Kx\n":   "   xef\n",
+		"\x1b]0;a title\x07text\n":  "text\n",
+		"\x1b]8;;http://x/\x1b\\link\x1b]8;;\x1b\\\n": "link\n",
+		"\x1bP1$r0m\x1b\\text\n":                      "text\n",
+		"\x1b(Btext\x1b=\x1b>\x1b7\x1b8\n":            "text\n",
+		"\x1b[?25l\x1b[?1049htext\x1b[>c\n":           "text\n",
+		"\x1b[38;2;1;2;3mtext\x1b[m\n":                "text\n",
+		"\u009b31mtext\n":                             "text\n",
+		"\x1b[3\x18text\n":                            "text\n",
+		"\x1b]0;never ended\n":                        "",
+		"a\x00\x07\x7fb\n":                            "ab\n",
+		"äöü €𝄞\n":                                    "äöü €𝄞\n",
+		"漢字\rx\n":                                     "x 字\n",
+		"漢字\b\bY\n":                                   "漢Y \n",
+		"e\u0301\bx\n":                                "x\n",
+		"👩\u200d🚀 ok\n":                               "👩\u200d🚀 ok\n",
+		"\xff\xfe\n":                                  "\uFFFD\uFFFD\n",
+		"cut \xe2\x82":                                "cut \uFFFD",
+		"\x1b[999999999Cx\rstart\n":                   "start" + strings.Repeat(" ", maxCells-5) + "x\n",
+		"one\vtwo\n":                                  "one\ntwo\n",
+	} {
+		if strings.Contains(in, "999999999") {
+			// The cursor is at the limit: the blanks are given out, then the x.
+			if got := resolve([]byte(in)); len(got) > maxCells+10 {
+				t.Errorf("%q: %d bytes", in, len(got))
+			}
+			continue
+		}
+		if got := resolve([]byte(in)); got != want {
+			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestResolverIsBounded(t *testing.T) {
+	var longest, total int
+	v := resolver{emit: func(line []byte, _ int64, whole bool) {
+		longest, total = max(longest, len(line)), total+len(line)
+	}}
+	for range 100 {
+		v.write(bytes.Repeat([]byte("x"), 10_000))
+	}
+	if v.finish(); longest > maxCells || total != 1_000_000 || cap(v.line) > 2*maxCells {
+		t.Errorf("longest %d, total %d, capacity %d", longest, total, cap(v.line))
+	}
+}
+
+func TestResolverOffsets(t *testing.T) {
+	var got []int64
+	v := resolver{emit: func(_ []byte, offset int64, _ bool) { got = append(got, offset) }}
+	v.write([]byte("a\r\n\xffb"))
+	v.write([]byte("\n\x1b[3"))
+	v.write([]byte("1mc\nd"))
+	v.finish()
+	want := []int64{3, 6, 13, 14}
+	for i := range want {
+		if i >= len(got) || got[i] != want[i] {
+			t.Fatalf("offsets = %v, want %v", got, want)
+		}
+	}
+}
+
+// FuzzResolver: pieces must make no difference, the text must be valid and free
+// of control characters, and plain text must pass unchanged.
+func FuzzResolver(f *testing.F) {
+	f.Add([]byte("a\r\x1b[Kb\x1b[3Cc\b\x1b[2P漢字\rx\ty\n\x1b]0;t\x07"), uint8(2))
+	f.Fuzz(func(t *testing.T, in []byte, step uint8) {
+		var pieces [][]byte
+		for at := 0; at < len(in); at += int(step) + 1 {
+			pieces = append(pieces, in[at:min(at+int(step)+1, len(in))])
+		}
+		whole, cut := resolve(in), resolve(pieces...)
+		if whole != cut {
+			t.Fatalf("whole %q, in pieces %q", whole, cut)
+		}
+		if !utf8.ValidString(whole) {
+			t.Fatalf("%q is not valid", whole)
+		}
+		for _, r := range whole {
+			if r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 {
+				t.Fatalf("%q holds %q", whole, r)
+			}
+		}
+		plain := true
+		for _, line := range bytes.Split(in, []byte("\n")) {
+			plain = plain && isPlain(line)
+		}
+		if plain && whole != string(in) {
+			t.Fatalf("%q became %q", in, whole)
+		}
+	})
+}
+
+func BenchmarkResolver(b *testing.B) {
+	for name, line := range map[string]string{
+		"plain":    "2026-01-02T03:04:05Z INFO  request served path=/index.html status=200 took=12ms\r\n",
+		"coloured": "\x1b[2m2026-01-02T03:04:05Z\x1b[0m \x1b[32mINFO\x1b[0m request served \x1b[36mpath\x1b[0m=/index.html\r\n",
+	} {
+		b.Run(name, func(b *testing.B) {
+			v := resolver{emit: func([]byte, int64, bool) {}}
+			p := []byte(strings.Repeat(line, 700))
+			b.SetBytes(int64(len(p)))
+			b.ReportAllocs()
+			for b.Loop() {
+				v.write(p)
+			}
+		})
+	}
+}

@@ -1,0 +1,133 @@
+// Package server shows one stream to whoever asks: the page, WebSocket, plain
+// text and server-sent events at one URL, and service routes below /-/. Viewers
+// can never write.
+//
+// docs/protocol.md describes the wire.
+package server
+
+import (
+	"context"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"wsrun/broadcaster"
+)
+
+const (
+	// Limits on a request's head. There is no WriteTimeout: answers stream.
+	headerTime  = 5 * time.Second
+	headerBytes = 16 << 10
+	idleTime    = 120 * time.Second
+
+	// stallTime is how long a viewer may take nothing before it is dropped.
+	stallTime = 10 * time.Second
+)
+
+// Options says what is served and to whom.
+type Options struct {
+	Stream  *broadcaster.Broadcaster
+	Title   string
+	Command []string // nil when standard input is broadcast
+	Started time.Time
+	Version string
+
+	Addr         net.Addr // of the listener
+	Host         string   // that the user asked to listen on; may be empty
+	AllowHosts   []string // further exact values of the Host header
+	AllowOrigins []string // further exact values of the Origin header
+	Token        string   // empty: none is needed
+}
+
+// A Server serves one stream on one listener.
+type Server struct {
+	o        Options
+	guard    guard
+	audience *audience
+	http     http.Server
+
+	stop    context.Context // done when viewers are to be cut off
+	cut     context.CancelFunc
+	viewers sync.WaitGroup // WebSocket handlers, which net/http does not track
+}
+
+// New returns a server for o. Options are not to be changed afterwards.
+func New(o Options) *Server {
+	s := &Server{o: o, guard: newGuard(o), audience: newAudience()}
+	s.stop, s.cut = context.WithCancel(context.Background())
+	s.http = http.Server{
+		Handler:           s.guard.wrap(s.routes()),
+		ReadHeaderTimeout: headerTime,
+		MaxHeaderBytes:    headerBytes,
+		IdleTimeout:       idleTime,
+		ErrorLog:          log.New(io.Discard, "", 0), // what strangers do wrong is no news
+	}
+	return s
+}
+
+// Serve answers on l until Shutdown, then returns [http.ErrServerClosed].
+func (s *Server) Serve(l net.Listener) error { return s.http.Serve(l) }
+
+// Shutdown stops listening and waits until every viewer has left: the stream
+// should be closed by then, so that they get what is left and a close frame. When
+// ctx is done, those that remain are cut off.
+func (s *Server) Shutdown(ctx context.Context) {
+	stop := context.AfterFunc(ctx, func() {
+		s.cut()
+		s.http.Close()
+	})
+	defer stop()
+	s.http.Shutdown(ctx)
+	s.viewers.Wait()
+	s.audience.close()
+	s.cut()
+}
+
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/{$}", s.serveStream)
+	mux.HandleFunc("GET /-/healthz", s.serveHealth)
+	mux.HandleFunc("GET /-/status", s.serveStatus)
+	mux.HandleFunc("GET /-/static/{name...}", serveStatic)
+	mux.HandleFunc("POST /-/login", s.guard.serveLogin)
+	return mux
+}
+
+// serveStream gives the stream in the form that the request asks for.
+func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, "viewers can only read", http.StatusMethodNotAllowed)
+		return
+	}
+	q, err := parseQuery(r.URL.Query())
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	w.Header().Set("Vary", "Accept")
+	switch {
+	case headerHas(r, "Upgrade", "websocket"):
+		s.serveWebSocket(w, r, q)
+	case q.format == "" && headerHas(r, "Accept", "text/html"):
+		s.servePage(w, http.StatusOK)
+	case q.format == "" && headerHas(r, "Accept", "text/event-stream"):
+		s.serveEvents(w, r, q)
+	default:
+		s.serveText(w, r, q)
+	}
+}
+
+// headerHas tells whether one of a header's comma-separated values is want,
+// whatever its case and parameters.
+func headerHas(r *http.Request, header, want string) bool {
+	return slices.ContainsFunc(strings.Split(strings.Join(r.Header.Values(header), ","), ","), func(v string) bool {
+		v, _, _ = strings.Cut(v, ";")
+		return strings.EqualFold(strings.TrimSpace(v), want)
+	})
+}

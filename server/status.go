@@ -1,0 +1,68 @@
+package server
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"time"
+
+	"wsrun/broadcaster"
+)
+
+// A status is the answer of /-/status.
+type status struct {
+	Version string     `json:"version"`
+	Epoch   string     `json:"epoch"`
+	Title   string     `json:"title"`
+	Command []string   `json:"command"`
+	Started int64      `json:"started"`
+	Now     int64      `json:"now"`
+	Cols    int        `json:"cols"`
+	Rows    int        `json:"rows"`
+	State   string     `json:"state"`
+	Exit    *exitEvent `json:"exit,omitempty"`
+	Viewers int        `json:"viewers"`
+
+	Offset int64 `json:"offset"` // of the first byte kept
+	Line   int64 `json:"line"`   // that it is in
+	End    int64 `json:"end"`    // bytes so far
+	Lines  int64 `json:"lines"`  // kept
+}
+
+func (s *Server) serveStatus(w http.ResponseWriter, _ *http.Request) {
+	st := s.o.Stream.Stats()
+	viewers, _ := s.audience.count()
+	answer := status{
+		Version: s.o.Version,
+		Epoch:   s.o.Stream.Epoch(),
+		Title:   s.o.Title,
+		Command: s.o.Command,
+		Started: s.o.Started.UnixMilli(),
+		Now:     time.Now().UnixMilli(),
+		Cols:    st.Size.Cols,
+		Rows:    st.Size.Rows,
+		State:   stateOf(st),
+		Viewers: viewers,
+		Offset:  st.Start,
+		Line:    st.Line,
+		End:     st.End,
+		Lines:   st.Lines,
+	}
+	if st.Exit != nil {
+		answer.Exit = newExitEvent(*st.Exit)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(answer)
+}
+
+func stateOf(st broadcaster.Stats) string {
+	if st.Exit != nil {
+		return "ended"
+	}
+	return "running"
+}
+
+func (s *Server) serveHealth(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	io.WriteString(w, "ok\n")
+}

@@ -1,0 +1,245 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"wsrun/broadcaster"
+)
+
+const (
+	subprotocol = "wsrun.v1"
+
+	// A viewer is pinged every pingTime, more or less by pingJitter, so that
+	// thousands that came at once don't stay in step, and has pongTime to answer.
+	pingTime   = 25 * time.Second
+	pingJitter = 5 * time.Second
+	pongTime   = 10 * time.Second
+	// A pong stands in line behind the output. Where this much was sent since the
+	// ping, a late one says nothing; a dead viewer would have stalled.
+	pongBytes = 1 << 20
+
+	// giveUpTime is how long a stalled viewer may take to wake for its close frame.
+	giveUpTime = 3 * time.Second
+	// readLimit is the most that is read of a message before it is refused.
+	readLimit = 1 << 10
+)
+
+// A viewer is a WebSocket that follows the stream.
+type viewer struct {
+	s      *Server
+	v1     bool
+	wire   *wire
+	cursor *broadcaster.Cursor
+	size   broadcaster.Resize // last told
+	told   int                // number of viewers last told
+	text   utf8Text           // of a plain viewer
+
+	pong     chan struct{}
+	nextPing time.Time
+	pongBy   time.Time // zero when no pong is due
+	sent     int64     // bytes of output, ever
+	sentThen int64     // when the last ping was sent
+}
+
+// serveWebSocket follows the stream until it ends, the viewer leaves, stalls or
+// speaks, or the server is shut down. It starts one goroutine, coder/websocket's
+// reader, and waits for it.
+func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, q query) {
+	s.viewers.Add(1)
+	defer s.viewers.Done()
+	v := &viewer{s: s, pong: make(chan struct{}, 1)}
+	h := &hijacker{ResponseWriter: w}
+	c, err := websocket.Accept(h, r, &websocket.AcceptOptions{
+		Subprotocols:       []string{subprotocol},
+		InsecureSkipVerify: true, // of the origin: the guard has looked
+		CompressionMode:    websocket.CompressionDisabled,
+		OnPongReceived: func(context.Context, []byte) {
+			select {
+			case v.pong <- struct{}{}:
+			default:
+			}
+		},
+	})
+	if err != nil {
+		return // Accept has answered
+	}
+	defer c.CloseNow()
+	defer context.AfterFunc(s.stop, func() { h.wire.Conn.Close() })()
+	v.wire, v.v1 = h.wire, c.Subprotocol() == subprotocol
+	c.SetReadLimit(readLimit)
+	left := c.CloseRead(context.Background())
+
+	s.audience.add(1)
+	defer s.audience.add(-1)
+	err = v.hello(q)
+	if err == nil {
+		err = v.follow(left.Done())
+	}
+	switch {
+	case errors.Is(err, io.EOF) && s.o.Stream.Stats().Exit != nil:
+		c.Close(websocket.StatusNormalClosure, "the stream ended")
+	case errors.Is(err, io.EOF):
+		c.Close(websocket.StatusGoingAway, "wsrun stops")
+	case errors.Is(err, errStalled):
+		v.wire.giveUp(giveUpTime)
+		select {
+		case <-left.Done():
+		case <-time.After(giveUpTime):
+		}
+	case errors.Is(err, errWireClose):
+		// coder/websocket is in a close handshake, for one that left or spoke.
+		<-left.Done()
+	}
+}
+
+// hello takes a cursor and, for wsrun.v1, sends the hello event.
+func (v *viewer) hello(q query) error {
+	var start broadcaster.Start
+	v.cursor, start = v.s.o.Stream.Resume(q.epoch, q.offset, q.lines)
+	v.size = start.Size
+	v.nextPing = time.Now().Add(untilPing())
+	if !v.v1 {
+		return nil
+	}
+	o := &v.s.o
+	v.told, _ = v.s.audience.count()
+	return v.event(helloEvent{
+		Event: "hello", Epoch: o.Stream.Epoch(), Offset: start.Offset, Line: start.Line, Resumed: start.Resumed,
+		Times: times(start.Stamps), Title: o.Title, Command: append([]string{}, o.Command...),
+		Started: o.Started.UnixMilli(), Now: time.Now().UnixMilli(),
+		Cols: start.Size.Cols, Rows: start.Size.Rows,
+		State: stateOf(o.Stream.Stats()), Viewers: v.told,
+	})
+}
+
+// follow sends what comes. The error is [io.EOF] at the stream's end, nil when
+// the viewer has left or is taken for dead.
+func (v *viewer) follow(left <-chan struct{}) error {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		item, wait, err := v.cursor.Poll()
+		if err == nil && wait == nil {
+			err = v.item(item)
+		}
+		if err == io.EOF {
+			err = errors.Join(v.message(v.text.flush()), io.EOF)
+		}
+		if err != nil {
+			return err
+		}
+		if alive, err := v.heartbeat(); !alive || err != nil {
+			return err
+		}
+		if wait == nil {
+			continue
+		}
+		viewers, changed := v.s.audience.count()
+		if err := v.viewers(viewers); err != nil {
+			return err
+		}
+		next := v.nextPing
+		if !v.pongBy.IsZero() && v.pongBy.Before(next) {
+			next = v.pongBy
+		}
+		timer.Reset(time.Until(next))
+		select {
+		case <-wait:
+		case <-changed:
+		case <-timer.C:
+		case <-v.pong:
+			v.pongBy = time.Time{}
+		case <-left:
+			return nil
+		}
+	}
+}
+
+// item sends what the cursor gave.
+func (v *viewer) item(item broadcaster.Item) error {
+	switch {
+	case item.Reset != nil:
+		if err := errors.Join(v.message(v.text.flush()), v.event(newResetEvent(*item.Reset))); err != nil {
+			return err
+		}
+		return v.resize(item.Reset.Size)
+	case item.Event != nil:
+		switch e := item.Event.(type) {
+		case broadcaster.Resize:
+			return v.resize(e)
+		case broadcaster.Exit:
+			return v.event(newExitEvent(e))
+		}
+		return nil
+	case v.v1:
+		v.sent += int64(len(item.Data))
+		return v.wire.frame(opBinary, item.Data)
+	}
+	v.sent += int64(len(item.Data))
+	return v.message(v.text.append(item.Data))
+}
+
+// message sends text to a plain viewer.
+func (v *viewer) message(text []byte) error {
+	if len(text) == 0 {
+		return nil
+	}
+	return v.wire.frame(opText, text)
+}
+
+// event sends an event; a plain viewer gets none.
+func (v *viewer) event(e any) error {
+	if !v.v1 {
+		return nil
+	}
+	return v.wire.frame(opText, encode(e))
+}
+
+func (v *viewer) resize(size broadcaster.Resize) error {
+	if size == v.size {
+		return nil
+	}
+	v.size = size
+	return v.event(newResizeEvent(size))
+}
+
+func (v *viewer) viewers(n int) error {
+	if n == v.told {
+		return nil
+	}
+	v.told = n
+	return v.event(viewersEvent{"viewers", n})
+}
+
+// heartbeat pings when it is time to, and tells whether the viewer is alive.
+func (v *viewer) heartbeat() (alive bool, err error) {
+	now := time.Now()
+	if !v.pongBy.IsZero() && now.After(v.pongBy) {
+		select {
+		case <-v.pong:
+		default:
+			if v.sent-v.sentThen < pongBytes {
+				return false, nil
+			}
+		}
+		v.pongBy = time.Time{}
+	}
+	if now.Before(v.nextPing) {
+		return true, nil
+	}
+	v.nextPing = now.Add(untilPing())
+	v.pongBy = now.Add(pongTime)
+	v.sentThen = v.sent
+	return true, errors.Join(v.event(pingEvent{"ping"}), v.wire.frame(opPing, nil))
+}
+
+func untilPing() time.Duration {
+	return pingTime - pingJitter + rand.N(2*pingJitter)
+}

@@ -1,0 +1,127 @@
+package server
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+)
+
+// Opcodes of RFC 6455, section 5.2, and the bit of a message's last frame.
+const (
+	opText   = 0x1
+	opBinary = 0x2
+	opClose  = 0x8
+	opPing   = 0x9
+
+	finBit = 0x80
+)
+
+// closeTooSlow is the status of a viewer that took nothing for stallTime.
+const closeTooSlow = 4008
+
+var (
+	errStalled   = errors.New("the viewer takes nothing")
+	errWireClose = errors.New("a close frame was sent")
+)
+
+// A wire is the connection below a WebSocket, for two writers: wsrun's frames
+// of output, which can then be written as they are, with a deadline that looks at
+// progress, and coder/websocket's pongs and close frames. Each Write and each
+// frame goes out whole, and nothing after a close frame.
+type wire struct {
+	net.Conn
+	mu     sync.Mutex
+	closed bool
+	unsent net.Buffers // of the frame that stalled
+}
+
+// Write passes on one control frame of coder/websocket's.
+func (w *wire) Write(p []byte) (int, error) {
+	if err := w.send(len(p) > 0 && p[0] == finBit|opClose, net.Buffers{p}); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// frame writes a message of one frame. After an error the connection is of no use
+// any more.
+func (w *wire) frame(opcode byte, payload []byte) error {
+	return w.send(false, net.Buffers{frameHead(opcode, len(payload)), payload})
+}
+
+// frameHead returns the head of an unmasked frame (RFC 6455, section 5.2).
+func frameHead(opcode byte, size int) []byte {
+	head := []byte{finBit | opcode, 0}
+	switch {
+	case size < 126:
+		head[1] = byte(size)
+	case size <= 0xffff:
+		head[1] = 126
+		head = binary.BigEndian.AppendUint16(head, uint16(size))
+	default:
+		head[1] = 127
+		head = binary.BigEndian.AppendUint64(head, uint64(size))
+	}
+	return head
+}
+
+func (w *wire) send(last bool, frame net.Buffers) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return errWireClose
+	}
+	w.closed = last
+	for {
+		w.SetWriteDeadline(time.Now().Add(stallTime))
+		n, err := frame.WriteTo(w.Conn)
+		if err == nil {
+			return nil
+		}
+		if n == 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			w.closed = true
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				w.unsent = frame
+				err = errStalled
+			}
+			return err
+		}
+	}
+}
+
+// giveUp is for a viewer that has stalled: if it wakes within the time given, it
+// gets the rest of its frame and learns why it is dropped.
+func (w *wire) giveUp(within time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	reason := "too slow"
+	status := binary.BigEndian.AppendUint16(nil, closeTooSlow)
+	w.unsent = append(w.unsent, frameHead(opClose, len(status)+len(reason)), status, []byte(reason))
+	w.SetWriteDeadline(time.Now().Add(within))
+	w.unsent.WriteTo(w.Conn)
+}
+
+// A hijacker makes coder/websocket use a wire.
+type hijacker struct {
+	http.ResponseWriter
+	wire *wire
+}
+
+// Hijack implements [http.Hijacker].
+func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	h.wire = &wire{Conn: conn}
+	rw.Writer.Reset(h.wire)
+	return h.wire, rw, nil
+}
+
+// Unwrap lets [http.ResponseController] find the writer beneath.
+func (h *hijacker) Unwrap() http.ResponseWriter { return h.ResponseWriter }
