@@ -61,6 +61,8 @@ type Stamp struct{ Offset, UnixMilli int64 }
 type Stats struct {
 	Start, End  int64
 	Line, Lines int64
+	Size        Resize // the last one; zero if none was told
+	Exit        *Exit  // nil until the source has ended
 }
 
 // A Broadcaster is an [io.Writer] whose output any number of cursors follow.
@@ -76,6 +78,7 @@ type Broadcaster struct {
 	timer     *time.Timer   // publishes what waits; nil until first needed
 	armed     bool          // timer is running
 	closed    bool
+	exit      *Exit // as emitted
 }
 
 // New returns a Broadcaster with a new epoch.
@@ -136,6 +139,9 @@ func (b *Broadcaster) Emit(event any) {
 	}
 	b.publish()
 	b.ring.emit(event)
+	if exit, ok := event.(Exit); ok {
+		b.exit = &exit
+	}
 }
 
 // Close publishes what waits and ends the stream: cursors give what is left, then
@@ -155,7 +161,11 @@ func (b *Broadcaster) Stats() Stats {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	r := &b.ring
-	return Stats{Start: r.start, End: r.end, Line: r.startLine + 1, Lines: r.lines()}
+	return Stats{
+		Start: r.start, End: r.end,
+		Line: r.startLine + 1, Lines: r.lines(),
+		Size: r.sizeAt(r.end), Exit: b.exit,
+	}
 }
 
 // publish shows readers all that was written. mu must be held.

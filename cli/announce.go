@@ -1,0 +1,113 @@
+package cli
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/cli/browser"
+	"golang.org/x/term"
+	"rsc.io/qr"
+)
+
+// urls returns where l can be reached: first for this machine, then, if it listens
+// on all addresses, for others. asked is the host that the user named.
+func urls(l net.Listener, asked, token string) []string {
+	addr, ok := l.Addr().(*net.TCPAddr)
+	if !ok {
+		return []string{"unix:" + l.Addr().String()}
+	}
+	hosts := []string{addr.IP.String()}
+	switch {
+	case addr.IP.IsUnspecified():
+		hosts = append([]string{"localhost"}, lanAddresses()...)
+	case asked != "":
+		hosts[0] = asked
+	}
+	fragment := ""
+	if token != "" {
+		fragment = "#token=" + token
+	}
+	for i, host := range hosts {
+		hosts[i] = "http://" + net.JoinHostPort(host, fmt.Sprint(addr.Port)) + "/" + fragment
+	}
+	return hosts
+}
+
+// lanAddresses returns the addresses by which others can reach this machine, IPv4
+// first.
+func lanAddresses() []string {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil
+	}
+	var v4, v6 []string
+	for _, a := range addrs {
+		n, ok := a.(*net.IPNet)
+		switch {
+		case !ok || !n.IP.IsGlobalUnicast():
+		case n.IP.To4() != nil:
+			v4 = append(v4, n.IP.String())
+		default:
+			v6 = append(v6, n.IP.String())
+		}
+	}
+	return slices.Concat(v4, v6)
+}
+
+// announce tells on standard error where to look, and shows it as far as o asks
+// for that. The browser is started by a goroutine that nobody waits for: some
+// systems' openers return only when the browser is closed.
+func announce(o options, urls []string) {
+	for _, u := range urls {
+		say("%s", u)
+	}
+	if o.qr {
+		printQR(urls[min(1, len(urls)-1)]) // a phone can't reach localhost
+	}
+	if o.open && strings.HasPrefix(urls[0], "http") {
+		go func() {
+			browser.Stdout, browser.Stderr = nil, nil // they would get into the output
+			if err := browser.OpenURL(urls[0]); err != nil {
+				say("open a browser: %v", err)
+			}
+		}()
+	}
+}
+
+// printQR prints text as a QR code on standard error, two modules a character.
+// Where it may, it sets black and white, so that the code is right on a light
+// terminal as well.
+func printQR(text string) {
+	code, err := qr.Encode(text, qr.L)
+	if err != nil {
+		say("make a QR code: %v", err)
+		return
+	}
+	on, off := "", ""
+	if term.IsTerminal(int(os.Stderr.Fd())) && os.Getenv("NO_COLOR") == "" {
+		on, off = "\x1b[97;40m", "\x1b[0m"
+	}
+	const margin = 4 // modules, ISO/IEC 18004, section 6.3.8
+	var b strings.Builder
+	for y := -margin; y < code.Size+margin; y += 2 {
+		b.WriteString(on)
+		for x := -margin; x < code.Size+margin; x++ {
+			// Black is false outside of the code. Light modules are drawn.
+			switch top, bottom := !code.Black(x, y), !code.Black(x, y+1); {
+			case top && bottom:
+				b.WriteString("█")
+			case top:
+				b.WriteString("▀")
+			case bottom:
+				b.WriteString("▄")
+			default:
+				b.WriteString(" ")
+			}
+		}
+		b.WriteString(off + "\n")
+	}
+	fmt.Fprint(os.Stderr, b.String())
+}

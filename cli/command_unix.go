@@ -1,0 +1,113 @@
+//go:build unix
+
+package cli
+
+import (
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+
+	"wsrun/broadcaster"
+	"wsrun/ptyproc"
+)
+
+// requests are the signals by which others want wsrun, or its command, to do
+// something.
+var requests = []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2}
+
+func isRequest(s os.Signal) bool { return slices.Contains(requests, s) }
+
+// catchSignals returns a channel of the signals that wsrun handles. Those that it
+// was started to ignore, as by nohup, stay ignored.
+func catchSignals(isCommand bool) chan os.Signal {
+	signals := make(chan os.Signal, 16)
+	for _, s := range requests {
+		if !signal.Ignored(s) {
+			signal.Notify(signals, s)
+		}
+	}
+	if isCommand {
+		signal.Notify(signals, syscall.SIGWINCH, syscall.SIGTSTP, syscall.SIGCONT)
+	}
+	// Writing to a closed standard output must be an error, not the end. Ignoring
+	// would be inherited by the command.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	return signals
+}
+
+// runCommand runs the command until its end and its last byte. It starts a
+// goroutine for the command, and waits for it.
+func runCommand(o options, src source, z size, b *broadcaster.Broadcaster, signals chan os.Signal) (ending, error) {
+	stopped := make(chan struct{}, 1)
+	po := ptyproc.Options{
+		Path: src.path, Args: src.args, Env: environment(), Cols: z.cols, Rows: z.rows,
+		Stopped: func() {
+			select {
+			case stopped <- struct{}{}:
+			default:
+			}
+		},
+	}
+	term := openTerminal()
+	if term == nil {
+		po.Stdin = os.Stdin
+	}
+	p, err := ptyproc.Start(po)
+	if err != nil {
+		return ending{Status: ptyproc.Status{Code: exitNotExecutable}}, commandFailure(src.args[0], err)
+	}
+	term.attach()
+	defer term.detach()
+	go term.typeTo(p) // ends with the process: nothing can interrupt its read
+
+	done := make(chan ptyproc.Status, 1)
+	go func() { done <- p.Run(newTee(b, o)) }()
+	asked := false // to stop, by a SIGTSTP
+	for {
+		select {
+		case status := <-done:
+			return ending{Status: status}, nil
+		case <-stopped:
+			if asked || term.attached() {
+				term.suspend(signals)
+				p.Signal(syscall.SIGCONT)
+			}
+			asked = false
+		case s := <-signals:
+			switch s {
+			case syscall.SIGWINCH:
+				if new, ok := localSize(); ok && o.size == (size{}) && new != z {
+					z = new
+					b.Emit(broadcaster.Resize{Cols: z.cols, Rows: z.rows})
+					p.Resize(z.cols, z.rows)
+				}
+			case syscall.SIGTSTP:
+				asked = true
+				p.Signal(syscall.SIGSTOP) // stopped follows
+			case syscall.SIGCONT:
+				term.attach()
+			default:
+				p.Signal(s.(syscall.Signal))
+			}
+		}
+	}
+}
+
+// environment returns the command's: wsrun's own without what is secret, and with
+// a terminal type where there is none, since the page is a capable terminal.
+func environment() []string {
+	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "WSRUN_TOKEN=") })
+	if t := os.Getenv("TERM"); t == "" || t == "dumb" && !isTerminal(os.Stdin) {
+		env = append(env, "TERM=xterm-256color")
+	}
+	return env
+}
+
+// privateUmask makes new files the user's own, until the function that it returns
+// is called.
+func privateUmask() func() {
+	old := syscall.Umask(0o177)
+	return func() { syscall.Umask(old) }
+}

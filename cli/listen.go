@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/activation"
+)
+
+// listen returns the socket that systemd passed, else one at addr, and the host
+// that addr names.
+func listen(addr string) (net.Listener, string, error) {
+	passed, err := activation.Listeners()
+	if err != nil {
+		return nil, "", fail(fmt.Errorf("take the sockets that systemd passed: %w", err), "")
+	}
+	switch {
+	case len(passed) > 1:
+		return nil, "", fail(fmt.Errorf("systemd passed %d sockets, want one", len(passed)), "")
+	case len(passed) == 1 && passed[0] == nil:
+		return nil, "", fail(errors.New("what systemd passed is no listening socket"), "use ListenStream= in the socket unit")
+	case len(passed) == 1:
+		return passed[0], "", nil
+	}
+	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
+		l, err := listenUnix(path)
+		return l, "", err
+	}
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, "", fail(fmt.Errorf("bad address %q: want HOST:PORT or unix:PATH", addr), "")
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		hint := ""
+		if errors.Is(err, syscall.EADDRINUSE) {
+			hint = "another wsrun may be running; --addr " + net.JoinHostPort(host, "0") + " takes any free port"
+		}
+		return nil, "", fail(fmt.Errorf("listen on %s: %w", addr, cause(err)), hint)
+	}
+	return l, host, nil
+}
+
+// listenUnix listens at path, which only the user can then reach. A socket that is
+// there already is replaced if nobody answers on it; anything else is left alone.
+func listenUnix(path string) (net.Listener, error) {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, fail(fmt.Errorf("listen on unix:%s: %w", path, cause(err)), "")
+	case info.Mode().Type() != fs.ModeSocket:
+		return nil, fail(fmt.Errorf("listen on unix:%s: it exists and is no socket", path), "")
+	default:
+		conn, err := net.DialTimeout("unix", path, time.Second)
+		if err == nil {
+			conn.Close()
+			return nil, fail(fmt.Errorf("listen on unix:%s: somebody answers there", path), "")
+		}
+		if !errors.Is(err, syscall.ECONNREFUSED) {
+			return nil, fail(fmt.Errorf("listen on unix:%s: %w", path, cause(err)), "")
+		}
+		if err := os.Remove(path); err != nil {
+			return nil, fail(fmt.Errorf("replace unix:%s: %w", path, cause(err)), "")
+		}
+	}
+	restore := privateUmask()
+	l, err := net.Listen("unix", path)
+	restore()
+	if err != nil {
+		return nil, fail(fmt.Errorf("listen on unix:%s: %w", path, cause(err)), "")
+	}
+	return l, nil
+}
+
+// cause strips what the operation's wrappers say twice.
+func cause(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		err = op.Err
+	}
+	var sys *os.SyscallError
+	if errors.As(err, &sys) {
+		return sys.Err
+	}
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}

@@ -1,0 +1,151 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"wsrun/broadcaster"
+)
+
+// options are the flags' values.
+type options struct {
+	version string
+
+	addr   string
+	lines  lineCount
+	buffer byteCount
+	size   size
+	title  string
+	linger linger
+	quiet  bool
+	open   bool
+	qr     bool
+
+	public       bool
+	token        string
+	allowHosts   []string
+	allowOrigins []string
+}
+
+func (o *options) define(f *pflag.FlagSet) {
+	o.lines, o.buffer = broadcaster.DefaultLines, broadcaster.DefaultBytes
+	o.linger = linger{auto: true}
+	f.StringVarP(&o.addr, "addr", "a", "127.0.0.1:9000", "listen on `HOST:PORT` (port 0: any free one) or unix:PATH; a socket from systemd wins")
+	f.VarP(&o.lines, "lines", "n", "keep the last `N` lines for those who join late")
+	f.Var(&o.buffer, "buffer", "keep at most `BYTES` of them, as 8MiB")
+	f.Var(&o.size, "size", "`COLSxROWS` of the command's terminal (default the local terminal's, else 120x30)")
+	f.StringVar(&o.title, "title", "", "`TITLE` of the page (default the command)")
+	f.Var(&o.linger, "linger", "serve for `TIME` after the end: a duration, forever, or auto (forever when started from a terminal, else 0)")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "do not copy the output to standard output")
+	f.BoolVar(&o.open, "open", false, "open a browser")
+	f.BoolVar(&o.qr, "qr", false, "print the URL as a QR code")
+	f.BoolVar(&o.public, "public", false, "need no token on an address that others can reach")
+	f.StringVar(&o.token, "token", "", "`TOKEN` that viewers need (default a random one where others can reach the address)")
+	f.StringArrayVar(&o.allowHosts, "allow-host", nil, "answer to a further `HOST[:PORT]`, as the Host header has it")
+	f.StringArrayVar(&o.allowOrigins, "allow-origin", nil, "let pages of a further `ORIGIN` read, as https://example.com")
+}
+
+// lineCount is a number of lines, at least 1.
+type lineCount int
+
+func (n *lineCount) Set(s string) error {
+	v, err := strconv.ParseUint(s, 10, 31)
+	if err != nil || v == 0 {
+		return errors.New("want a number of lines, at least 1")
+	}
+	*n = lineCount(v)
+	return nil
+}
+func (n *lineCount) String() string { return strconv.Itoa(int(*n)) }
+func (*lineCount) Type() string     { return "int" }
+
+// byteCount is a number of bytes, at least 1, which may have a unit.
+type byteCount int64
+
+func (n *byteCount) Set(s string) error {
+	err := errors.New("want a number of bytes, as 65536, 64KiB or 8MiB")
+	digits := strings.TrimRight(s, "kKmMgGiIbB")
+	unit := strings.TrimSuffix(strings.TrimSuffix(strings.ToLower(s[len(digits):]), "b"), "i")
+	shift, ok := map[string]int{"": 0, "k": 10, "m": 20, "g": 30}[unit]
+	v, numErr := strconv.ParseInt(digits, 10, 64)
+	if !ok || numErr != nil || v < 1 || v > math.MaxInt>>shift {
+		return err
+	}
+	*n = byteCount(v << shift)
+	return nil
+}
+
+func (n *byteCount) String() string {
+	for _, u := range []struct {
+		shift int
+		name  string
+	}{{30, "GiB"}, {20, "MiB"}, {10, "KiB"}} {
+		if *n > 0 && *n%(1<<u.shift) == 0 {
+			return fmt.Sprintf("%d%s", *n>>u.shift, u.name)
+		}
+	}
+	return strconv.FormatInt(int64(*n), 10)
+}
+func (*byteCount) Type() string { return "bytes" }
+
+// size is a terminal's size; zero if it was not given.
+type size struct{ cols, rows int }
+
+func (z *size) Set(s string) error {
+	cols, rows, _ := strings.Cut(s, "x")
+	c, cErr := strconv.ParseUint(cols, 10, 16)
+	r, rErr := strconv.ParseUint(rows, 10, 16)
+	if cErr != nil || rErr != nil || c == 0 || r == 0 {
+		return errors.New("want COLSxROWS, as 120x30")
+	}
+	*z = size{int(c), int(r)}
+	return nil
+}
+
+func (z *size) String() string {
+	if *z == (size{}) {
+		return ""
+	}
+	return fmt.Sprintf("%dx%d", z.cols, z.rows)
+}
+func (*size) Type() string { return "size" }
+
+// linger says how long to serve after the end.
+type linger struct {
+	auto, forever bool
+	time          time.Duration
+}
+
+func (l *linger) Set(s string) error {
+	switch s {
+	case "auto":
+		*l = linger{auto: true}
+		return nil
+	case "forever":
+		*l = linger{forever: true}
+		return nil
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d < 0 {
+		return errors.New("want a duration, as 90s, or forever, or auto")
+	}
+	*l = linger{time: d}
+	return nil
+}
+
+func (l *linger) String() string {
+	switch {
+	case l.auto:
+		return "auto"
+	case l.forever:
+		return "forever"
+	}
+	return l.time.String()
+}
+func (*linger) Type() string { return "time" }

@@ -1,0 +1,123 @@
+// Package cli is wsrun's command line: one file a command, the local terminal,
+// exit statuses.
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// Exit statuses of wsrun's own, those of env(1) and nohup(1).
+const (
+	exitFailed        = 125
+	exitNotExecutable = 126
+	exitNotFound      = 127
+)
+
+// A failure is an error that ends wsrun, with its status and what to do about it.
+type failure struct {
+	err  error
+	code int
+	hint string // may be empty
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+// fail returns a failure of wsrun's own.
+func fail(err error, hint string) error { return &failure{err, exitFailed, hint} }
+
+const examples = `  wsrun tail -F /var/log/syslog       follow a log in the browser, too
+  make 2>&1 | wsrun                   broadcast a pipe
+  wsrun -a :9000 --qr htop            show a program to the room`
+
+// Main runs wsrun with the process' arguments and returns its exit status.
+// version is what --version says.
+func Main(version string) int {
+	if os.Args[0] == keeperName {
+		return keep()
+	}
+	code := 0
+	root := newRoot(version, &code)
+	if err := root.Execute(); err != nil {
+		return report(err)
+	}
+	return code
+}
+
+// newRoot returns the root command. Running it sets code.
+func newRoot(version string, code *int) *cobra.Command {
+	o := options{version: version}
+	root := &cobra.Command{
+		Use:   "wsrun [flags] COMMAND [ARG...]",
+		Short: "Run a command and broadcast its output",
+		Long: `Run a command under a pseudo-terminal and broadcast its output to any number of
+viewers: a browser, or any WebSocket or HTTP client, gets the last lines and then
+all that follows. Without a COMMAND, or with -, standard input is broadcast.
+
+Every flag can also be given in the environment, as WSRUN_ADDR for --addr. A
+command that is called as one of wsrun's own needs -- before it.`,
+		Example:       examples,
+		Version:       version,
+		Args:          cobra.ArbitraryArgs,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
+			return fromEnvironment(c.Flags())
+		},
+		RunE: func(_ *cobra.Command, args []string) (err error) {
+			*code, err = run(o, args)
+			return err
+		},
+	}
+	root.SetVersionTemplate("wsrun {{.Version}}\n")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		return fail(err, "see wsrun --help")
+	})
+	o.define(root.Flags())
+	root.Flags().SetInterspersed(false)
+	return root
+}
+
+// fromEnvironment sets the flags that the command line did not from variables
+// such as WSRUN_ADDR.
+func fromEnvironment(flags *pflag.FlagSet) error {
+	var errs []error
+	flags.VisitAll(func(f *pflag.Flag) {
+		name := "WSRUN_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		value := os.Getenv(name)
+		if f.Changed || value == "" || f.Name == "help" || f.Name == "version" {
+			return
+		}
+		if err := f.Value.Set(value); err != nil {
+			errs = append(errs, fmt.Errorf("bad %s=%q: %w", name, value, err))
+		}
+	})
+	if len(errs) > 0 {
+		return fail(errs[0], "")
+	}
+	return nil
+}
+
+// say prints a line of wsrun's own on standard error.
+func say(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "wsrun: "+format+"\n", args...)
+}
+
+// report prints an error and its hint and returns the exit status.
+func report(err error) int {
+	say("%s", strings.ReplaceAll(err.Error(), "\n", " "))
+	var f *failure
+	if !errors.As(err, &f) {
+		return exitFailed
+	}
+	if f.hint != "" {
+		say("hint: %s", f.hint)
+	}
+	return f.code
+}

@@ -1,0 +1,279 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+
+	"wsrun/broadcaster"
+	"wsrun/ptyproc"
+	"wsrun/server"
+)
+
+const (
+	defaultCols, defaultRows = 120, 30
+
+	// drainTime is how long viewers get to take what is left at the end.
+	drainTime = 3 * time.Second
+	// pipeTime is how long a pipe is read after a signal: who writes it is often
+	// ending from the same Ctrl-C, with last words.
+	pipeTime = time.Second
+)
+
+// run broadcasts a command, or standard input, and returns its exit status.
+//
+// The end comes in this order: the last byte is broadcast; the terminal is given
+// back; the exit event follows the last byte and the stream is closed, so that
+// viewers drain it and are closed in their turn; wsrun lingers; it stops
+// listening; viewers that are still at it get drainTime, then are cut off.
+func run(o options, args []string) (int, error) {
+	src, err := newSource(o, args)
+	if err != nil {
+		return 0, err
+	}
+	l, host, err := listen(o.addr)
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	if o.token == "" && !o.public && !onLoopback(l) {
+		o.token = rand.Text()
+	}
+	limitGarbage(int64(o.buffer))
+	b := broadcaster.New(broadcaster.Options{Lines: int(o.lines), Bytes: int(o.buffer)})
+	size := o.terminalSize()
+	b.Emit(broadcaster.Resize{Cols: size.cols, Rows: size.rows})
+	started := time.Now()
+	srv := server.New(server.Options{
+		Stream: b, Title: src.title, Command: args, Started: started, Version: o.version,
+		Addr: l.Addr(), Host: host, AllowHosts: o.allowHosts, AllowOrigins: o.allowOrigins, Token: o.token,
+	})
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(l) }()
+	urls := urls(l, host, o.token)
+	announce(o, urls)
+
+	signals := catchSignals(src.isCommand)
+	var end ending
+	if src.isCommand {
+		end, err = runCommand(o, src, size, b, signals)
+	} else {
+		end = copyPipe(o, b, signals)
+	}
+	if err == nil && !end.cutShort {
+		b.Emit(broadcaster.Exit{Code: end.Code, Signal: end.Signal, Duration: time.Since(started)})
+	}
+	b.Close()
+	if err == nil && !end.cutShort {
+		o.stay(end, urls[0], signals)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	srv.Shutdown(ctx)
+	if serveErr := <-served; !errors.Is(serveErr, http.ErrServerClosed) {
+		say("serve: %v", serveErr)
+	}
+	return end.Code, err
+}
+
+// An ending is how the source ended. It is cut short if wsrun was told to stop
+// before its end.
+type ending struct {
+	ptyproc.Status
+	cutShort bool
+}
+
+// A source is what is broadcast: a command, or standard input.
+type source struct {
+	title     string
+	isCommand bool
+	path      string // of the command
+	args      []string
+}
+
+// newSource finds out what args mean, and finds the command.
+func newSource(o options, args []string) (source, error) {
+	if len(args) == 1 && args[0] == "-" || len(args) == 0 && !isTerminal(os.Stdin) {
+		return source{title: firstOf(o.title, "standard input")}, nil
+	}
+	if len(args) == 0 {
+		return source{}, fail(errors.New("no command, and standard input is a terminal"), "see wsrun --help")
+	}
+	src := source{title: firstOf(o.title, strings.Join(args, " ")), isCommand: true, args: args}
+	var err error
+	src.path, err = exec.LookPath(args[0])
+	if args[0] == "" {
+		err = exec.ErrNotFound
+	}
+	if err != nil {
+		return source{}, commandFailure(args[0], err)
+	}
+	return src, nil
+}
+
+// commandFailure turns an error that a command could not be found or started for
+// into one with the status that shells have for it.
+func commandFailure(name string, err error) error {
+	switch {
+	case errors.Is(err, exec.ErrDot):
+		return &failure{fmt.Errorf("run %q: it is only in the current directory", name), exitNotExecutable, "write ./" + name}
+	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
+		return &failure{fmt.Errorf("command not found: %q", name), exitNotFound, ""}
+	case errors.Is(err, syscall.EISDIR):
+		return &failure{fmt.Errorf("run %q: it is a directory", name), exitNotExecutable, ""}
+	case errors.Is(err, fs.ErrPermission):
+		return &failure{fmt.Errorf("run %q: permission denied", name), exitNotExecutable, ""}
+	case errors.Is(err, syscall.ENOEXEC):
+		return &failure{fmt.Errorf("run %q: not a program", name), exitNotExecutable, "a script needs a first line such as #!/bin/sh"}
+	}
+	return fail(err, "")
+}
+
+func firstOf(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// terminalSize returns the size that was asked for, else the local terminal's,
+// else the default.
+func (o options) terminalSize() size {
+	if o.size != (size{}) {
+		return o.size
+	}
+	if z, ok := localSize(); ok {
+		return z
+	}
+	return size{defaultCols, defaultRows}
+}
+
+// stay lingers until the time is over or a signal comes.
+func (o options) stay(end ending, url string, signals chan os.Signal) {
+	l := o.linger
+	if l.auto {
+		l.forever = isTerminal(os.Stdin) || isTerminal(os.Stderr)
+	}
+	if !l.forever && l.time == 0 {
+		return
+	}
+	say("ended with status %d; still serving %s (Ctrl-C ends that)", end.Code, url)
+	var over <-chan time.Time
+	if !l.forever {
+		over = time.After(l.time)
+	}
+	for {
+		select {
+		case <-over:
+			return
+		case s := <-signals:
+			if isRequest(s) {
+				return
+			}
+		}
+	}
+}
+
+// copyPipe broadcasts standard input until its end. The goroutine that reads ends
+// with it; after a signal it is left behind, as nothing can interrupt its read.
+func copyPipe(o options, b *broadcaster.Broadcaster, signals chan os.Signal) ending {
+	done := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(newTee(newlines{b}, o), onlyReader{os.Stdin})
+		done <- err
+	}()
+	ended := func(err error) ending {
+		if err == nil {
+			return ending{}
+		}
+		say("read standard input: %v", cause(err))
+		return ending{Status: ptyproc.Status{Code: exitFailed}}
+	}
+	for {
+		select {
+		case err := <-done:
+			return ended(err)
+		case s := <-signals:
+			if !isRequest(s) {
+				continue
+			}
+			select {
+			case <-done:
+			case <-signals:
+			case <-time.After(pipeTime):
+			}
+			return ending{Status: ptyproc.Status{Code: 128 + int(s.(syscall.Signal))}, cutShort: true}
+		}
+	}
+}
+
+// onlyReader hides os.File's WriteTo, so that io.Copy reads and writes in turn.
+type onlyReader struct{ io.Reader }
+
+// newlines writes \n as \r\n, as a terminal would.
+type newlines struct{ w io.Writer }
+
+func (n newlines) Write(p []byte) (int, error) {
+	if _, err := n.w.Write(bytes.ReplaceAll(p, []byte("\n"), []byte("\r\n"))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// A tee writes to viewers first and then, as long as that works, to standard
+// output. It is the only one that waits for standard output.
+type tee struct {
+	viewers io.Writer
+	local   io.Writer // nil when it is not wanted, or has failed
+}
+
+func newTee(viewers io.Writer, o options) *tee {
+	t := &tee{viewers: viewers}
+	if !o.quiet {
+		t.local = os.Stdout
+	}
+	return t
+}
+
+func (t *tee) Write(p []byte) (int, error) {
+	if _, err := t.viewers.Write(p); err != nil {
+		return 0, err
+	}
+	if t.local != nil {
+		if _, err := t.local.Write(p); err != nil {
+			t.local = nil
+			if !errors.Is(err, syscall.EPIPE) { // else whoever read it has enough
+				say("write standard output: %v", cause(err))
+			}
+		}
+	}
+	return len(p), nil
+}
+
+// onLoopback tells whether only this machine can reach l.
+func onLoopback(l net.Listener) bool {
+	addr, ok := l.Addr().(*net.TCPAddr)
+	return !ok || addr.IP.IsLoopback()
+}
+
+// limitGarbage makes the collector run after at most 16 MiB of garbage, however
+// large the ring is: left alone it would let the heap become twice the ring. The
+// ring holds no pointers, so that running often costs little.
+func limitGarbage(ring int64) {
+	const garbage = 16 << 20
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(max(1, int(100*garbage/(ring+garbage))))
+	}
+}

@@ -1,0 +1,163 @@
+//go:build unix
+
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+
+	"wsrun/ptyproc"
+)
+
+func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
+
+// localSize returns the size of the local terminal, if there is one that knows it.
+func localSize() (size, bool) {
+	for _, f := range []*os.File{os.Stdin, os.Stdout, os.Stderr} {
+		if cols, rows, err := term.GetSize(int(f.Fd())); err == nil && cols > 0 && rows > 0 {
+			return size{cols, rows}, true
+		}
+	}
+	return size{}, false
+}
+
+// A terminal is the local one, on standard input, that wsrun takes over for its
+// command: while it is attached, every key goes there. It is only attached while
+// wsrun is in the foreground. A nil terminal is none: all methods do nothing.
+type terminal struct {
+	in     *os.File
+	mu     sync.Mutex
+	cond   *sync.Cond  // signalled when state changes
+	state  *term.State // to give back; nil while detached
+	keeper *keeper     // gives it back if wsrun can't
+}
+
+func openTerminal() *terminal {
+	if !isTerminal(os.Stdin) {
+		return nil
+	}
+	t := &terminal{in: os.Stdin}
+	t.cond = sync.NewCond(&t.mu)
+	return t
+}
+
+// attach takes the terminal over if wsrun is in the foreground; also again, when
+// a shell has changed it meanwhile.
+func (t *terminal) attach() {
+	if t == nil || !t.inForeground() {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.state == nil {
+		t.keeper = startKeeper(t.in)
+	}
+	state, err := term.MakeRaw(int(t.in.Fd()))
+	if err != nil {
+		t.keeper.stop()
+		return
+	}
+	if t.state == nil {
+		t.state = state
+	}
+	t.cond.Broadcast()
+}
+
+// detach gives the terminal back as it was.
+func (t *terminal) detach() {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.state == nil {
+		return
+	}
+	if t.inForeground() { // else it is somebody else's now
+		term.Restore(int(t.in.Fd()), t.state)
+	}
+	t.state = nil
+	t.keeper.stop()
+}
+
+func (t *terminal) attached() bool {
+	if t == nil {
+		return false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.state != nil
+}
+
+func (t *terminal) inForeground() bool {
+	group, err := unix.IoctlGetInt(int(t.in.Fd()), unix.TIOCGPGRP)
+	return err == nil && group == unix.Getpgrp()
+}
+
+// suspend stops wsrun, as Ctrl-Z does any other program, and returns when it is
+// continued. Where nobody could continue it the kernel does not stop it.
+func (t *terminal) suspend(signals chan os.Signal) {
+	t.detach()
+	continued := make(chan os.Signal, 1)
+	signal.Notify(continued, syscall.SIGCONT)
+	defer signal.Stop(continued)
+	signal.Reset(syscall.SIGTSTP)
+	syscall.Kill(0, syscall.SIGTSTP) // the job, with all else that is in it
+	select {
+	case <-continued:
+	case <-time.After(100 * time.Millisecond): // for the kernel to act; no time passes while stopped
+	}
+	signal.Notify(signals, syscall.SIGTSTP)
+	t.attach()
+}
+
+// typeTo passes keys on for ever, while attached. Reading in the background would
+// stop wsrun, so it looks before it reads.
+func (t *terminal) typeTo(p *ptyproc.Proc) {
+	if t == nil {
+		return
+	}
+	keys := make([]byte, 4<<10)
+	fd := int(t.in.Fd())
+	for {
+		t.mu.Lock()
+		for t.state == nil {
+			t.cond.Wait()
+		}
+		t.mu.Unlock()
+		if _, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1); err != nil && !errors.Is(err, syscall.EINTR) {
+			return
+		}
+		if !t.attached() || !t.inForeground() {
+			continue
+		}
+		n, err := unix.Read(fd, keys)
+		if errors.Is(err, syscall.EINTR) || errors.Is(err, syscall.EAGAIN) {
+			continue
+		}
+		if err != nil || n == 0 {
+			return // the terminal has gone; SIGHUP tells the command
+		}
+		typeKeys(p, keys[:n])
+	}
+}
+
+// typeKeys types keys, and stops the command at the one that means that.
+func typeKeys(p *ptyproc.Proc, keys []byte) {
+	if key, ok := p.SuspendKey(); ok {
+		if i := bytes.IndexByte(keys, key); i >= 0 {
+			p.Write(keys[:i])
+			p.Signal(syscall.SIGSTOP)
+			keys = keys[i+1:]
+		}
+	}
+	p.Write(keys)
+}
