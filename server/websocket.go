@@ -49,8 +49,8 @@ type viewer struct {
 }
 
 // serveWebSocket follows the stream until it ends, the viewer leaves, stalls or
-// speaks, or the server is shut down. It starts one goroutine, coder/websocket's
-// reader, and waits for it.
+// speaks, or the server is shut down. It starts one goroutine, which reads, and
+// waits for it.
 func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, q query) {
 	s.viewers.Add(1)
 	defer s.viewers.Done()
@@ -70,17 +70,27 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, q query)
 	if err != nil {
 		return // Accept has answered
 	}
-	defer c.CloseNow()
 	defer context.AfterFunc(s.stop, func() { h.wire.Conn.Close() })()
 	v.wire, v.v1 = h.wire, c.Subprotocol() == subprotocol
 	c.SetReadLimit(readLimit)
-	left := c.CloseRead(context.Background())
+	left := make(chan struct{})
+	go func() { // not CloseRead, which takes 15 s to close one that speaks
+		defer close(left)
+		if _, _, err := c.Reader(context.Background()); err == nil {
+			c.Close(websocket.StatusPolicyViolation, "viewers can only read")
+		}
+		c.CloseNow()
+	}()
+	defer func() {
+		c.CloseNow()
+		<-left
+	}()
 
 	s.audience.add(1)
 	defer s.audience.add(-1)
 	err = v.hello(q)
 	if err == nil {
-		err = v.follow(left.Done())
+		err = v.follow(left)
 	}
 	switch {
 	case errors.Is(err, io.EOF) && s.o.Stream.Stats().Exit != nil:
@@ -90,12 +100,12 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, q query)
 	case errors.Is(err, errStalled):
 		v.wire.giveUp(giveUpTime)
 		select {
-		case <-left.Done():
+		case <-left:
 		case <-time.After(giveUpTime):
 		}
 	case errors.Is(err, errWireClose):
 		// coder/websocket is in a close handshake, for one that left or spoke.
-		<-left.Done()
+		<-left
 	}
 }
 

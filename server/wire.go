@@ -77,19 +77,20 @@ func (w *wire) send(last bool, frame net.Buffers) error {
 		return errWireClose
 	}
 	w.closed = last
-	for {
-		w.SetWriteDeadline(time.Now().Add(stallTime))
+	for since := time.Now(); ; {
+		w.SetWriteDeadline(time.Now().Add(stallTime / 10)) // to see progress within a frame
 		n, err := frame.WriteTo(w.Conn)
-		if err == nil {
+		switch {
+		case err == nil:
 			return nil
-		}
-		if n == 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		case !errors.Is(err, os.ErrDeadlineExceeded):
 			w.closed = true
-			if errors.Is(err, os.ErrDeadlineExceeded) {
-				w.unsent = frame
-				err = errStalled
-			}
 			return err
+		case n > 0:
+			since = time.Now()
+		case time.Since(since) > stallTime:
+			w.closed, w.unsent = true, frame
+			return errStalled
 		}
 	}
 }

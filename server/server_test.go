@@ -1,0 +1,561 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/coder/websocket"
+	"go.uber.org/goleak"
+
+	"wsrun/broadcaster"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// A bench is a server on loopback and the stream that it serves.
+type bench struct {
+	*broadcaster.Broadcaster
+	t    *testing.T
+	srv  *Server
+	addr string
+}
+
+func serve(t *testing.T, o Options) *bench {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.Stream == nil {
+		o.Stream = broadcaster.New(broadcaster.Options{})
+	}
+	o.Addr, o.Started = l.Addr(), time.Now()
+	b := &bench{o.Stream, t, New(o), l.Addr().String()}
+	done := make(chan error)
+	go func() { done <- b.srv.Serve(l) }()
+	t.Cleanup(func() {
+		b.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+		defer cancel()
+		b.srv.Shutdown(ctx)
+		if err := <-done; err != http.ErrServerClosed {
+			t.Errorf("Serve = %v", err)
+		}
+		http.DefaultClient.CloseIdleConnections()
+	})
+	return b
+}
+
+func (b *bench) end(code int) {
+	b.Emit(broadcaster.Exit{Code: code})
+	b.Close()
+}
+
+// get returns the answer to a request with the given headers, in pairs.
+func (b *bench) get(path string, headers ...string) (*http.Response, string) {
+	b.t.Helper()
+	r, _ := http.NewRequest("GET", "http://"+b.addr+path, nil)
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+		if headers[i] == "Host" {
+			r.Host = headers[i+1]
+		}
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return resp, string(body)
+}
+
+func (b *bench) dial(query string, subprotocols ...string) *websocket.Conn {
+	b.t.Helper()
+	c, _, err := websocket.Dial(b.t.Context(), "ws://"+b.addr+"/"+query, &websocket.DialOptions{Subprotocols: subprotocols})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	c.SetReadLimit(-1)
+	b.t.Cleanup(func() { c.CloseNow() })
+	return c
+}
+
+// dialNarrow dials with a small receive buffer, so that a viewer that does not
+// read stalls soon.
+func (b *bench) dialNarrow() *websocket.Conn {
+	b.t.Helper()
+	dialer := net.Dialer{Control: func(_, _ string, c syscall.RawConn) error {
+		return c.Control(func(fd uintptr) { syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 128<<10) })
+	}}
+	transport := &http.Transport{DialContext: dialer.DialContext}
+	c, _, err := websocket.Dial(b.t.Context(), "ws://"+b.addr+"/", &websocket.DialOptions{
+		Subprotocols: []string{"wsrun.v1"}, HTTPClient: &http.Client{Transport: transport},
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	c.SetReadLimit(-1)
+	b.t.Cleanup(func() { c.CloseNow() })
+	return c
+}
+
+// A report is what a viewer has got.
+type report struct {
+	data   []byte
+	hello  helloEvent
+	events []string // the others but viewers and ping, with their place
+	code   websocket.StatusCode
+}
+
+// watch reads a wsrun.v1 viewer to its end, or until it has had limit bytes.
+func watch(c *websocket.Conn, limit int) (r report, err error) {
+	for limit < 0 || len(r.data) < limit {
+		kind, p, err := c.Read(context.Background())
+		if err != nil {
+			if r.code = websocket.CloseStatus(err); r.code == -1 {
+				return r, err
+			}
+			return r, nil
+		}
+		if kind == websocket.MessageBinary {
+			r.data = append(r.data, p...)
+			continue
+		}
+		var e struct{ Event string }
+		if err := json.Unmarshal(p, &e); err != nil {
+			return r, fmt.Errorf("event %q: %w", p, err)
+		}
+		switch e.Event {
+		case "hello":
+			if err := json.Unmarshal(p, &r.hello); err != nil {
+				return r, err
+			}
+		case "viewers", "ping":
+		default:
+			r.events = append(r.events, fmt.Sprintf("%d %s", len(r.data), p))
+		}
+	}
+	return r, nil
+}
+
+func TestEachForm(t *testing.T) {
+	b := serve(t, Options{Title: "<make>", Command: []string{"make"}})
+	b.Emit(broadcaster.Resize{Cols: 80, Rows: 24})
+	b.Write([]byte("\x1b[31mone\x1b[0m\r\n50 %\r100 %\r\nthree"))
+	b.end(3)
+	raw := "\x1b[31mone\x1b[0m\r\n50 %\r100 %\r\nthree"
+	for _, tt := range []struct{ path, accept, kind, want string }{
+		{"/", "*/*", "text/plain; charset=utf-8", "one\n100 %\nthree"},
+		{"/", "", "text/plain; charset=utf-8", "one\n100 %\nthree"},
+		{"/?n=2", "*/*", "text/plain; charset=utf-8", "100 %\nthree"},
+		{"/?n=0", "*/*", "text/plain; charset=utf-8", ""},
+		{"/?tail=1", "*/*", "text/plain; charset=utf-8", "one\n100 %\nthree"},
+		{"/?format=raw", "*/*", "text/plain; charset=utf-8", raw},
+		{"/?format=raw&tail=1&n=1", "text/html", "text/plain; charset=utf-8", "three"},
+		{"/", "text/event-stream", "text/event-stream", "id: 14\ndata: one\n\nid: 26\ndata: 100 %\n\nid: 31\ndata: three\n\n" +
+			"event: exit\ndata: {\"event\":\"exit\",\"code\":3,\"signal\":\"\",\"durationMs\":0}\n\n"},
+		{"/-/healthz", "", "text/plain; charset=utf-8", "ok\n"},
+	} {
+		resp, body := b.get(tt.path, "Accept", tt.accept)
+		if body != tt.want || resp.StatusCode != 200 || resp.Header.Get("Content-Type") != tt.kind {
+			t.Errorf("%s, %s: %s, %s, %q; want %q", tt.path, tt.accept, resp.Status, resp.Header.Get("Content-Type"), body, tt.want)
+		}
+	}
+	resp, page := b.get("/", "Accept", "text/html,*/*;q=0.8")
+	if !strings.Contains(page, "&lt;make&gt;") || !strings.Contains(resp.Header.Get("Content-Security-Policy"), "default-src 'none'") {
+		t.Errorf("the page: %v, %q", resp.Header, page)
+	}
+	for path, want := range map[string]int{"/?n=x": 400, "/?tail=2": 400, "/?format=x": 400, "/?offset=-1": 400, "/x": 404, "/-/x": 404, "/-/static/../static.go": 404, "/-/static/static.go": 404} {
+		if resp, _ := b.get(path); resp.StatusCode != want {
+			t.Errorf("%s: %s, want %d", path, resp.Status, want)
+		}
+	}
+	if resp, body := b.get("/", "Accept", "text/event-stream", "Last-Event-ID", "26"); !strings.HasPrefix(body, "id: 31\ndata: three\n\n") {
+		t.Errorf("resumed events: %s, %q", resp.Status, body)
+	}
+	if resp, _ := b.get("/", "Accept", "text/event-stream", "Last-Event-ID", "31"); resp.StatusCode != 204 {
+		t.Errorf("events resumed at the end: %s, want 204", resp.Status)
+	}
+	var st status
+	if _, body := b.get("/-/status"); json.Unmarshal([]byte(body), &st) != nil || st.State != "ended" || st.Exit.Code != 3 || st.End != 31 || st.Lines != 3 || st.Cols != 80 {
+		t.Errorf("status: %s", body)
+	}
+}
+
+func TestWebSocket(t *testing.T) {
+	b := serve(t, Options{Title: "t", Command: []string{"make"}})
+	b.Emit(broadcaster.Resize{Cols: 80, Rows: 24})
+	b.Write([]byte("one\r\n"))
+	early := b.dial("", "wsrun.v1")
+	plain := b.dial("")
+	first, err := watch(early, 5)
+	if h := first.hello; err != nil || h.Epoch != b.Epoch() || h.Line != 1 || h.Cols != 80 || h.State != "running" || h.Resumed {
+		t.Fatalf("hello = %+v, %v", h, err)
+	}
+	b.Emit(broadcaster.Resize{Cols: 90, Rows: 24})
+	b.Write([]byte("two\xff\r\n"))
+	b.end(7)
+	rest, err := watch(early, -1)
+	want := []string{`0 {"event":"resize","cols":90,"rows":24}`, `6 {"event":"exit","code":7,"signal":"","durationMs":0}`}
+	if err != nil || string(rest.data) != "two\xff\r\n" || fmt.Sprint(rest.events) != fmt.Sprint(want) || rest.code != 1000 {
+		t.Errorf("early: %q, %q, %v, %v", rest.data, rest.events, rest.code, err)
+	}
+	var text []byte
+	for {
+		kind, p, err := plain.Read(t.Context())
+		if err != nil {
+			if websocket.CloseStatus(err) != 1000 {
+				t.Error(err)
+			}
+			break
+		}
+		if kind != websocket.MessageText {
+			t.Errorf("a plain viewer got a %v", kind)
+		}
+		text = append(text, p...)
+	}
+	if string(text) != "one\r\ntwo\uFFFD\r\n" {
+		t.Errorf("plain: %q", text)
+	}
+	late, err := watch(b.dial("?n=1", "wsrun.v1"), -1)
+	if err != nil || late.hello.Line != 2 || late.hello.Offset != 5 || late.hello.State != "ended" || string(late.data) != "two\xff\r\n" || late.code != 1000 {
+		t.Errorf("late: %+v, %v", late, err)
+	}
+	resumed, err := watch(b.dial(fmt.Sprintf("?epoch=%s&offset=8", b.Epoch()), "wsrun.v1"), -1)
+	if err != nil || !resumed.hello.Resumed || resumed.hello.Offset != 8 || string(resumed.data) != "\xff\r\n" {
+		t.Errorf("resumed: %+v, %v", resumed, err)
+	}
+}
+
+func TestStopping(t *testing.T) {
+	b := serve(t, Options{})
+	c := b.dial("", "wsrun.v1")
+	b.Close()
+	if r, err := watch(c, -1); err != nil || r.code != websocket.StatusGoingAway {
+		t.Errorf("closed with %v, %v; want 1001", r.code, err)
+	}
+}
+
+func TestAViewerThatSpeaksIsClosed(t *testing.T) {
+	b := serve(t, Options{})
+	for _, sub := range []string{"wsrun.v1", "other"} {
+		c := b.dial("", sub)
+		if err := c.Write(t.Context(), websocket.MessageText, []byte("rm -rf /")); err != nil {
+			t.Fatal(err)
+		}
+		if r, err := watch(c, -1); err != nil || r.code != websocket.StatusPolicyViolation {
+			t.Errorf("closed with %v, %v; want 1008", r.code, err)
+		}
+	}
+}
+
+func TestGuard(t *testing.T) {
+	b := serve(t, Options{AllowHosts: []string{"logs.example"}, AllowOrigins: []string{"https://friend.example"}})
+	_, port, _ := net.SplitHostPort(b.addr)
+	ws := []string{"Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="}
+	for _, tt := range []struct {
+		host, origin string
+		want         int
+	}{
+		{"127.0.0.1:" + port, "", 200},
+		{"localhost:" + port, "", 200},
+		{"LOCALHOST:" + port, "", 200},
+		{"[::1]:" + port, "", 200},
+		{"logs.example", "", 200},
+		{"logs.example", "https://logs.example", 200},
+		{"localhost:" + port, "http://localhost:" + port, 200},
+		{"localhost:" + port, "http://127.0.0.1:" + port, 200},
+		{"localhost:" + port, "https://friend.example", 200},
+		{"localhost", "", 421},
+		{"localhost:1", "", 421},
+		{"evil.example:" + port, "", 421},
+		{"evil.example:" + port, "http://evil.example:" + port, 421},
+		{"localhost.evil.example:" + port, "", 421},
+		{"logs.example:" + port, "", 421},
+		{"localhost:" + port, "null", 403},
+		{"localhost:" + port, "http://localhost:1", 403},
+		{"localhost:" + port, "http://evil.example", 403},
+		{"localhost:" + port, "file://localhost:" + port, 403},
+		{"localhost:" + port, "https://friend.example.evil.example", 403},
+	} {
+		headers := []string{"Host", tt.host}
+		if tt.origin != "" {
+			headers = append(headers, "Origin", tt.origin)
+		}
+		for _, path := range []string{"/", "/-/status", "/-/healthz"} {
+			if resp, body := b.get(path, headers...); resp.StatusCode != tt.want || tt.want != 200 && strings.Contains(body, "epoch") {
+				t.Errorf("%s, Host %s, Origin %s: %s, want %d", path, tt.host, tt.origin, resp.Status, tt.want)
+			}
+		}
+		if tt.want == 200 {
+			continue
+		}
+		if resp, _ := b.get("/", append(headers, ws...)...); resp.StatusCode != tt.want {
+			t.Errorf("WebSocket, Host %s, Origin %s: %s, want %d", tt.host, tt.origin, resp.Status, tt.want)
+		}
+	}
+}
+
+func TestToken(t *testing.T) {
+	b := serve(t, Options{Token: "secret"})
+	b.Write([]byte("output\n"))
+	for _, tt := range []struct {
+		name, value string
+		want        int
+	}{
+		{"X", "", 401},
+		{"Authorization", "Bearer wrong", 401},
+		{"Authorization", "Bearer secret", 200},
+		{"Cookie", b.srv.guard.cookie + "=secret", 200},
+		{"Cookie", b.srv.guard.cookie + "=wrong", 401},
+	} {
+		if resp, body := b.get("/", tt.name, tt.value); resp.StatusCode != tt.want || strings.Contains(body, "output") != (tt.want == 200) {
+			t.Errorf("%s: %s: %s, %q; want %d", tt.name, tt.value, resp.Status, body, tt.want)
+		}
+	}
+	if resp, _ := b.get("/", "Accept", "text/html"); resp.StatusCode != 200 {
+		t.Errorf("the page, which asks for the token: %s", resp.Status)
+	}
+	for token, want := range map[string]int{"wrong": 401, "secret": 204} {
+		resp, err := http.PostForm("http://"+b.addr+"/-/login", map[string][]string{"token": {token}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want || (len(resp.Cookies()) == 1) != (want == 204) {
+			t.Errorf("log in with %q: %s, %v", token, resp.Status, resp.Cookies())
+		}
+	}
+}
+
+// TestEveryByte sends every byte value, characters cut everywhere, and noise.
+func TestEveryByte(t *testing.T) {
+	b := serve(t, Options{Stream: broadcaster.New(broadcaster.Options{Lines: 1 << 20})})
+	var all []byte
+	for i := range 256 {
+		all = append(all, byte(i))
+	}
+	for range 500 {
+		all = append(all, "aä€𝄞"...)
+	}
+	rng := rand.New(rand.NewPCG(3, 4))
+	for range 1 << 20 {
+		all = append(all, byte(rng.Uint32()))
+	}
+	v1, plain := b.dial("", "wsrun.v1"), b.dial("")
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if r, err := watch(v1, -1); err != nil || !bytes.Equal(r.data, all) || r.code != 1000 {
+			t.Errorf("wsrun.v1: %d bytes of %d, %v, %v", len(r.data), len(all), r.code, err)
+		}
+	})
+	wg.Go(func() {
+		var whole utf8Text
+		want := append(bytes.Clone(whole.append(bytes.Clone(all))), whole.flush()...)
+		var got []byte
+		for {
+			_, p, err := plain.Read(context.Background())
+			if err != nil {
+				if websocket.CloseStatus(err) != 1000 {
+					t.Error(err)
+				}
+				break
+			}
+			if !utf8.Valid(p) {
+				t.Errorf("a frame is not valid UTF-8: %q", p)
+			}
+			got = append(got, p...)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("plain: %d bytes, want %d", len(got), len(want))
+		}
+	})
+	for i := range 256 + 5000 { // single bytes first, then pieces
+		b.Write(all[i : i+1])
+		if i%16 == 0 {
+			b.Emit(broadcaster.Resize{Cols: 80 + i%2, Rows: 24}) // publishes
+		}
+	}
+	for at := 256 + 5000; at < len(all); {
+		n := min(1+rng.IntN(9000), len(all)-at)
+		b.Write(all[at : at+n])
+		at += n
+	}
+	b.end(0)
+	wg.Wait()
+	if _, body := b.get("/?format=raw"); body != string(all) {
+		t.Errorf("raw: %d bytes, want %d", len(body), len(all))
+	}
+}
+
+// TestResumes cuts viewers off at 10,000 random places while a source floods, and
+// lets them come back with what they have.
+func TestResumes(t *testing.T) {
+	const resumes, workers = 10_000, 8
+	b := serve(t, Options{Stream: broadcaster.New(broadcaster.Options{Lines: 4000})})
+	at := func(i int64) byte { // lines of 41 bytes
+		if i%41 == 40 {
+			return '\n'
+		}
+		return 'a' + byte((i*11+i/41)%26)
+	}
+	stop := make(chan struct{})
+	var flood sync.WaitGroup
+	flood.Go(func() {
+		p := make([]byte, 4100)
+		for done := int64(0); ; done += int64(len(p)) {
+			for i := range p {
+				p[i] = at(done + int64(i))
+			}
+			b.Write(p)
+			select {
+			case <-stop:
+				return
+			case <-time.After(time.Millisecond):
+			}
+		}
+	})
+	var viewers sync.WaitGroup
+	var mu sync.Mutex
+	count := map[string]int{}
+	for w := range workers {
+		viewers.Go(func() {
+			rng := rand.New(rand.NewPCG(uint64(w), 9))
+			offset := int64(-1)
+			for range resumes / workers {
+				query := ""
+				asked := offset
+				if offset >= 0 {
+					if rng.IntN(20) == 0 {
+						asked = max(0, offset-400_000) // out of the ring
+					}
+					query = fmt.Sprintf("?epoch=%s&offset=%d", b.Epoch(), asked)
+				}
+				c, _, err := websocket.Dial(context.Background(), "ws://"+b.addr+"/"+query, &websocket.DialOptions{Subprotocols: []string{"wsrun.v1"}})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				c.SetReadLimit(-1)
+				r, err := watch(c, 1+rng.IntN(3000))
+				c.CloseNow()
+				h := r.hello
+				if err != nil || h.Line != h.Offset/41+1 || len(r.events) > 0 {
+					t.Errorf("%+v, %q, %v", h, r.events, err)
+					return
+				}
+				if h.Resumed != (h.Offset == asked) || asked >= 0 && !h.Resumed && h.Offset < asked {
+					t.Errorf("asked for %d, got %+v", asked, h)
+					return
+				}
+				for i, x := range r.data {
+					if x != at(h.Offset+int64(i)) {
+						t.Errorf("wrong byte at %d", h.Offset+int64(i))
+						return
+					}
+				}
+				offset = h.Offset + int64(len(r.data))
+				mu.Lock()
+				count[fmt.Sprint(h.Resumed)]++
+				mu.Unlock()
+			}
+		})
+	}
+	viewers.Wait()
+	close(stop)
+	flood.Wait()
+	if count["true"] < resumes*8/10 || count["false"] < 10 {
+		t.Errorf("resumed or not: %v", count)
+	}
+}
+
+// TestAStalledViewer reads nothing: it alone is dropped, with 4008, and the
+// others go on.
+func TestAStalledViewer(t *testing.T) {
+	t.Parallel()
+	b := serve(t, Options{})
+	stalled := b.dialNarrow()
+	good := b.dial("", "wsrun.v1")
+	const total = 64 << 20
+	done := make(chan error, 1)
+	go func() {
+		r, err := watch(good, -1)
+		if err == nil && len(r.data) != total && len(r.events) < 2 {
+			err = fmt.Errorf("%d bytes, %q", len(r.data), r.events)
+		}
+		done <- err
+	}()
+	line := []byte(strings.Repeat("x", 1023) + "\n")
+	for range total / len(line) {
+		b.Write(line)
+	}
+	deadline := time.Now().Add(stallTime + giveUpTime + 5*time.Second)
+	for viewers := 2; viewers > 1; {
+		if time.Now().After(deadline) {
+			t.Fatal("the stalled viewer is still there")
+		}
+		var changed <-chan struct{}
+		if viewers, changed = b.srv.audience.count(); viewers > 1 {
+			select {
+			case <-changed:
+			case <-time.After(time.Until(deadline)):
+			}
+		}
+	}
+	b.end(0)
+	if err := <-done; err != nil {
+		t.Errorf("the other: %v", err)
+	}
+	stalled.CloseNow()
+}
+
+func TestAStalledViewerThatWakesLearnsWhy(t *testing.T) {
+	t.Parallel()
+	b := serve(t, Options{})
+	c := b.dialNarrow()
+	line := []byte(strings.Repeat("x", 1023) + "\n")
+	for range 32 << 10 {
+		b.Write(line)
+	}
+	time.Sleep(stallTime + giveUpTime*5/6) // what is tested is what time does to it
+	if r, err := watch(c, -1); err != nil || r.code != closeTooSlow {
+		t.Errorf("closed with %v, %v; want 4008", r.code, err)
+	}
+}
+
+func TestShutdownIsBounded(t *testing.T) {
+	b := serve(t, Options{})
+	c := b.dialNarrow()
+	line := []byte(strings.Repeat("x", 1023) + "\n")
+	for range 32 << 10 {
+		b.Write(line)
+	}
+	b.end(0)
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	begin := time.Now()
+	b.srv.Shutdown(ctx)
+	if took := time.Since(begin); took > 2*time.Second {
+		t.Errorf("Shutdown took %v", took)
+	}
+	if _, err := watch(c, -1); errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+}
