@@ -54,12 +54,12 @@ func runCommand(o options, src source, z size, b *broadcaster.Broadcaster, signa
 	if term == nil {
 		po.Stdin = os.Stdin
 	}
+	term.attach()
+	defer term.detach()
 	p, err := ptyproc.Start(po)
 	if err != nil {
 		return ending{Status: ptyproc.Status{Code: exitNotExecutable}}, commandFailure(src.args[0], err)
 	}
-	term.attach()
-	defer term.detach()
 	go term.typeTo(p) // ends with the process: nothing can interrupt its read
 
 	done := make(chan ptyproc.Status, 1)

@@ -1,0 +1,37 @@
+# make        build ./wsrun (needs Go and Node)
+# make test   run every test; installs Debian's Chromium if there is no browser
+# make bench  measure
+
+VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo devel)
+export CHROMIUM ?= $(shell command -v chromium || echo /usr/bin/chromium)
+
+.PHONY: all wsrun test bench browser clean
+
+all: wsrun
+
+wsrun: static/xterm/xterm.mjs
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $@ .
+
+static/node_modules/.package-lock.json: static/package-lock.json
+	cd static && npm ci --no-audit --no-fund
+	touch $@
+
+static/xterm/xterm.mjs: static/node_modules/.package-lock.json
+	cd static && npm run --silent embed
+	touch $@
+
+test: wsrun browser
+	@unformatted=$$(gofmt -l *.go */*.go); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted"; exit 1; fi
+	go vet ./...
+	GOOS=darwin go vet ./... && GOOS=freebsd go vet ./... && GOOS=windows go vet ./...
+	go test -race ./...
+	cd static && WSRUN=$(CURDIR)/wsrun node --test test/*.test.js
+
+bench: wsrun
+	go test -run '^$$' -bench . ./...
+
+browser:
+	@test -x "$(CHROMIUM)" || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; }
+
+clean:
+	rm -rf wsrun static/node_modules static/xterm/xterm.*

@@ -1,0 +1,438 @@
+//go:build unix
+
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
+)
+
+// The test binary is wsrun when WSRUN_TEST_MAIN says so, and its keeper.
+func TestMain(m *testing.M) {
+	switch {
+	case os.Args[0] == keeperName:
+		os.Exit(Main("test"))
+	case os.Getenv("WSRUN_TEST_MAIN") == "panic":
+		go func() {
+			bufio.NewReader(os.NewFile(3, "trigger")).ReadByte()
+			panic("planted")
+		}()
+		fallthrough
+	case os.Getenv("WSRUN_TEST_MAIN") != "":
+		os.Exit(Main("test"))
+	}
+	os.Exit(m.Run())
+}
+
+// wsrun returns a command that runs wsrun on a free port, unless args say
+// otherwise.
+func wsrun(args ...string) *exec.Cmd {
+	self, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	cmd := exec.Command(self, args...)
+	cmd.Env = append(os.Environ(), "WSRUN_TEST_MAIN=1", "WSRUN_ADDR=127.0.0.1:0", "GORACE=atexit_sleep_ms=0")
+	return cmd
+}
+
+// outcome runs cmd to its end.
+func outcome(cmd *exec.Cmd) (stdout, stderr string, code int) {
+	var out, err bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &err
+	cmd.Run()
+	return out.String(), err.String(), cmd.ProcessState.ExitCode()
+}
+
+var urlLine = regexp.MustCompile(`wsrun: http://(\S+)/`)
+
+// A running is a wsrun whose standard input is a pipe and whose address is known.
+type running struct {
+	*exec.Cmd
+	t     *testing.T
+	stdin io.WriteCloser
+	addr  string
+	out   bytes.Buffer
+	errs  *bufio.Reader
+}
+
+func start(t *testing.T, args ...string) *running {
+	t.Helper()
+	r := &running{Cmd: wsrun(args...), t: t}
+	r.stdin, _ = r.StdinPipe()
+	stderr, _ := r.StderrPipe()
+	r.Stdout = &r.out
+	if err := r.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		r.Process.Kill()
+		r.stdin.Close()
+	})
+	r.errs = bufio.NewReader(stderr)
+	line, err := r.errs.ReadString('\n')
+	m := urlLine.FindStringSubmatch(line)
+	if m == nil {
+		t.Fatalf("no URL in %q, %v", line, err)
+	}
+	r.addr = m[1]
+	return r
+}
+
+func (r *running) dial(subprotocols ...string) *websocket.Conn {
+	r.t.Helper()
+	c, _, err := websocket.Dial(r.t.Context(), "ws://"+r.addr+"/", &websocket.DialOptions{Subprotocols: subprotocols})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	c.SetReadLimit(-1)
+	r.t.Cleanup(func() { c.CloseNow() })
+	return c
+}
+
+// end waits for wsrun's end and returns its status.
+func (r *running) end() int {
+	io.Copy(io.Discard, r.errs)
+	r.Wait()
+	return r.ProcessState.ExitCode()
+}
+
+// watch reads a viewer's output, and the exit event, to its end; after each
+// message it calls pause.
+func watch(c *websocket.Conn, pause func()) (data []byte, exit string, err error) {
+	for {
+		kind, p, err := c.Read(context.Background())
+		if err != nil {
+			if websocket.CloseStatus(err) == websocket.StatusNormalClosure {
+				err = nil
+			}
+			return data, exit, err
+		}
+		var e struct{ Event string }
+		switch {
+		case c.Subprotocol() == "" || kind == websocket.MessageBinary:
+			data = append(data, p...)
+		case json.Unmarshal(p, &e) == nil && e.Event == "exit":
+			exit = string(p)
+		}
+		pause()
+	}
+}
+
+func TestStatuses(t *testing.T) {
+	dir := t.TempDir()
+	text := filepath.Join(dir, "text")
+	os.WriteFile(text, []byte("just text"), 0o644)
+	script := filepath.Join(dir, "script")
+	os.WriteFile(script, []byte("echo no first line"), 0o755)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for _, tt := range []struct {
+		args []string
+		code int
+		want string // on standard error
+	}{
+		{[]string{"true"}, 0, ""},
+		{[]string{"sh", "-c", "exit 7"}, 7, ""},
+		{[]string{"sh", "-c", "exit 255"}, 255, ""},
+		{[]string{"sh", "-c", "kill -TERM $$"}, 143, ""},
+		{[]string{"sh", "-c", "kill -KILL $$"}, 137, ""},
+		{[]string{"--", "sh", "-c", "exit 3"}, 3, ""},
+		{[]string{"sh", "-c", "exit $1", "--", "9"}, 9, ""},
+		{[]string{"no-such-command"}, 127, `command not found: "no-such-command"`},
+		{[]string{"/no/such"}, 127, `command not found: "/no/such"`},
+		{[]string{""}, 127, `command not found: ""`},
+		{[]string{text}, 126, "permission denied"},
+		{[]string{script}, 126, "not a program"},
+		{[]string{dir}, 126, "it is a directory"},
+		{[]string{"--bogus", "true"}, 125, "unknown flag: --bogus"},
+		{[]string{"--size", "0x0", "true"}, 125, "want COLSxROWS"},
+		{[]string{"--size", "80", "true"}, 125, "want COLSxROWS"},
+		{[]string{"--lines", "0", "true"}, 125, "want a number of lines"},
+		{[]string{"--buffer", "8XB", "true"}, 125, "want a number of bytes"},
+		{[]string{"--linger", "-1s", "true"}, 125, "want a duration"},
+		{[]string{"--addr", "9000", "true"}, 125, `bad address "9000"`},
+		{[]string{"--addr", "127.0.0.1:x", "true"}, 125, "listen on 127.0.0.1:x"},
+		{[]string{"--addr", taken.Addr().String(), "true"}, 125, "address already in use"},
+		{[]string{"--addr", "unix:/no/such/dir/s", "true"}, 125, "listen on unix:/no/such/dir/s: no such file or directory"},
+		{[]string{"--addr", "unix:" + text, "true"}, 125, "it exists and is no socket"},
+		{[]string{"--version"}, 0, ""},
+		{[]string{"completion", "bash"}, 0, ""},
+	} {
+		_, stderr, code := outcome(wsrun(tt.args...))
+		if code != tt.code || !strings.Contains(stderr, tt.want) {
+			t.Errorf("%q: status %d, %q; want %d, %q", tt.args, code, stderr, tt.code, tt.want)
+		}
+		if tt.code >= 125 && tt.code <= 127 {
+			for line := range strings.Lines(stderr) {
+				if !strings.HasPrefix(line, "wsrun: ") {
+					t.Errorf("%q: says %q", tt.args, line)
+				}
+			}
+		}
+	}
+	if got, _ := os.ReadFile(text); string(got) != "just text" {
+		t.Errorf("the file at the socket's path is now %q", got)
+	}
+}
+
+func TestStandardInputAndOutput(t *testing.T) {
+	for _, tt := range []struct {
+		name, in, want string
+		args           []string
+	}{
+		{"a command reads wsrun's", "b\na\n", "a\r\nb\r\n", []string{"sort"}},
+		{"a pipe is copied unchanged", "a\n\x00\xff\r\nb", "a\n\x00\xff\r\nb", nil},
+		{"a pipe, by name", "a\n", "a\n", []string{"-"}},
+		{"quietly", "a\n", "", []string{"-q"}},
+		{"nothing", "", "", nil},
+		{"size", "", "24 80\r\n", []string{"--size", "80x24", "sh", "-c", "stty size </dev/tty"}},
+		{"default size", "", "30 120\r\n", []string{"sh", "-c", "stty size </dev/tty"}},
+	} {
+		cmd := wsrun(tt.args...)
+		cmd.Stdin = strings.NewReader(tt.in)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		if out, stderr, code := outcome(cmd); out != tt.want || code != 0 {
+			t.Errorf("%s: %q, %d, %q; want %q", tt.name, out, code, stderr, tt.want)
+		}
+	}
+	cmd := wsrun("sh", "-c", "seq 200000; exit 5")
+	r, w, _ := os.Pipe()
+	cmd.Stdout = w
+	cmd.Start()
+	w.Close()
+	bufio.NewReader(r).ReadString('\n')
+	r.Close() // as head -1 does
+	if cmd.Wait(); cmd.ProcessState.ExitCode() != 5 {
+		t.Errorf("with standard output closed: %v", cmd.ProcessState)
+	}
+}
+
+// TestTheLastByteArrives: 20,000 lines and the end at once, for viewers of both
+// kinds, fast and slow.
+func TestTheLastByteArrives(t *testing.T) {
+	runs := 300
+	if testing.Short() {
+		runs = 20
+	}
+	var want bytes.Buffer
+	for i := 1; i <= 20000; i++ {
+		fmt.Fprintf(&want, "%d\r\n", i)
+	}
+	for run := range runs {
+		r := start(t, "-q", "-n", "30000", "sh", "-c", "read x; exec seq 1 20000")
+		var wg sync.WaitGroup
+		for i := range 4 {
+			c, slow := r.dial([]string{"wsrun.v1"}[:i%2]...), i >= 2
+			wg.Go(func() {
+				data, exit, err := watch(c, func() {
+					if slow {
+						time.Sleep(time.Millisecond)
+					}
+				})
+				if err != nil || !bytes.Equal(data, want.Bytes()) {
+					t.Errorf("run %d, viewer %d: %d bytes of %d, %v", run, i, len(data), want.Len(), err)
+				}
+				if i%2 == 1 && !strings.Contains(exit, `"code":0`) {
+					t.Errorf("run %d, viewer %d: exit event %q", run, i, exit)
+				}
+			})
+		}
+		io.WriteString(r.stdin, "\n")
+		if code := r.end(); code != 0 {
+			t.Fatalf("status %d", code)
+		}
+		if wg.Wait(); t.Failed() {
+			return
+		}
+	}
+}
+
+func TestSignalsArePassedOn(t *testing.T) {
+	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2} {
+		name := strings.TrimPrefix(unix.SignalName(s), "SIG")
+		r := start(t, "sh", "-c", "trap 'echo got; exit 42' "+name+"; echo ready; while :; do read x; done")
+		c := r.dial()
+		if _, p, err := c.Read(t.Context()); err != nil || !strings.Contains(string(p), "ready") {
+			t.Fatalf("%q, %v", p, err)
+		}
+		c.CloseNow()
+		r.Process.Signal(s)
+		r.stdin.Close()
+		if code := r.end(); code != 42 || !strings.HasSuffix(r.out.String(), "got\r\n") {
+			t.Errorf("%v: status %d, %q", s, code, r.out.String())
+		}
+	}
+}
+
+func TestLinger(t *testing.T) {
+	r := start(t, "--linger", "forever", "echo", "hello")
+	r.errs.ReadString('\n') // that it still serves
+	resp, err := http.Get("http://" + r.addr + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, _ := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	data, exit, err := watch(r.dial("wsrun.v1"), func() {})
+	if string(body) != "hello\n" || string(data) != "hello\r\n" || !strings.Contains(exit, `"code":0`) || err != nil {
+		t.Errorf("%q, %q, %q, %v", body, data, exit, err)
+	}
+	r.Process.Signal(syscall.SIGTERM)
+	if code := r.end(); code != 0 {
+		t.Errorf("status %d, want the command's", code)
+	}
+}
+
+func TestUnixSocket(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	stale, err := net.ListenUnix("unix", &net.UnixAddr{Name: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, stderr, code := outcome(wsrun("-a", "unix:"+path, "true")); code != 125 || !strings.Contains(stderr, "somebody answers") {
+		t.Errorf("a live socket: status %d, %q", code, stderr)
+	}
+	stale.SetUnlinkOnClose(false)
+	stale.Close()
+	cmd := wsrun("-a", "unix:"+path, "sh", "-c", "stat -c %a "+path)
+	if out, stderr, code := outcome(cmd); out != "600\r\n" || code != 0 {
+		t.Errorf("a stale socket: %q, %d, %q", out, code, stderr)
+	}
+	if _, err := os.Lstat(path); !os.IsNotExist(err) {
+		t.Errorf("the socket is left behind: %v", err)
+	}
+}
+
+// onTerminal starts wsrun under a PTY of its own, as a shell would, and returns
+// the PTY and what appears on it.
+func onTerminal(t *testing.T, mode string, extra *os.File, args ...string) (*exec.Cmd, *os.File, *os.File) {
+	t.Helper()
+	master, slave, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { master.Close(); slave.Close() })
+	pty.Setsize(master, &pty.Winsize{Cols: 91, Rows: 23})
+	cmd := wsrun(append([]string{"--linger", "0"}, args...)...)
+	cmd.Env = append(cmd.Env, "WSRUN_TEST_MAIN="+mode)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
+	if extra != nil {
+		cmd.ExtraFiles = []*os.File{extra}
+	}
+	// The session's leader is a shell: the terminal outlives wsrun.
+	sh, _ := exec.LookPath("sh")
+	cmd.Args = append([]string{"sh", "-c", `"$@"; code=$?; read x; exit $code`, "sh", cmd.Path}, cmd.Args[1:]...)
+	cmd.Path = sh
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return cmd, master, slave
+}
+
+// await reads from the terminal until want appears, and returns what was read.
+func await(t *testing.T, master *os.File, want string) string {
+	t.Helper()
+	var got []byte
+	p := make([]byte, 4096)
+	for !bytes.Contains(got, []byte(want)) {
+		n, err := master.Read(p)
+		if err != nil {
+			t.Fatalf("%v, before %q: %q", err, want, got)
+		}
+		got = append(got, p[:n]...)
+	}
+	return string(got)
+}
+
+// awaitCooked waits for the terminal to be given back.
+func awaitCooked(t *testing.T, slave *os.File) {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); isRaw(t, slave); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the terminal is still raw")
+		}
+	}
+}
+
+func isRaw(t *testing.T, f *os.File) bool {
+	t.Helper()
+	s, err := unix.IoctlGetTermios(int(f.Fd()), getTermios)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Lflag&unix.ICANON == 0
+}
+
+func TestLocalTerminal(t *testing.T) {
+	cmd, master, slave := onTerminal(t, "1", nil, "sh", "-c", `stty size; read x; echo typed $x; until [ "$(stty size)" = "20 70" ]; do :; done; echo resized; read x; exit 4`)
+	await(t, master, "23 91")
+	if !isRaw(t, slave) {
+		t.Error("the terminal is not raw")
+	}
+	io.WriteString(master, "keys\r")
+	await(t, master, "typed keys")
+	pty.Setsize(master, &pty.Winsize{Cols: 70, Rows: 20}) // which sends SIGWINCH
+	await(t, master, "resized")
+	io.WriteString(master, "\r")
+	awaitCooked(t, slave)
+	io.WriteString(master, "\n")
+	go io.Copy(io.Discard, master)
+	if cmd.Wait(); cmd.ProcessState.ExitCode() != 4 {
+		t.Errorf("status %v, want 4", cmd.ProcessState)
+	}
+}
+
+// Whatever ends wsrun, the terminal is given back.
+func TestTheTerminalIsGivenBack(t *testing.T) {
+	for name, end := range map[string]func(pid int, trigger *os.File){
+		"TERM":  func(pid int, _ *os.File) { syscall.Kill(pid, syscall.SIGTERM) },
+		"KILL":  func(pid int, _ *os.File) { syscall.Kill(pid, syscall.SIGKILL) },
+		"ABRT":  func(pid int, _ *os.File) { syscall.Kill(pid, syscall.SIGABRT) },
+		"panic": func(_ int, trigger *os.File) { trigger.Write([]byte("x")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, w, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer w.Close()
+			cmd, master, slave := onTerminal(t, "panic", r, "sh", "-c", "echo wsrun is $PPID.; read x")
+			r.Close()
+			out := await(t, master, ".\r\n")
+			var pid int
+			fmt.Sscanf(out[strings.Index(out, "wsrun is"):], "wsrun is %d", &pid)
+			if !isRaw(t, slave) {
+				t.Error("the terminal is not raw")
+			}
+			end(pid, w)
+			awaitCooked(t, slave)
+			io.WriteString(master, "\n")
+			go io.Copy(io.Discard, master)
+			cmd.Wait()
+		})
+	}
+}
