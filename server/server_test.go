@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -101,10 +100,13 @@ func (b *bench) dial(query string, subprotocols ...string) *websocket.Conn {
 // read stalls soon.
 func (b *bench) dialNarrow() *websocket.Conn {
 	b.t.Helper()
-	dialer := net.Dialer{Control: func(_, _ string, c syscall.RawConn) error {
-		return c.Control(func(fd uintptr) { syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 128<<10) })
+	transport := &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := new(net.Dialer).DialContext(ctx, network, addr)
+		if err == nil {
+			err = c.(*net.TCPConn).SetReadBuffer(128 << 10)
+		}
+		return c, err
 	}}
-	transport := &http.Transport{DialContext: dialer.DialContext}
 	c, _, err := websocket.Dial(b.t.Context(), "ws://"+b.addr+"/", &websocket.DialOptions{
 		Subprotocols: []string{"wsrun.v1"}, HTTPClient: &http.Client{Transport: transport},
 	})
