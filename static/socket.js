@@ -57,9 +57,19 @@ export class Stream {
     const socket = new WebSocket(url, 'wsrun.v1');
     socket.binaryType = 'arraybuffer';
     socket.onmessage = ({ data }) => this.#message(data);
+    socket.onerror = () => {}; // close follows, and there is no more to know
     socket.onclose = ({ code }) => this.#closed(socket, code);
     this.#socket = socket;
     this.#listen();
+  }
+
+  /** Leaves the stream for good. */
+  close() {
+    const socket = this.#socket;
+    this.#socket = undefined;
+    clearTimeout(this.#timer);
+    if (socket) socket.onmessage = socket.onclose = null;
+    socket?.close();
   }
 
   /** Starts the time after which silence means that the connection is dead. */

@@ -95,7 +95,7 @@ test('two viewers, of which one joins late', async (t) => {
 });
 
 test('a cut connection is resumed without a lost or doubled line', async (t) => {
-  const { child, port } = await run(t, sh('i=0; while read x; do i=$((i+1)); echo line $i; done'));
+  let port = 0;
   const sockets = new Set();
   const proxy = createServer((near) => {
     const far = createConnection(port, '127.0.0.1');
@@ -107,13 +107,13 @@ test('a cut connection is resumed without a lost or doubled line', async (t) => 
   await once(proxy, 'listening');
   t.after(() => { proxy.close(); sockets.forEach((s) => s.destroy()); });
   // The page's Host names the proxy.
-  child.kill('SIGKILL');
-  const again = await run(t, ['--allow-host', `127.0.0.1:${proxy.address().port}`, ...sh('i=0; while read x; do i=$((i+1)); echo line $i; done')], `127.0.0.1:${port}`);
+  const started = await run(t, ['--allow-host', `127.0.0.1:${proxy.address().port}`, ...sh('i=0; while read x; do i=$((i+1)); echo line $i; done')]);
+  port = started.port;
   const page = await open(t, proxy.address().port);
-  again.child.stdin.write('\n\n');
+  started.child.stdin.write('\n\n');
   await untilRow(page, 'line 2');
   sockets.forEach((s) => s.destroy());
-  again.child.stdin.write('\n\n');
+  started.child.stdin.write('\n\n');
   await untilRow(page, 'line 4');
   assert.deepEqual(await rows(page), ['line 1', 'line 2', 'line 3', 'line 4']);
 });

@@ -18,7 +18,6 @@ test('the delay is jitter below a bound that doubles to 30 s', () => {
 /** Starts a server that has `serve` answer each connection, and a stream to it. */
 async function connect(t, serve) {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
-  t.after(() => server.close());
   await once(server, 'listening');
   server.on('connection', (socket, request) => serve(socket, new URL(request.url, 'http://x').searchParams));
   const log = [];
@@ -27,6 +26,11 @@ async function connect(t, serve) {
     output: (bytes) => log.push(Buffer.from(bytes).toString()),
     event: (e) => log.push(e.event),
     closed: (e) => log.push(e),
+  });
+  t.after(() => {
+    stream.close();
+    server.clients.forEach((c) => c.terminate());
+    server.close();
   });
   stream.connect();
   return { log, stream };
