@@ -71,7 +71,7 @@ func runCommand(o options, src source, z size, b *broadcaster.Broadcaster, signa
 			return ending{Status: status}, nil
 		case <-stopped:
 			if asked || term.attached() {
-				term.suspend(signals)
+				term.suspend()
 				p.Signal(syscall.SIGCONT)
 			}
 			asked = false

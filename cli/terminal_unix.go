@@ -103,19 +103,23 @@ func (t *terminal) inForeground() bool {
 }
 
 // suspend stops wsrun, as Ctrl-Z does any other program, and returns when it is
-// continued. Where nobody could continue it the kernel does not stop it.
-func (t *terminal) suspend(signals chan os.Signal) {
+// continued.
+func (t *terminal) suspend() {
 	t.detach()
 	continued := make(chan os.Signal, 1)
 	signal.Notify(continued, syscall.SIGCONT)
 	defer signal.Stop(continued)
-	signal.Reset(syscall.SIGTSTP)
-	syscall.Kill(0, syscall.SIGTSTP) // the job, with all else that is in it
+	// STOP, since Go's handler stays in place of TSTP's default. A session's leader
+	// in another group is a shell with job control; without one nobody would
+	// continue us.
+	leader, _ := unix.Getsid(0)
+	if group, err := unix.Getpgid(leader); err == nil && group != unix.Getpgrp() {
+		syscall.Kill(0, syscall.SIGSTOP) // the job, with all else that is in it
+	}
 	select {
 	case <-continued:
 	case <-time.After(100 * time.Millisecond): // for the kernel to act; no time passes while stopped
 	}
-	signal.Notify(signals, syscall.SIGTSTP)
 	t.attach()
 }
 
