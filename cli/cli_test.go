@@ -326,6 +326,19 @@ func TestUnixSocket(t *testing.T) {
 	}
 }
 
+func TestEnvironment(t *testing.T) {
+	cmd := wsrun("sh", "-c", "stty size </dev/tty; echo token=$WSRUN_TOKEN")
+	cmd.Env = append(cmd.Env, "WSRUN_SIZE=81x25", "WSRUN_TOKEN=secret")
+	if out, stderr, _ := outcome(cmd); out != "25 81\r\ntoken=\r\n" || !strings.Contains(stderr, "/#token=secret") {
+		t.Errorf("%q, %q", out, stderr)
+	}
+	cmd = wsrun("true")
+	cmd.Env = append(cmd.Env, "WSRUN_LINES=many")
+	if _, stderr, code := outcome(cmd); code != 125 || !strings.Contains(stderr, `bad WSRUN_LINES="many"`) {
+		t.Errorf("status %d, %q", code, stderr)
+	}
+}
+
 // onTerminal starts wsrun under a PTY of its own, as a shell would, and returns
 // the PTY and what appears on it.
 func onTerminal(t *testing.T, mode string, extra *os.File, args ...string) (*exec.Cmd, *os.File, *os.File) {
