@@ -28,7 +28,8 @@ test: wsrun browser
 	cd static && WSRUN=$(CURDIR)/wsrun node --test --test-force-exit test/*.test.js
 
 bench: wsrun
-	go test -run '^$$' -bench . ./...
+	go test -run '^$$' -bench . ./broadcaster ./server
+	go test -run '^$$' -bench . -benchtime 3x -timeout 20m ./bench
 
 browser:
 	@test -x "$(CHROMIUM)" || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; }
