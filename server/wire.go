@@ -21,6 +21,11 @@ const (
 	finBit = 0x80
 )
 
+// sendBuffer is what the kernel may hold for one viewer, in bytes. Left alone it
+// holds megabytes for one that does not read: filling those of 200 takes longer
+// than the flood itself.
+const sendBuffer = 256 << 10
+
 // closeTooSlow is the status of a viewer that took nothing for stallTime.
 const closeTooSlow = 4008
 
@@ -118,6 +123,9 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
 	if err != nil {
 		return nil, nil, err
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		tcp.SetWriteBuffer(sendBuffer)
 	}
 	h.wire = &wire{Conn: conn}
 	rw.Writer.Reset(h.wire)
