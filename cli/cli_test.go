@@ -22,7 +22,6 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
-	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 )
 
@@ -77,7 +76,13 @@ type running struct {
 
 func start(t *testing.T, args ...string) *running {
 	t.Helper()
-	r := &running{Cmd: wsrun(args...), t: t}
+	return begin(t, wsrun(args...))
+}
+
+// begin starts cmd, which runs wsrun.
+func begin(t *testing.T, cmd *exec.Cmd) *running {
+	t.Helper()
+	r := &running{Cmd: cmd, t: t}
 	r.stdin, _ = r.StdinPipe()
 	stderr, _ := r.StderrPipe()
 	r.Stdout = &r.out
@@ -336,116 +341,5 @@ func TestEnvironment(t *testing.T) {
 	cmd.Env = append(cmd.Env, "WSRUN_LINES=many")
 	if _, stderr, code := outcome(cmd); code != 125 || !strings.Contains(stderr, `bad WSRUN_LINES="many"`) {
 		t.Errorf("status %d, %q", code, stderr)
-	}
-}
-
-// onTerminal starts wsrun under a PTY of its own, as a shell would, and returns
-// the PTY and what appears on it.
-func onTerminal(t *testing.T, mode string, extra *os.File, args ...string) (*exec.Cmd, *os.File, *os.File) {
-	t.Helper()
-	master, slave, err := pty.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { master.Close(); slave.Close() })
-	pty.Setsize(master, &pty.Winsize{Cols: 91, Rows: 23})
-	cmd := wsrun(append([]string{"--linger", "0"}, args...)...)
-	cmd.Env = append(cmd.Env, "WSRUN_TEST_MAIN="+mode)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
-	if extra != nil {
-		cmd.ExtraFiles = []*os.File{extra}
-	}
-	// The session's leader is a shell: the terminal outlives wsrun.
-	sh, _ := exec.LookPath("sh")
-	cmd.Args = append([]string{"sh", "-c", `"$@"; code=$?; read x; exit $code`, "sh", cmd.Path}, cmd.Args[1:]...)
-	cmd.Path = sh
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	return cmd, master, slave
-}
-
-// await reads from the terminal until want appears, and returns what was read.
-func await(t *testing.T, master *os.File, want string) string {
-	t.Helper()
-	var got []byte
-	p := make([]byte, 4096)
-	for !bytes.Contains(got, []byte(want)) {
-		n, err := master.Read(p)
-		if err != nil {
-			t.Fatalf("%v, before %q: %q", err, want, got)
-		}
-		got = append(got, p[:n]...)
-	}
-	return string(got)
-}
-
-// awaitCooked waits for the terminal to be given back.
-func awaitCooked(t *testing.T, slave *os.File) {
-	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); isRaw(t, slave); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the terminal is still raw")
-		}
-	}
-}
-
-func isRaw(t *testing.T, f *os.File) bool {
-	t.Helper()
-	s, err := unix.IoctlGetTermios(int(f.Fd()), getTermios)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s.Lflag&unix.ICANON == 0
-}
-
-func TestLocalTerminal(t *testing.T) {
-	cmd, master, slave := onTerminal(t, "1", nil, "sh", "-c", `stty size; read x; echo typed $x; until [ "$(stty size)" = "20 70" ]; do :; done; echo resized; read x; exit 4`)
-	await(t, master, "23 91")
-	if !isRaw(t, slave) {
-		t.Error("the terminal is not raw")
-	}
-	io.WriteString(master, "keys\r")
-	await(t, master, "typed keys")
-	pty.Setsize(master, &pty.Winsize{Cols: 70, Rows: 20}) // which sends SIGWINCH
-	await(t, master, "resized")
-	io.WriteString(master, "\r")
-	awaitCooked(t, slave)
-	io.WriteString(master, "\n")
-	go io.Copy(io.Discard, master)
-	if cmd.Wait(); cmd.ProcessState.ExitCode() != 4 {
-		t.Errorf("status %v, want 4", cmd.ProcessState)
-	}
-}
-
-// Whatever ends wsrun, the terminal is given back.
-func TestTheTerminalIsGivenBack(t *testing.T) {
-	for name, end := range map[string]func(pid int, trigger *os.File){
-		"TERM":  func(pid int, _ *os.File) { syscall.Kill(pid, syscall.SIGTERM) },
-		"KILL":  func(pid int, _ *os.File) { syscall.Kill(pid, syscall.SIGKILL) },
-		"ABRT":  func(pid int, _ *os.File) { syscall.Kill(pid, syscall.SIGABRT) },
-		"panic": func(_ int, trigger *os.File) { trigger.Write([]byte("x")) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			r, w, err := os.Pipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer w.Close()
-			cmd, master, slave := onTerminal(t, "panic", r, "sh", "-c", "echo wsrun is $PPID.; read x")
-			r.Close()
-			out := await(t, master, ".\r\n")
-			var pid int
-			fmt.Sscanf(out[strings.Index(out, "wsrun is"):], "wsrun is %d", &pid)
-			if !isRaw(t, slave) {
-				t.Error("the terminal is not raw")
-			}
-			end(pid, w)
-			awaitCooked(t, slave)
-			io.WriteString(master, "\n")
-			go io.Copy(io.Discard, master)
-			cmd.Wait()
-		})
 	}
 }

@@ -43,7 +43,8 @@ func (a *audience) tell() {
 	}
 }
 
-// count returns how many there are now.
+// count returns how many there are now, and what is closed when that is to be
+// told anew.
 func (a *audience) count() (int, <-chan struct{}) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

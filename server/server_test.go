@@ -528,20 +528,6 @@ func TestAStalledViewer(t *testing.T) {
 	stalled.CloseNow()
 }
 
-func TestAStalledViewerThatWakesLearnsWhy(t *testing.T) {
-	t.Parallel()
-	b := serve(t, Options{})
-	c := b.dialNarrow()
-	line := []byte(strings.Repeat("x", 1023) + "\n")
-	for range 32 << 10 {
-		b.Write(line)
-	}
-	time.Sleep(stallTime + giveUpTime*5/6) // what is tested is what time does to it
-	if r, err := watch(c, -1); err != nil || r.code != closeTooSlow {
-		t.Errorf("closed with %v, %v; want 4008", r.code, err)
-	}
-}
-
 func TestShutdownIsBounded(t *testing.T) {
 	b := serve(t, Options{})
 	c := b.dialNarrow()

@@ -39,6 +39,7 @@ type viewer struct {
 	cursor *broadcaster.Cursor
 	size   broadcaster.Resize // last told
 	told   int                // number of viewers last told
+	change <-chan struct{}    // closed when there is another to tell
 	text   utf8Text           // of a plain viewer
 
 	pong     chan struct{}
@@ -119,7 +120,7 @@ func (v *viewer) hello(q query) error {
 		return nil
 	}
 	o := &v.s.o
-	v.told, _ = v.s.audience.count()
+	v.told, v.change = v.s.audience.count()
 	return v.event(helloEvent{
 		Event: "hello", Epoch: o.Stream.Epoch(), Offset: start.Offset, Line: start.Line, Resumed: start.Resumed,
 		Times: times(start.Stamps), Title: o.Title, Command: append([]string{}, o.Command...),
@@ -151,10 +152,6 @@ func (v *viewer) follow(left <-chan struct{}) error {
 		if wait == nil {
 			continue
 		}
-		viewers, changed := v.s.audience.count()
-		if err := v.viewers(viewers); err != nil {
-			return err
-		}
 		next := v.nextPing
 		if !v.pongBy.IsZero() && v.pongBy.Before(next) {
 			next = v.pongBy
@@ -162,7 +159,12 @@ func (v *viewer) follow(left <-chan struct{}) error {
 		timer.Reset(time.Until(next))
 		select {
 		case <-wait:
-		case <-changed:
+		case <-v.change:
+			var n int
+			n, v.change = v.s.audience.count()
+			if err := v.viewers(n); err != nil {
+				return err
+			}
 		case <-timer.C:
 		case <-v.pong:
 			v.pongBy = time.Time{}
@@ -231,7 +233,7 @@ func (v *viewer) viewers(n int) error {
 // heartbeat pings when it is time to, and tells whether the viewer is alive.
 func (v *viewer) heartbeat() (alive bool, err error) {
 	now := time.Now()
-	if !v.pongBy.IsZero() && now.After(v.pongBy) {
+	if !v.pongBy.IsZero() && !now.Before(v.pongBy) {
 		select {
 		case <-v.pong:
 		default:
