@@ -137,7 +137,11 @@ func (t *terminal) typeTo(p *ptyproc.Proc) {
 			t.cond.Wait()
 		}
 		t.mu.Unlock()
-		if _, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1); err != nil && !errors.Is(err, syscall.EINTR) {
+		_, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1)
+		if errors.Is(err, syscall.EINTR) {
+			continue
+		}
+		if err != nil {
 			return
 		}
 		if !t.attached() || !t.inForeground() {
