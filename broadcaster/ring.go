@@ -15,6 +15,9 @@ const (
 	// that are already under way. Without it, whoever joins during a flood would
 	// fall out at once: the start moves on while its first chunk is being sent.
 	grace = 1 << 20
+	// maxStamps is how many stamps are kept; every joiner gets them. Over it, every
+	// other one of the older half goes.
+	maxStamps = 16 << 10
 )
 
 var newline = []byte{'\n'}
@@ -95,6 +98,9 @@ func (r *ring) publish(now time.Time) {
 	ms := now.UnixMilli()
 	if n := len(r.stamps); begun > r.begun && (n == 0 || r.stamps[n-1].UnixMilli != ms) {
 		r.stamps = append(r.stamps, Stamp{r.end, ms})
+		if len(r.stamps) > maxStamps {
+			r.thinStamps()
+		}
 	}
 	r.end, r.endLine, r.begun = r.written, r.newlines, begun
 	if low := r.end - r.maxBytes; low > r.start {
@@ -106,6 +112,17 @@ func (r *ring) publish(now time.Time) {
 		r.startLine += over
 	}
 	r.forget()
+}
+
+func (r *ring) thinStamps() {
+	half := len(r.stamps) / 2
+	kept := r.stamps[:0]
+	for i, s := range r.stamps {
+		if i >= half || i%2 == 0 {
+			kept = append(kept, s)
+		}
+	}
+	r.stamps = kept
 }
 
 // emit places an event behind what is published. Of several sizes with no output
@@ -187,15 +204,10 @@ func (r *ring) lineFrom(low int64) int64 {
 	if low == 0 {
 		return 0
 	}
-	for offset := low - 1; offset < r.end-1; {
-		k := r.blocks[r.find(offset)]
-		if i := bytes.IndexByte(k.data[offset-k.offset:], '\n'); i >= 0 {
-			if next := offset + int64(i) + 1; next < r.end {
-				return next
-			}
-			break
+	if r.lineAt(low-1) < r.endLine {
+		if next := r.skip(low-1, 1); next < r.end {
+			return next
 		}
-		offset = k.end()
 	}
 	for range utf8.UTFMax - 1 {
 		k := r.blocks[r.find(low)]

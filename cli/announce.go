@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -28,7 +29,7 @@ func urls(l net.Listener, asked, token string) []string {
 	}
 	fragment := ""
 	if token != "" {
-		fragment = "#token=" + token
+		fragment = "#token=" + url.QueryEscape(token)
 	}
 	for i, host := range hosts {
 		hosts[i] = "http://" + net.JoinHostPort(host, fmt.Sprint(addr.Port)) + "/" + fragment
@@ -64,7 +65,7 @@ func announce(o options, urls []string) {
 	for _, u := range urls {
 		say("%s", u)
 	}
-	if o.qr {
+	if o.qr && strings.HasPrefix(urls[0], "http") {
 		printQR(urls[min(1, len(urls)-1)]) // a phone can't reach localhost
 	}
 	if o.open && strings.HasPrefix(urls[0], "http") {

@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -50,7 +51,8 @@ func wsrun(args ...string) *exec.Cmd {
 		panic(err)
 	}
 	cmd := exec.Command(self, args...)
-	cmd.Env = append(os.Environ(), "WSRUN_TEST_MAIN=1", "WSRUN_ADDR=127.0.0.1:0", "GORACE=atexit_sleep_ms=0")
+	ours := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "WSRUN_") })
+	cmd.Env = append(ours, "WSRUN_TEST_MAIN=1", "WSRUN_ADDR=127.0.0.1:0", "GORACE=atexit_sleep_ms=0")
 	return cmd
 }
 
@@ -149,6 +151,8 @@ func TestStatuses(t *testing.T) {
 	os.WriteFile(text, []byte("just text"), 0o644)
 	script := filepath.Join(dir, "script")
 	os.WriteFile(script, []byte("echo no first line"), 0o755)
+	orphan := filepath.Join(dir, "orphan")
+	os.WriteFile(orphan, []byte("#!/no/such/interpreter\n"), 0o755)
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -171,6 +175,7 @@ func TestStatuses(t *testing.T) {
 		{[]string{""}, 127, `command not found: ""`},
 		{[]string{text}, 126, "permission denied"},
 		{[]string{script}, 126, "not a program"},
+		{[]string{orphan}, 126, "its interpreter is missing"},
 		{[]string{dir}, 126, "it is a directory"},
 		{[]string{"--bogus", "true"}, 125, "unknown flag: --bogus"},
 		{[]string{"--size", "0x0", "true"}, 125, "want COLSxROWS"},
@@ -179,9 +184,13 @@ func TestStatuses(t *testing.T) {
 		{[]string{"--buffer", "8XB", "true"}, 125, "want a number of bytes"},
 		{[]string{"--linger", "-1s", "true"}, 125, "want a duration"},
 		{[]string{"--addr", "9000", "true"}, 125, `bad address "9000"`},
-		{[]string{"--addr", "127.0.0.1:x", "true"}, 125, "listen on 127.0.0.1:x"},
+		{[]string{"--addr", "127.0.0.1:x", "true"}, 125, `listen on "127.0.0.1:x"`},
 		{[]string{"--addr", taken.Addr().String(), "true"}, 125, "address already in use"},
-		{[]string{"--addr", "unix:/no/such/dir/s", "true"}, 125, "listen on unix:/no/such/dir/s: no such file or directory"},
+		{[]string{"--addr", "unix:/no/such/dir/s", "true"}, 125, `listen on "unix:/no/such/dir/s": no such file or directory`},
+		{[]string{"--addr", "unix:", "true"}, 125, `bad address "unix:"`},
+		{[]string{"--addr", "unix:@abstract", "true"}, 125, `bad address "unix:@abstract"`},
+		{[]string{"--addr", "unix:/tmp/" + strings.Repeat("x", 108), "true"}, 125, "too long"},
+		{[]string{"--\x1b[31m", "true"}, 125, `unknown flag: --\x1b[31m`},
 		{[]string{"--addr", "unix:" + text, "true"}, 125, "it exists and is no socket"},
 		{[]string{"--version"}, 0, ""},
 		{[]string{"completion", "bash"}, 0, ""},
@@ -292,6 +301,35 @@ func TestSignalsArePassedOn(t *testing.T) {
 	}
 }
 
+// A standard output that takes nothing holds the command up, as without wsrun, but
+// not wsrun's end.
+func TestStalledStandardOutput(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	cmd := wsrun("sh", "-c", "seq 100000; echo end")
+	cmd.Stdout = w
+	stderr, _ := cmd.StderrPipe()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	errs := bufio.NewReader(stderr)
+	line, _ := errs.ReadString('\n')
+	run := &running{Cmd: cmd, t: t, addr: urlLine.FindStringSubmatch(line)[1], errs: errs}
+	viewer := run.dial("wsrun.v1")
+	cmd.Process.Signal(syscall.SIGTERM)
+	_, exit, err := watch(viewer, func() {})
+	if err != nil || !strings.Contains(exit, "SIGTERM") {
+		t.Errorf("the viewer got %q, %v", exit, err)
+	}
+	if code := run.end(); code != 143 {
+		t.Errorf("status %d, want 143", code)
+	}
+}
+
 func TestLinger(t *testing.T) {
 	r := start(t, "--linger", "forever", "echo", "hello")
 	r.errs.ReadString('\n') // that it still serves
@@ -338,8 +376,15 @@ func TestEnvironment(t *testing.T) {
 		t.Errorf("%q, %q", out, stderr)
 	}
 	cmd = wsrun("true")
-	cmd.Env = append(cmd.Env, "WSRUN_LINES=many")
-	if _, stderr, code := outcome(cmd); code != 125 || !strings.Contains(stderr, `bad WSRUN_LINES="many"`) {
+	cmd.Env = append(cmd.Env, "WSRUN_ALLOW_HOST=a.example,b.example:80", "WSRUN_QUIET=1")
+	if _, stderr, code := outcome(cmd); code != 0 {
 		t.Errorf("status %d, %q", code, stderr)
+	}
+	for v, want := range map[string]string{"LINES=many": "want a number", "QUIET=yes": "want true or false"} {
+		cmd := wsrun("true")
+		cmd.Env = append(cmd.Env, "WSRUN_"+v)
+		if _, stderr, code := outcome(cmd); code != 125 || !strings.Contains(stderr, "bad WSRUN_") || !strings.Contains(stderr, want) {
+			t.Errorf("%s: status %d, %q", v, code, stderr)
+		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"wsrun/broadcaster"
 	"wsrun/ptyproc"
@@ -62,36 +63,67 @@ func runCommand(o options, src source, z size, b *broadcaster.Broadcaster, signa
 	}
 	go term.typeTo(p) // ends with the process: nothing can interrupt its read
 
+	out := newTee(b, o)
+	defer out.close()
 	done := make(chan ptyproc.Status, 1)
-	go func() { done <- p.Run(newTee(b, o)) }()
+	go func() { done <- p.Run(out) }()
+	// The terminal may have got another size while it was not ours.
+	follow := func() {
+		if now, ok := localSize(); ok && o.size == (size{}) && now != z {
+			z = now
+			b.Emit(broadcaster.Resize{Cols: z.cols, Rows: z.rows})
+			p.Resize(z.cols, z.rows)
+		}
+	}
 	asked := false // to stop, by a SIGTSTP
+	// Told to end, and ended, the command has no use for a standard output that
+	// takes nothing.
+	ended, told := p.Done(), false
+	var enough <-chan time.Time
 	for {
 		select {
 		case status := <-done:
+			// From here on they mean wsrun alone.
+			signal.Reset(syscall.SIGTSTP, syscall.SIGCONT, syscall.SIGWINCH)
 			return ending{Status: status}, nil
+		case <-ended:
+			if ended = nil; told {
+				enough = time.After(drainTime)
+			}
+		case <-enough:
+			out.abandon()
 		case <-stopped:
 			if asked || term.attached() {
 				term.suspend()
+				follow()
 				p.Signal(syscall.SIGCONT)
 			}
 			asked = false
 		case s := <-signals:
 			switch s {
 			case syscall.SIGWINCH:
-				if new, ok := localSize(); ok && o.size == (size{}) && new != z {
-					z = new
-					b.Emit(broadcaster.Resize{Cols: z.cols, Rows: z.rows})
-					p.Resize(z.cols, z.rows)
-				}
+				follow()
 			case syscall.SIGTSTP:
 				asked = true
 				p.Signal(syscall.SIGSTOP) // stopped follows
 			case syscall.SIGCONT:
 				term.attach()
+				follow()
 			default:
 				p.Signal(s.(syscall.Signal))
+				if told = true; ended == nil {
+					enough = time.After(drainTime)
+				}
 			}
 		}
+	}
+}
+
+// reapOrphans starts, for PID 1, a goroutine that does that for the rest of the
+// process' life.
+func reapOrphans() {
+	if os.Getpid() == 1 {
+		go ptyproc.Reap()
 	}
 }
 

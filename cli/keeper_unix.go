@@ -62,15 +62,16 @@ func startKeeper(tty *os.File) *keeper {
 	return k
 }
 
-// stop ends the keeper; the terminal is as it should be.
-func (k *keeper) stop() {
+// stop ends the keeper; the terminal is as it should be. It returns none.
+func (k *keeper) stop() *keeper {
 	if k == nil {
-		return
+		return nil
 	}
 	debug.SetCrashOutput(nil, debug.CrashOptions{})
 	k.cmd.Process.Kill()
 	k.cmd.Wait()
 	k.pipe.Close()
+	return nil
 }
 
 // keep is the keeper's life: the terminal is its standard input, the pipe

@@ -29,6 +29,10 @@ func listen(addr string) (net.Listener, string, error) {
 		return passed[0], "", nil
 	}
 	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
+		// An abstract socket (@) has no mode that could guard it.
+		if path == "" || path[0] == '@' {
+			return nil, "", fail(fmt.Errorf("bad address %q: want unix: and a path", addr), "")
+		}
 		l, err := listenUnix(path)
 		return l, "", err
 	}
@@ -42,7 +46,7 @@ func listen(addr string) (net.Listener, string, error) {
 		if errors.Is(err, syscall.EADDRINUSE) {
 			hint = "another wsrun may be running; --addr " + net.JoinHostPort(host, "0") + " takes any free port"
 		}
-		return nil, "", fail(fmt.Errorf("listen on %s: %w", addr, cause(err)), hint)
+		return nil, "", fail(fmt.Errorf("listen on %q: %w", addr, cause(err)), hint)
 	}
 	return l, host, nil
 }
@@ -54,27 +58,33 @@ func listenUnix(path string) (net.Listener, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		return nil, fail(fmt.Errorf("listen on unix:%s: %w", path, cause(err)), "")
+		return nil, fail(fmt.Errorf("listen on %q: %w", "unix:"+path, cause(err)), "")
 	case info.Mode().Type() != fs.ModeSocket:
-		return nil, fail(fmt.Errorf("listen on unix:%s: it exists and is no socket", path), "")
+		return nil, fail(fmt.Errorf("listen on %q: it exists and is no socket", "unix:"+path), "")
 	default:
 		conn, err := net.DialTimeout("unix", path, time.Second)
 		if err == nil {
 			conn.Close()
-			return nil, fail(fmt.Errorf("listen on unix:%s: somebody answers there", path), "")
+			return nil, fail(fmt.Errorf("listen on %q: somebody answers there", "unix:"+path), "")
+		}
+		if errors.Is(err, syscall.EPROTOTYPE) {
+			return nil, fail(fmt.Errorf("listen on %q: there is a socket of another kind", "unix:"+path), "")
 		}
 		if !errors.Is(err, syscall.ECONNREFUSED) {
-			return nil, fail(fmt.Errorf("listen on unix:%s: %w", path, cause(err)), "")
+			return nil, fail(fmt.Errorf("listen on %q: %w", "unix:"+path, cause(err)), "")
 		}
 		if err := os.Remove(path); err != nil {
-			return nil, fail(fmt.Errorf("replace unix:%s: %w", path, cause(err)), "")
+			return nil, fail(fmt.Errorf("replace %q: %w", "unix:"+path, cause(err)), "")
 		}
 	}
 	restore := privateUmask()
 	l, err := net.Listen("unix", path)
 	restore()
+	if errors.Is(err, syscall.EINVAL) {
+		return nil, fail(fmt.Errorf("listen on %q: the path is too long for a socket", "unix:"+path), "")
+	}
 	if err != nil {
-		return nil, fail(fmt.Errorf("listen on unix:%s: %w", path, cause(err)), "")
+		return nil, fail(fmt.Errorf("listen on %q: %w", "unix:"+path, cause(err)), "")
 	}
 	return l, nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -60,8 +61,9 @@ func newRoot(version string, code *int) *cobra.Command {
 viewers: a browser, or any WebSocket or HTTP client, gets the last lines and then
 all that follows. Without a COMMAND, or with -, standard input is broadcast.
 
-Every flag can also be given in the environment, as WSRUN_ADDR for --addr. A
-command that is called as one of wsrun's own needs -- before it.`,
+Every flag can also be given in the environment, as WSRUN_ADDR for --addr; with
+commas between values where it can be repeated. A command that is called as one of
+wsrun's own needs -- before it.`,
 		Example:       examples,
 		Version:       version,
 		Args:          cobra.ArbitraryArgs,
@@ -85,7 +87,7 @@ command that is called as one of wsrun's own needs -- before it.`,
 }
 
 // fromEnvironment sets the flags that the command line did not from variables
-// such as WSRUN_ADDR.
+// such as WSRUN_ADDR; those of flags that can be repeated hold lists.
 func fromEnvironment(flags *pflag.FlagSet) error {
 	var errs []error
 	flags.VisitAll(func(f *pflag.Flag) {
@@ -94,7 +96,14 @@ func fromEnvironment(flags *pflag.FlagSet) error {
 		if f.Changed || value == "" || f.Name == "help" || f.Name == "version" {
 			return
 		}
-		if err := f.Value.Set(value); err != nil {
+		err := f.Value.Set(value)
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			err = list.Replace(strings.Split(value, ","))
+		}
+		if f.Value.Type() == "bool" && err != nil {
+			err = errors.New("want true or false")
+		}
+		if err != nil {
 			errs = append(errs, fmt.Errorf("bad %s=%q: %w", name, value, err))
 		}
 	})
@@ -104,9 +113,18 @@ func fromEnvironment(flags *pflag.FlagSet) error {
 	return nil
 }
 
-// say prints a line of wsrun's own on standard error.
+// say prints a line of wsrun's own on standard error. Control characters in what
+// the user gave can't drive the terminal.
 func say(format string, args ...any) {
-	fmt.Fprintf(os.Stderr, "wsrun: "+format+"\n", args...)
+	var line strings.Builder
+	for _, r := range fmt.Sprintf(format, args...) {
+		if unicode.IsControl(r) {
+			fmt.Fprintf(&line, `\x%02x`, r)
+		} else {
+			line.WriteRune(r)
+		}
+	}
+	fmt.Fprintf(os.Stderr, "wsrun: %s\n", line.String())
 }
 
 // report prints an error and its hint and returns the exit status.

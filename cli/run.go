@@ -43,6 +43,7 @@ func run(o options, args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	signals := catchSignals(src.isCommand)
 	l, host, err := listen(o.addr)
 	if err != nil {
 		return 0, err
@@ -57,7 +58,7 @@ func run(o options, args []string) (int, error) {
 	b.Emit(broadcaster.Resize{Cols: size.cols, Rows: size.rows})
 	started := time.Now()
 	srv := server.New(server.Options{
-		Stream: b, Title: src.title, Command: args, Started: started, Version: o.version,
+		Stream: b, Title: src.title, Command: src.args, Started: started, Version: o.version,
 		Addr: l.Addr(), Host: host, AllowHosts: o.allowHosts, AllowOrigins: o.allowOrigins, Token: o.token,
 	})
 	served := make(chan error, 1)
@@ -65,7 +66,6 @@ func run(o options, args []string) (int, error) {
 	urls := urls(l, host, o.token)
 	announce(o, urls)
 
-	signals := catchSignals(src.isCommand)
 	var end ending
 	if src.isCommand {
 		end, err = runCommand(o, src, size, b, signals)
@@ -129,6 +129,8 @@ func commandFailure(name string, err error) error {
 	switch {
 	case errors.Is(err, exec.ErrDot):
 		return &failure{fmt.Errorf("run %q: it is only in the current directory", name), exitNotExecutable, "write ./" + name}
+	case errors.Is(err, fs.ErrNotExist) && exists(name):
+		return &failure{fmt.Errorf("run %q: its interpreter is missing", name), exitNotExecutable, "look at its first line"}
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
 		return &failure{fmt.Errorf("command not found: %q", name), exitNotFound, ""}
 	case errors.Is(err, syscall.EISDIR):
@@ -139,6 +141,11 @@ func commandFailure(name string, err error) error {
 		return &failure{fmt.Errorf("run %q: not a program", name), exitNotExecutable, "a script needs a first line such as #!/bin/sh"}
 	}
 	return fail(err, "")
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 func firstOf(a, b string) string {
@@ -189,9 +196,12 @@ func (o options) stay(end ending, url string, signals chan os.Signal) {
 // copyPipe broadcasts standard input until its end. The goroutine that reads ends
 // with it; after a signal it is left behind, as nothing can interrupt its read.
 func copyPipe(o options, b *broadcaster.Broadcaster, signals chan os.Signal) ending {
+	reapOrphans()
 	done := make(chan error, 1)
 	go func() {
-		_, err := io.Copy(newTee(newlines{b}, o), onlyReader{os.Stdin})
+		out := newTee(newlines{b}, o)
+		defer out.close()
+		_, err := io.Copy(out, patient{os.Stdin})
 		done <- err
 	}()
 	ended := func(err error) ending {
@@ -219,45 +229,12 @@ func copyPipe(o options, b *broadcaster.Broadcaster, signals chan os.Signal) end
 	}
 }
 
-// onlyReader hides os.File's WriteTo, so that io.Copy reads and writes in turn.
-type onlyReader struct{ io.Reader }
-
 // newlines writes \n as \r\n, as a terminal would.
 type newlines struct{ w io.Writer }
 
 func (n newlines) Write(p []byte) (int, error) {
 	if _, err := n.w.Write(bytes.ReplaceAll(p, []byte("\n"), []byte("\r\n"))); err != nil {
 		return 0, err
-	}
-	return len(p), nil
-}
-
-// A tee writes to viewers first and then, as long as that works, to standard
-// output. It is the only one that waits for standard output.
-type tee struct {
-	viewers io.Writer
-	local   io.Writer // nil when it is not wanted, or has failed
-}
-
-func newTee(viewers io.Writer, o options) *tee {
-	t := &tee{viewers: viewers}
-	if !o.quiet {
-		t.local = os.Stdout
-	}
-	return t
-}
-
-func (t *tee) Write(p []byte) (int, error) {
-	if _, err := t.viewers.Write(p); err != nil {
-		return 0, err
-	}
-	if t.local != nil {
-		if _, err := t.local.Write(p); err != nil {
-			t.local = nil
-			if !errors.Is(err, syscall.EPIPE) { // else whoever read it has enough
-				say("write standard output: %v", cause(err))
-			}
-		}
 	}
 	return len(p), nil
 }

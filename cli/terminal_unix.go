@@ -35,8 +35,8 @@ func localSize() (size, bool) {
 type terminal struct {
 	in     *os.File
 	mu     sync.Mutex
-	cond   *sync.Cond  // signalled when state changes
-	state  *term.State // to give back; nil while detached
+	wanted bool        // to be attached, whenever wsrun is in the foreground
+	state  *term.State // to give back; nil while not attached
 	keeper *keeper     // gives it back if wsrun can't
 }
 
@@ -44,31 +44,44 @@ func openTerminal() *terminal {
 	if !isTerminal(os.Stdin) {
 		return nil
 	}
-	t := &terminal{in: os.Stdin}
-	t.cond = sync.NewCond(&t.mu)
-	return t
+	return &terminal{in: os.Stdin}
 }
 
-// attach takes the terminal over if wsrun is in the foreground; also again, when
-// a shell has changed it meanwhile.
+// attach takes the terminal over as soon as, and as long as, wsrun is in the
+// foreground; also again, when a shell has changed it meanwhile.
 func (t *terminal) attach() {
-	if t == nil || !t.inForeground() {
+	if t == nil {
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.state == nil {
+	t.wanted = true
+	t.take(true)
+}
+
+// take makes state what the foreground says; again also if it is that already. mu
+// must be held.
+func (t *terminal) take(again bool) {
+	switch {
+	case !t.inForeground():
+		t.state = nil // it is somebody else's now
+		t.keeper = t.keeper.stop()
+		return
+	case !t.wanted || t.state != nil && !again:
+		return
+	case t.state == nil:
 		t.keeper = startKeeper(t.in)
 	}
 	state, err := term.MakeRaw(int(t.in.Fd()))
 	if err != nil {
-		t.keeper.stop()
 		return
 	}
 	if t.state == nil {
 		t.state = state
 	}
-	t.cond.Broadcast()
+	if !isTerminal(os.Stdout) { // what else writes there counts on whole line ends
+		keepLineEnds(t.in)
+	}
 }
 
 // detach gives the terminal back as it was.
@@ -78,14 +91,15 @@ func (t *terminal) detach() {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.wanted = false
 	if t.state == nil {
 		return
 	}
-	if t.inForeground() { // else it is somebody else's now
+	if t.inForeground() {
 		term.Restore(int(t.in.Fd()), t.state)
 	}
 	t.state = nil
-	t.keeper.stop()
+	t.keeper = t.keeper.stop()
 }
 
 func (t *terminal) attached() bool {
@@ -97,9 +111,11 @@ func (t *terminal) attached() bool {
 	return t.state != nil
 }
 
+// inForeground tells whether keys are meant for wsrun. A terminal that is not the
+// controlling one knows no foreground.
 func (t *terminal) inForeground() bool {
 	group, err := unix.IoctlGetInt(int(t.in.Fd()), unix.TIOCGPGRP)
-	return err == nil && group == unix.Getpgrp()
+	return err == nil && group == unix.Getpgrp() || errors.Is(err, syscall.ENOTTY)
 }
 
 // suspend stops wsrun, as Ctrl-Z does any other program, and returns when it is
@@ -129,22 +145,24 @@ func (t *terminal) typeTo(p *ptyproc.Proc) {
 	if t == nil {
 		return
 	}
+	// A shell says nothing when it brings a job that runs to the foreground.
+	const focusTime = 200 * time.Millisecond
 	keys := make([]byte, 4<<10)
 	fd := int(t.in.Fd())
 	for {
-		t.mu.Lock()
-		for t.state == nil {
-			t.cond.Wait()
+		if !t.ready() {
+			time.Sleep(focusTime)
+			continue
 		}
-		t.mu.Unlock()
-		_, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1)
+		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		_, err := unix.Poll(poll, -1)
 		if errors.Is(err, syscall.EINTR) {
 			continue
 		}
-		if err != nil {
-			return
+		if err != nil || poll[0].Revents&unix.POLLIN == 0 {
+			return // the terminal has gone; SIGHUP tells the command
 		}
-		if !t.attached() || !t.inForeground() {
+		if !t.ready() {
 			continue
 		}
 		n, err := unix.Read(fd, keys)
@@ -152,10 +170,18 @@ func (t *terminal) typeTo(p *ptyproc.Proc) {
 			continue
 		}
 		if err != nil || n == 0 {
-			return // the terminal has gone; SIGHUP tells the command
+			return
 		}
 		typeKeys(p, keys[:n])
 	}
+}
+
+// ready tells whether keys may be read now.
+func (t *terminal) ready() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.take(false)
+	return t.state != nil
 }
 
 // typeKeys types keys, and stops the command at the one that means that.
@@ -168,4 +194,12 @@ func typeKeys(p *ptyproc.Proc, keys []byte) {
 		}
 	}
 	p.Write(keys)
+}
+
+// keepLineEnds makes a raw terminal write \n as \r\n.
+func keepLineEnds(f *os.File) {
+	if state, err := unix.IoctlGetTermios(int(f.Fd()), getTermios); err == nil {
+		state.Oflag |= unix.OPOST | unix.ONLCR
+		unix.IoctlSetTermios(int(f.Fd()), setTermios, state)
+	}
 }

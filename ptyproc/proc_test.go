@@ -77,10 +77,11 @@ var children = map[string]func(args []string){
 		fmt.Println("from behind")
 		time.Sleep(time.Minute)
 	},
+	"burst": func([]string) { fmt.Println(strings.Repeat("x", burst)) },
 	"stubborn": func([]string) {
 		signal.Ignore(syscall.SIGINT, syscall.SIGTERM)
 		fmt.Println("ready")
-		select {}
+		time.Sleep(time.Hour)
 	},
 	"stop": func([]string) {
 		syscall.Kill(os.Getpid(), syscall.SIGSTOP)
@@ -91,9 +92,12 @@ var children = map[string]func(args []string){
 		bufio.NewReader(os.Stdin).ReadString('\n')
 		term.MakeRaw(0)
 		fmt.Print("raw\r\n")
-		select {}
+		time.Sleep(time.Hour)
 	},
 }
+
+// burst is more than is read at once, and less than a terminal holds.
+const burst = 10_000
 
 // A recorder keeps output and tells when it holds something.
 type recorder struct {
@@ -268,10 +272,32 @@ func TestKill(t *testing.T) {
 			if status != (Status{137, "SIGKILL"}) {
 				t.Errorf("status = %+v", status)
 			}
-			p.Signal(syscall.SIGTERM) // nobody must get this
 		})
 	}
 }
+
+// Who takes the output may be slower than the time for which it is read after the
+// command's end.
+func TestSlowWriter(t *testing.T) {
+	p := start(t, Options{}, "burst")
+	out := newRecorder()
+	release := make(chan struct{})
+	go func() {
+		<-p.Done()
+		time.AfterFunc(drainTime+100*time.Millisecond, func() { close(release) })
+	}()
+	p.Run(writerFunc(func(b []byte) (int, error) {
+		<-release
+		return out.Write(b)
+	}))
+	if got := out.String(); len(got) != burst+2 {
+		t.Errorf("%d bytes, want %d", len(got), burst+2)
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
 func TestStopped(t *testing.T) {
 	stopped := make(chan bool, 1)

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -24,6 +25,7 @@ type Proc struct {
 	master  *os.File
 	slave   *os.File // kept open until Run has seen the command's end
 	stopped func()
+	done    chan struct{} // closed at the command's end
 
 	mu    sync.Mutex
 	ended bool        // the pid is no longer ours to signal
@@ -52,7 +54,7 @@ func Start(o Options) (*Proc, error) {
 		slave.Close()
 		return nil, fmt.Errorf("start %q: %w", o.Args[0], err)
 	}
-	return &Proc{pid: cmd.Process.Pid, master: master, slave: slave, stopped: o.Stopped}, nil
+	return &Proc{pid: cmd.Process.Pid, master: master, slave: slave, stopped: o.Stopped, done: make(chan struct{})}, nil
 }
 
 // open returns a PTY of the given size. On Linux its master is non-blocking, so
@@ -99,7 +101,10 @@ func (p *Proc) Run(w io.Writer) Status {
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
-		io.Copy(out, onlyReader{p.master})
+		_, err := io.Copy(out, onlyReader{p.master})
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			p.readRest(out)
+		}
 	}()
 	status := make(chan Status)
 	go func() { status <- p.wait() }()
@@ -111,8 +116,9 @@ func (p *Proc) Run(w io.Writer) Status {
 		p.kill.Stop()
 	}
 	p.mu.Unlock()
+	close(p.done)
 
-	p.awaitDrained(read)
+	p.awaitDrained(read, out)
 	p.slave.Close() // if it was the last, the reader gets EIO behind the last byte
 	select {
 	case <-read:
@@ -126,6 +132,26 @@ func (p *Proc) Run(w io.Writer) Status {
 	return s
 }
 
+// Done is closed when the command has ended. Its output may be still to come.
+func (p *Proc) Done() <-chan struct{} { return p.done }
+
+// readRest copies what waits in the terminal when time is up: who takes the output
+// may have been slower than that. It is at most the kernel's buffer.
+func (p *Proc) readRest(w io.Writer) {
+	b := make([]byte, 64<<10)
+	control(p.master, func(fd int) error {
+		for rest := len(b); rest > 0; {
+			n, err := unix.Read(fd, b[:rest])
+			if n <= 0 {
+				return err
+			}
+			w.Write(b[:n])
+			rest -= n
+		}
+		return nil
+	})
+}
+
 // onlyReader hides os.File's WriteTo, which would try splice first.
 type onlyReader struct{ io.Reader }
 
@@ -133,6 +159,7 @@ type onlyReader struct{ io.Reader }
 type gate struct {
 	mu     sync.Mutex
 	w      io.Writer
+	busy   atomic.Bool // a write is under way
 	closed bool
 }
 
@@ -142,7 +169,9 @@ func (g *gate) Write(p []byte) (int, error) {
 	if g.closed {
 		return 0, io.ErrClosedPipe
 	}
+	g.busy.Store(true)
 	g.w.Write(p)
+	g.busy.Store(false)
 	return len(p), nil
 }
 
@@ -174,7 +203,7 @@ func (p *Proc) wait() Status {
 			}
 		default:
 			if whom == -1 {
-				go reap()
+				go Reap()
 			}
 			if ws.Signaled() {
 				return Status{128 + int(ws.Signal()), unix.SignalName(ws.Signal())}
@@ -184,8 +213,9 @@ func (p *Proc) wait() Status {
 	}
 }
 
-// reap waits for every child there is and will be.
-func reap() {
+// Reap waits for every child there is and will be, and does not return. It is for
+// PID 1, which inherits orphans, while no command runs.
+func Reap() {
 	children := make(chan os.Signal, 1)
 	signal.Notify(children, syscall.SIGCHLD)
 	for {

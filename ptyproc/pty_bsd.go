@@ -16,9 +16,9 @@ const (
 // awaitDrained returns when the reader has taken all the command's output, at the
 // latest after drainTime: macOS throws away what is unread when the last slave is
 // closed.
-func (p *Proc) awaitDrained(read <-chan struct{}) {
+func (p *Proc) awaitDrained(read <-chan struct{}, out *gate) {
 	deadline := time.Now().Add(drainTime)
-	for time.Now().Before(deadline) {
+	for time.Now().Before(deadline) || out.busy.Load() {
 		waiting := 0
 		control(p.slave, func(fd int) (err error) {
 			waiting, err = unix.IoctlGetInt(fd, unix.TIOCOUTQ)
