@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -106,12 +107,12 @@ type source struct {
 // newSource finds out what args mean, and finds the command.
 func newSource(o options, args []string) (source, error) {
 	if len(args) == 1 && args[0] == "-" || len(args) == 0 && !isTerminal(os.Stdin) {
-		return source{title: firstOf(o.title, "standard input")}, nil
+		return source{title: cmp.Or(o.title, "standard input")}, nil
 	}
 	if len(args) == 0 {
 		return source{}, fail(errors.New("no command, and standard input is a terminal"), "see wsrun --help")
 	}
-	src := source{title: firstOf(o.title, strings.Join(args, " ")), isCommand: true, args: args}
+	src := source{title: cmp.Or(o.title, strings.Join(args, " ")), isCommand: true, args: args}
 	var err error
 	src.path, err = exec.LookPath(args[0])
 	if args[0] == "" {
@@ -146,13 +147,6 @@ func commandFailure(name string, err error) error {
 func exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
-}
-
-func firstOf(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 // terminalSize returns the size that was asked for, else the local terminal's,

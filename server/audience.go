@@ -13,10 +13,9 @@ const tellInterval = time.Second
 type audience struct {
 	mu      sync.Mutex
 	n       int
-	told    int
-	changed chan struct{} // closed and renewed when told becomes n
+	changed chan struct{} // closed and renewed when n is to be told
 	at      time.Time     // when that was
-	timer   *time.Timer   // runs while n is not told
+	timer   *time.Timer   // runs while n may be news to somebody
 	closed  bool
 }
 
@@ -36,8 +35,8 @@ func (a *audience) tell() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.timer = nil
-	if a.n != a.told && !a.closed {
-		a.told, a.at = a.n, time.Now()
+	if !a.closed {
+		a.at = time.Now()
 		close(a.changed)
 		a.changed = make(chan struct{})
 	}

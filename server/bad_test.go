@@ -18,6 +18,24 @@ func upgrade(addr string, instead ...string) string {
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
 }
 
+// raw sends what is written as it is and returns the answer's head; nil if there
+// is none within 5 s.
+func (b *bench) raw(request string) *http.Response {
+	b.t.Helper()
+	c, err := net.Dial("tcp", b.addr)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { c.Close() })
+	c.SetDeadline(time.Now().Add(5 * time.Second))
+	io.WriteString(c, request)
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		b.t.Log(err)
+	}
+	return resp
+}
+
 // Strangers' bad requests and frames are refused, and a viewer that is there
 // meanwhile does not notice.
 func TestBadWebSockets(t *testing.T) {
@@ -37,17 +55,9 @@ func TestBadWebSockets(t *testing.T) {
 		"noise":         {"\x16\x03\x01\x02\x00\r\n\r\n", 400},
 		"a long head":   {upgrade(b.addr, "Sec-WebSocket-Version", "X: "+strings.Repeat("x", 64<<10)+"\r\nSec-WebSocket-Version"), 431},
 	} {
-		c, err := net.Dial("tcp", b.addr)
-		if err != nil {
-			t.Fatal(err)
+		if resp := b.raw(tt.request); resp == nil || resp.StatusCode != tt.want {
+			t.Errorf("%s: %v, want %d", name, resp, tt.want)
 		}
-		c.SetDeadline(time.Now().Add(5 * time.Second))
-		io.WriteString(c, tt.request)
-		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
-		if err != nil || resp.StatusCode != tt.want {
-			t.Errorf("%s: %v, %v; want %d", name, resp, err, tt.want)
-		}
-		c.Close()
 	}
 	mask := "\x00\x00\x00\x00"
 	for name, tt := range map[string]struct {
@@ -62,6 +72,7 @@ func TestBadWebSockets(t *testing.T) {
 		"long ping":           {"\x89\xfe\x00\x7e" + mask + strings.Repeat("x", 126), 1002},
 		"text":                {"\x81\x82" + mask + "hi", 1008},
 		"half a message":      {"\x01\x82" + mask + "hi", 1008},
+		"never ends":          {"\x82\xff\x00\x00\x01\x00\x00\x00\x00\x00" + mask + "abc", 1008},
 		"said to be enormous": {"\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff" + mask, 1008},
 		"leaves":              {"\x88\x82" + mask + "\x03\xe8", 1000},
 		"leaves, oddly":       {"\x88\x82" + mask + "\x03\xec", 1002},

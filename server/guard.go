@@ -3,6 +3,7 @@ package server
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/hex"
 	"fmt"
 	"net"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 )
 
 // A guard decides who gets an answer. A web page anywhere can make its visitor's
@@ -67,6 +69,12 @@ func (g *guard) wrap(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("X-Frame-Options", "DENY")
 		h.Set("Cache-Control", "no-store")
+		if r.Body != http.NoBody {
+			// A body that never comes must not hold a connection. Nothing here but
+			// the log-in wants one; without keep-alive net/http does not wait for it.
+			http.NewResponseController(w).SetReadDeadline(time.Now().Add(headerTime))
+			h.Set("Connection", "close")
+		}
 		if !g.hostAllowed(r.Host) {
 			http.Error(w, fmt.Sprintf("host %q is not served here: start wsrun with --allow-host to allow it", r.Host), http.StatusMisdirectedRequest)
 			return
@@ -141,18 +149,24 @@ func (g *guard) authorized(r *http.Request) bool {
 	if g.token == "" {
 		return true
 	}
-	if bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
+	scheme, bearer, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+	if ok && strings.EqualFold(scheme, "Bearer") {
 		return g.isToken(bearer)
 	}
 	cookie, err := r.Cookie(g.cookie)
-	return err == nil && g.isToken(cookie.Value)
+	return err == nil && equal(cookie.Value, digest(g.token))
 }
 
-// isToken takes the same time for every value.
-func (g *guard) isToken(value string) bool {
-	got, want := sha256.Sum256([]byte(value)), sha256.Sum256([]byte(g.token))
-	return subtle.ConstantTimeCompare(got[:], want[:]) == 1
+func (g *guard) isToken(value string) bool { return equal(digest(value), digest(g.token)) }
+
+// digest makes of a token, which may hold any character, what a cookie may hold.
+func digest(token string) string {
+	sum := sha256.Sum256([]byte("wsrun " + token))
+	return hex.EncodeToString(sum[:])
 }
+
+// equal takes the same time for every value of a length.
+func equal(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
 // serveLogin turns the token, sent as a form's value, into a cookie.
 func (g *guard) serveLogin(w http.ResponseWriter, r *http.Request) {
@@ -161,6 +175,6 @@ func (g *guard) serveLogin(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "wrong token", http.StatusUnauthorized)
 		return
 	}
-	http.SetCookie(w, &http.Cookie{Name: g.cookie, Value: g.token, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	http.SetCookie(w, &http.Cookie{Name: g.cookie, Value: digest(g.token), Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
 	w.WriteHeader(http.StatusNoContent)
 }

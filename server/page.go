@@ -27,17 +27,22 @@ var staticTypes = map[string]string{
 const policy = "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data:; font-src 'self'; " +
 	"style-src-elem 'self' 'nonce-NONCE'; style-src-attr 'unsafe-inline'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
-func (s *Server) servePage(w http.ResponseWriter, status int) {
+// servePage serves the page to anyone; it asks for the token. The title may hold a
+// secret, as the command that it is by default, so not everyone gets that.
+func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
+	title := "wsrun"
+	if s.guard.authorized(r) {
+		title = s.o.Title
+	}
 	index, err := fs.ReadFile(static.FS(), "index.html")
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
 	nonce := rand.Text()
-	page := strings.NewReplacer("{{nonce}}", nonce, "{{title}}", html.EscapeString(s.o.Title)).Replace(string(index))
+	page := strings.NewReplacer("{{nonce}}", nonce, "{{title}}", html.EscapeString(title)).Replace(string(index))
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", strings.Replace(policy, "NONCE", nonce, 1))
-	w.WriteHeader(status)
 	w.Write([]byte(page))
 }
 

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -15,7 +16,11 @@ type query struct {
 	offset int64
 }
 
-func parseQuery(v url.Values) (query, error) {
+func parseQuery(raw string) (query, error) {
+	v, err := url.ParseQuery(raw)
+	if err != nil {
+		return query{}, fmt.Errorf("bad query %q: %w", raw, err)
+	}
 	q := query{lines: -1, format: v.Get("format"), epoch: v.Get("epoch"), offset: -1}
 	bad := func(name, want string) (query, error) {
 		return query{}, fmt.Errorf("bad %s=%q: want %s", name, v.Get(name), want)
@@ -38,9 +43,11 @@ func parseQuery(v url.Values) (query, error) {
 		return bad("format", "text or raw")
 	}
 	if v.Has("offset") {
-		var err error
 		if q.offset, err = strconv.ParseInt(v.Get("offset"), 10, 64); err != nil || q.offset < 0 {
 			return bad("offset", "a number of bytes")
+		}
+		if q.epoch == "" {
+			return query{}, errors.New("an offset means nothing without its epoch")
 		}
 	}
 	return q, nil

@@ -12,9 +12,12 @@ const (
 	// maxCells is the longest line that is resolved, in cells; a longer one is
 	// given out in pieces, so that a stream without line ends costs no memory.
 	maxCells = 64 << 10
-	// maxParam keeps a sequence's number from being used to make us work.
+	// maxParam keeps a sequence's number from overflowing.
 	maxParam = maxCells
-	tabWidth = 8
+	// defaultCols is how far movements go where no size was told. Without a limit
+	// a few bytes could make megabytes of blanks.
+	defaultCols = 120
+	tabWidth    = 8
 )
 
 // A cell is one column of a line. A character of two columns, and a tab, has
@@ -34,7 +37,7 @@ const (
 	escaped             // behind ESC
 	intermediate        // behind ESC and an intermediate byte
 	control             // in a control sequence, CSI
-	text                // in OSC, DCS, APC, PM or SOS
+	text                // in OSC, DCS, APC, PM, SOS or a title
 	textEscaped         // behind ESC in one of them
 )
 
@@ -47,12 +50,17 @@ type resolver struct {
 	// with that end. whole is false for a piece of a line that goes on. The line
 	// is only valid during the call.
 	emit func(line []byte, offset int64, whole bool)
-
+	// offset is that of the next byte to be resolved.
 	offset int64
-	text   utf8Text
+	// cols is the terminal's width, which movements respect; 0 if not known.
+	cols int
+
+	half   []byte // the beginning of a character, which is not resolved yet
+	start  int64  // offset of the character being resolved
 	line   []cell
 	col    int
 	state  escape
+	bell   bool   // also ends the text
 	params [2]int // the first two numbers of a control sequence
 	param  int    // index of the one being read
 	odd    bool   // the control sequence has a prefix or an intermediate byte
@@ -66,7 +74,6 @@ func (v *resolver) write(p []byte) {
 		if i == 0 {
 			i = len(p)
 		}
-		v.offset += int64(i)
 		v.segment(p[:i])
 		p = p[i:]
 	}
@@ -74,21 +81,42 @@ func (v *resolver) write(p []byte) {
 
 // finish gives out the unfinished last line, if there is one.
 func (v *resolver) finish() {
-	v.runes(v.text.flush())
+	if len(v.half) > 0 {
+		v.offset += int64(len(v.half))
+		v.half = nil
+		v.step(utf8.RuneError)
+	}
 	if len(v.line) > 0 {
-		v.give(false)
+		v.give(v.offset, false)
 	}
 }
 
 // segment resolves a piece that may have a newline at its end.
 func (v *resolver) segment(p []byte) {
-	if line, ok := bytes.CutSuffix(p, []byte("\n")); ok && v.state == ground && v.col == 0 && len(v.line) == 0 && len(v.text.cut) == 0 {
+	if line, ok := bytes.CutSuffix(p, []byte("\n")); ok && v.state == ground && v.col == 0 && len(v.line) == 0 && len(v.half) == 0 {
 		if line = bytes.TrimRight(line, "\r"); isPlain(line) {
+			v.offset += int64(len(p))
 			v.emit(line, v.offset, true)
 			return
 		}
 	}
-	v.runes(v.text.append(p))
+	if len(v.half) > 0 {
+		p, v.half = append(v.half, p...), nil
+	}
+	for len(p) > 0 {
+		if !utf8.FullRune(p) {
+			v.half = bytes.Clone(p)
+			return
+		}
+		r, n := utf8.DecodeRune(p)
+		if r == utf8.RuneError && n == 1 {
+			n = subpart(p)
+		}
+		v.start = v.offset
+		v.offset += int64(n)
+		p = p[n:]
+		v.step(r)
+	}
 }
 
 // isPlain tells whether a line can be taken as it is.
@@ -111,14 +139,6 @@ func isPlain(line []byte) bool {
 		line = line[n:]
 	}
 	return true
-}
-
-func (v *resolver) runes(p []byte) {
-	for len(p) > 0 {
-		r, n := utf8.DecodeRune(p)
-		p = p[n:]
-		v.step(r)
-	}
 }
 
 // step takes one character through the states.
@@ -149,7 +169,7 @@ func (v *resolver) step(r rune) {
 	case control:
 		v.inControl(r)
 	case text:
-		if r == 0x07 || r == 0x9c { // BEL, ST
+		if r == 0x07 && v.bell || r == 0x9c { // BEL, ST
 			v.state = ground
 		}
 	}
@@ -159,8 +179,11 @@ func (v *resolver) afterEscape(r rune) {
 	switch {
 	case r == '[':
 		v.state, v.params, v.param, v.odd = control, [2]int{}, 0, false
-	case r == ']' || r == 'P' || r == '_' || r == '^' || r == 'X':
-		v.state = text
+	case r == ']', r == 'P', r == '_', r == '^', r == 'X', r == 'k': // k: a title, by screen
+		v.state, v.bell = text, r == ']'
+	case r == 'E': // NEL
+		v.state = ground
+		v.give(v.offset, true)
 	case r >= ' ' && r < '0':
 		v.state = intermediate
 	default: // a two-byte sequence, ST among them
@@ -190,13 +213,24 @@ func (v *resolver) inControl(r rune) {
 // act does what a control sequence does within a line (ECMA-48, section 8.3).
 func (v *resolver) act(final rune) {
 	n := max(v.params[0], 1)
+	cols := v.cols
+	if cols == 0 {
+		cols = defaultCols
+	}
+	cols = max(cols, len(v.line))
 	switch final {
+	case 'A', 'B', 'd', 'e': // CUU, CUD, VPA, VPR: to another line
+		v.leave(v.col)
+	case 'E', 'F': // CNL, CPL
+		v.leave(0)
+	case 'H', 'f': // CUP, HVP
+		v.leave(min(max(v.params[1], 1), cols) - 1)
 	case 'C', 'a': // CUF, HPR
-		v.col = min(v.col+n, maxCells)
+		v.col = min(v.col+n, max(cols-1, v.col))
 	case 'D': // CUB
 		v.col = max(v.col-n, 0)
 	case 'G', '`': // CHA, HPA
-		v.col = n - 1
+		v.col = min(n, cols) - 1
 	case 'K': // EL
 		switch v.params[0] {
 		case 0:
@@ -216,7 +250,7 @@ func (v *resolver) act(final rune) {
 			v.line = append(v.line[:v.col], v.line[end:]...)
 		}
 	case '@': // ICH
-		if v.col < len(v.line) && len(v.line)+n <= maxCells {
+		if n = min(n, cols); v.col < len(v.line) && len(v.line)+n <= maxCells {
 			v.split(v.col)
 			v.line = append(v.line, make([]cell, n)...)
 			copy(v.line[v.col+n:], v.line[v.col:])
@@ -227,11 +261,19 @@ func (v *resolver) act(final rune) {
 	}
 }
 
+// leave ends the line, for the cursor is going to another one.
+func (v *resolver) leave(col int) {
+	if len(v.line) > 0 {
+		v.give(v.offset, true)
+	}
+	v.col = col
+}
+
 // control does a control character.
 func (v *resolver) control(r rune) {
 	switch r {
 	case '\n', '\v', '\f':
-		v.give(true)
+		v.give(v.offset, true)
 	case '\r':
 		v.col = 0
 	case '\b':
@@ -255,7 +297,9 @@ func (v *resolver) print(r rune) {
 	case r == 0x9b: // CSI as one character
 		v.afterEscape('[')
 	case r == 0x90 || r == 0x98 || r >= 0x9d && r <= 0x9f: // DCS, SOS, OSC, PM, APC
-		v.state = text
+		v.state, v.bell = text, r == 0x9d
+	case r == 0x85: // NEL
+		v.give(v.offset, true)
 	case r == 0x7f || unicode.IsControl(r):
 	case unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf) && v.combine(r):
 	default:
@@ -284,7 +328,7 @@ func (v *resolver) combine(mark rune) bool {
 // put writes c over the columns at the cursor and moves behind them.
 func (v *resolver) put(c cell, columns int) {
 	if v.col+columns > maxCells {
-		v.give(false)
+		v.give(v.start, false)
 	}
 	v.pad(v.col)
 	if v.col == len(v.line) && columns == 1 { // nearly always
@@ -349,8 +393,8 @@ func (v *resolver) blank(a, b int) {
 	}
 }
 
-// give hands out the line and begins a new one.
-func (v *resolver) give(whole bool) {
+// give hands out the line, which ends before offset, and begins a new one.
+func (v *resolver) give(offset int64, whole bool) {
 	v.out = v.out[:0]
 	for _, c := range v.line {
 		if c.r != 0 {
@@ -359,5 +403,5 @@ func (v *resolver) give(whole bool) {
 		}
 	}
 	v.line, v.col = v.line[:0], 0
-	v.emit(v.out, v.offset, whole)
+	v.emit(v.out, offset, whole)
 }

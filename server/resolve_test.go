@@ -60,16 +60,14 @@ func TestResolver(t *testing.T) {
 		"👩\u200d🚀 ok\n":                               "👩\u200d🚀 ok\n",
 		"\xff\xfe\n":                                  "\uFFFD\uFFFD\n",
 		"cut \xe2\x82":                                "cut \uFFFD",
-		"\x1b[999999999Cx\rstart\n":                   "start" + strings.Repeat(" ", maxCells-5) + "x\n",
+		"\x1b[999999999Cx\rstart\n":                   "start" + strings.Repeat(" ", defaultCols-6) + "x\n",
+		"\x1b[999999999Gx\n":                          strings.Repeat(" ", defaultCols-1) + "x\n",
+		"\x1bP\x07hidden\x1b\\text\n":                 "text\n",
+		"\x1bk title\x1b\\text\n":                     "text\n",
+		"one\x1bEtwo\u0085three\n":                    "one\ntwo\nthree\n",
+		"one\x1b[5;3Htwo\x1b[Athree\n":                "one\n  two\n     three\n",
 		"one\vtwo\n":                                  "one\ntwo\n",
 	} {
-		if strings.Contains(in, "999999999") {
-			// The cursor is at the limit: the blanks are given out, then the x.
-			if got := resolve([]byte(in)); len(got) > maxCells+10 {
-				t.Errorf("%q: %d bytes", in, len(got))
-			}
-			continue
-		}
 		if got := resolve([]byte(in)); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)
 		}
@@ -94,9 +92,11 @@ func TestResolverOffsets(t *testing.T) {
 	v := resolver{emit: func(_ []byte, offset int64, _ bool) { got = append(got, offset) }}
 	v.write([]byte("a\r\n\xffb"))
 	v.write([]byte("\n\x1b[3"))
-	v.write([]byte("1mc\nd"))
+	v.write([]byte("1mc\nd\ve\xe2"))
+	v.write([]byte("\x82\xac\n"))
+	v.write(bytes.Repeat([]byte("x"), maxCells+1))
 	v.finish()
-	want := []int64{3, 6, 13, 14}
+	want := []int64{3, 6, 13, 15, 20, 20 + maxCells, 20 + maxCells + 1}
 	for i := range want {
 		if i >= len(got) || got[i] != want[i] {
 			t.Fatalf("offsets = %v, want %v", got, want)

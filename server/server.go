@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -24,9 +25,6 @@ const (
 	headerTime  = 5 * time.Second
 	headerBytes = 16 << 10
 	idleTime    = 120 * time.Second
-
-	// stallTime is how long a viewer may take nothing before it is dropped.
-	stallTime = 10 * time.Second
 )
 
 // Options says what is served and to whom.
@@ -71,7 +69,7 @@ func New(o Options) *Server {
 }
 
 // Serve answers on l until Shutdown, then returns [http.ErrServerClosed].
-func (s *Server) Serve(l net.Listener) error { return s.http.Serve(l) }
+func (s *Server) Serve(l net.Listener) error { return s.http.Serve(conns{l}) }
 
 // Shutdown stops listening and waits until every viewer has left: the stream
 // should be closed by then, so that they get what is left and a close frame. When
@@ -105,7 +103,7 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "viewers can only read", http.StatusMethodNotAllowed)
 		return
 	}
-	q, err := parseQuery(r.URL.Query())
+	q, err := parseQuery(r.URL.RawQuery)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
@@ -115,7 +113,7 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) {
 	case headerHas(r, "Upgrade", "websocket"):
 		s.serveWebSocket(w, r, q)
 	case q.format == "" && headerHas(r, "Accept", "text/html"):
-		s.servePage(w, http.StatusOK)
+		s.servePage(w, r)
 	case q.format == "" && headerHas(r, "Accept", "text/event-stream"):
 		s.serveEvents(w, r, q)
 	default:
@@ -124,10 +122,11 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) {
 }
 
 // headerHas tells whether one of a header's comma-separated values is want,
-// whatever its case and parameters.
+// whatever its case and parameters, but for a weight of zero, which means "not".
 func headerHas(r *http.Request, header, want string) bool {
 	return slices.ContainsFunc(strings.Split(strings.Join(r.Header.Values(header), ","), ","), func(v string) bool {
-		v, _, _ = strings.Cut(v, ";")
-		return strings.EqualFold(strings.TrimSpace(v), want)
+		v, parameters, _ := strings.Cut(v, ";")
+		weight, err := strconv.ParseFloat(strings.TrimPrefix(strings.TrimSpace(parameters), "q="), 64)
+		return strings.EqualFold(strings.TrimSpace(v), want) && !(err == nil && weight == 0)
 	})
 }

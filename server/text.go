@@ -2,9 +2,10 @@ package server
 
 import (
 	"bufio"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -28,7 +29,7 @@ func (s *Server) serveText(w http.ResponseWriter, r *http.Request, q query) {
 	cursor, start := s.o.Stream.Resume(q.epoch, q.offset, q.lines)
 	out := newTrickle(w)
 	within := false // a line
-	text := resolver{emit: func(line []byte, _ int64, whole bool) {
+	text := resolver{offset: start.Offset, cols: start.Size.Cols, emit: func(line []byte, _ int64, whole bool) {
 		out.Write(line)
 		if within = !whole; whole {
 			out.WriteByte('\n')
@@ -57,6 +58,9 @@ func (s *Server) serveText(w http.ResponseWriter, r *http.Request, q query) {
 		default:
 			text.write(item.Data)
 		}
+		if size, ok := item.Event.(broadcaster.Resize); ok {
+			text.cols = size.Cols
+		}
 		at += int64(len(item.Data))
 	}
 	text.finish()
@@ -64,16 +68,12 @@ func (s *Server) serveText(w http.ResponseWriter, r *http.Request, q query) {
 }
 
 // serveEvents answers with server-sent events: one for each line, whose id is the
-// offset behind it, and one of type exit with the exit event.
+// offset behind it, one of type reset where lines are missing, and at last one of
+// type exit.
 func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, q query) {
 	stream := s.o.Stream
-	if id := r.Header.Get("Last-Event-ID"); id != "" {
-		if at, err := strconv.ParseInt(id, 10, 64); err == nil && at >= 0 {
-			q.offset = at
-			if q.epoch == "" {
-				q.epoch = stream.Epoch()
-			}
-		}
+	if offset, err := strconv.ParseInt(r.Header.Get("Last-Event-ID"), 10, 64); err == nil && offset >= 0 {
+		q.offset, q.epoch = offset, cmp.Or(q.epoch, stream.Epoch())
 	}
 	cursor, start := stream.Resume(q.epoch, q.offset, q.lines)
 	if st := stream.Stats(); start.Resumed && st.Exit != nil && start.Offset == st.End {
@@ -87,12 +87,20 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, q query) {
 	}
 	out := newTrickle(w)
 	out.idle = ":\n\n" // a comment
+	event := func(name string, offset int64, e any) {
+		fmt.Fprintf(out, "event: %s\nid: %d\ndata: %s\n\n", name, offset, encode(e))
+	}
 	var text resolver
-	event := func(name string, e any) { fmt.Fprintf(out, "event: %s\ndata: %s\n\n", name, encode(e)) }
 	begin := func(start broadcaster.Start) {
-		text = resolver{offset: start.Offset, emit: func(line []byte, offset int64, _ bool) {
+		text = resolver{offset: start.Offset, cols: start.Size.Cols, emit: func(line []byte, offset int64, _ bool) {
 			fmt.Fprintf(out, "id: %d\ndata: %s\n\n", offset, line)
 		}}
+	}
+	if q.offset >= 0 && !start.Resumed {
+		if q.epoch == stream.Epoch() {
+			start.SkippedBytes = max(start.Offset-q.offset, 0)
+		}
+		event("reset", start.Offset, newResetEvent(start))
 	}
 	begin(start)
 	out.Flush() // the head, so that the client knows it is connected
@@ -102,12 +110,15 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, q query) {
 			break
 		}
 		switch e := item.Event.(type) {
+		case broadcaster.Resize:
+			text.cols = e.Cols
 		case broadcaster.Exit:
 			text.finish()
-			event("exit", newExitEvent(e))
+			event("exit", stream.Stats().End, newExitEvent(e))
 		}
 		if item.Reset != nil {
-			event("reset", newResetEvent(*item.Reset))
+			text.finish()
+			event("reset", item.Reset.Offset, newResetEvent(*item.Reset))
 			begin(*item.Reset)
 		}
 		text.write(item.Data)
@@ -122,6 +133,9 @@ func (s *Server) next(ctx context.Context, c *broadcaster.Cursor, out *trickle) 
 	for {
 		item, wait, err := c.Poll()
 		if err != nil {
+			return item, err
+		}
+		if _, err := out.Write(nil); err != nil { // of an earlier write
 			return item, err
 		}
 		if wait != nil {
@@ -145,8 +159,7 @@ func (s *Server) next(ctx context.Context, c *broadcaster.Cursor, out *trickle) 
 	}
 }
 
-// A trickle writes an answer for as long as the client takes some of it at least
-// every stallTime.
+// A trickle is an answer that is written as it comes.
 type trickle struct {
 	*bufio.Writer
 	http *http.ResponseController
@@ -155,44 +168,12 @@ type trickle struct {
 }
 
 func newTrickle(w http.ResponseWriter) *trickle {
-	t := &trickle{http: http.NewResponseController(w)}
-	t.Writer = bufio.NewWriter(pieces{t, w})
-	return t
+	return &trickle{Writer: bufio.NewWriter(w), http: http.NewResponseController(w)}
 }
 
 // Flush sends what was written to the client.
 func (t *trickle) Flush() {
-	t.Writer.Flush()
-	t.within(t.http.Flush)
-}
-
-// within calls send, which may take stallTime.
-func (t *trickle) within(send func() error) {
 	if t.err == nil {
-		t.http.SetWriteDeadline(time.Now().Add(stallTime))
-		t.err = send()
-		t.http.SetWriteDeadline(time.Time{}) // the connection may get another request
+		t.err = errors.Join(t.Writer.Flush(), t.http.Flush())
 	}
-}
-
-// pieces writes in steps, each of which has its own time.
-type pieces struct {
-	t *trickle
-	w io.Writer
-}
-
-func (p pieces) Write(b []byte) (int, error) {
-	const step = 16 << 10
-	for rest := b; len(rest) > 0 && p.t.err == nil; {
-		n := min(step, len(rest))
-		p.t.within(func() error {
-			_, err := p.w.Write(rest[:n])
-			return err
-		})
-		rest = rest[n:]
-	}
-	if p.t.err != nil {
-		return 0, p.t.err
-	}
-	return len(b), nil
 }

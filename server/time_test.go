@@ -135,6 +135,25 @@ func TestAStalledViewerThatWakesLearnsWhy(t *testing.T) {
 	})
 }
 
+// A slow viewer's pings are answered between frames, and do it no harm.
+func TestASlowViewerThatPings(t *testing.T) {
+	inTime(t, func(t *testing.T, b *broadcaster.Broadcaster, dial func(*websocket.DialOptions) *websocket.Conn) {
+		c := dial(&websocket.DialOptions{})
+		b.Write([]byte(strings.Repeat("x", 60_000)))
+		b.Emit(broadcaster.Exit{})
+		b.Close()
+		ponged := make(chan error, 1)
+		go func() { ponged <- c.Ping(t.Context()) }()
+		time.Sleep(stallTime * 8 / 10)
+		if r, err := watch(c, -1); err != nil || len(r.data) != 60_000 || r.code != 1000 {
+			t.Errorf("%d bytes, %v, %v", len(r.data), r.code, err)
+		}
+		if err := <-ponged; err != nil {
+			t.Errorf("no pong: %v", err)
+		}
+	})
+}
+
 // One that takes a little now and then is slow, not stalled.
 func TestASlowViewerIsKept(t *testing.T) {
 	inTime(t, func(t *testing.T, b *broadcaster.Broadcaster, dial func(*websocket.DialOptions) *websocket.Conn) {

@@ -1,11 +1,13 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/coder/websocket"
@@ -43,6 +45,7 @@ type viewer struct {
 	text   utf8Text           // of a plain viewer
 
 	pong     chan struct{}
+	pings    chan []byte // of the viewer's, to be answered
 	nextPing time.Time
 	pongBy   time.Time // zero when no pong is due
 	sent     int64     // bytes of output, ever
@@ -55,7 +58,7 @@ type viewer struct {
 func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, q query) {
 	s.viewers.Add(1)
 	defer s.viewers.Done()
-	v := &viewer{s: s, pong: make(chan struct{}, 1)}
+	v := &viewer{s: s, pong: make(chan struct{}, 1), pings: make(chan []byte, 1)}
 	h := &hijacker{ResponseWriter: w}
 	c, err := websocket.Accept(h, r, &websocket.AcceptOptions{
 		Subprotocols:       []string{subprotocol},
@@ -67,17 +70,30 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, q query)
 			default:
 			}
 		},
+		// Answered between frames: coder/websocket would give up after 5 s, and with
+		// that drop viewers that are slow. Only the last ping needs an answer (RFC
+		// 6455, section 5.5.3).
+		OnPingReceived: func(_ context.Context, payload []byte) bool {
+			select {
+			case <-v.pings:
+			default:
+			}
+			v.pings <- bytes.Clone(payload)
+			return false
+		},
 	})
 	if err != nil {
 		return // Accept has answered
 	}
-	defer context.AfterFunc(s.stop, func() { h.wire.Conn.Close() })()
-	v.wire, v.v1 = h.wire, c.Subprotocol() == subprotocol
+	defer context.AfterFunc(s.stop, func() { h.wire.Close() })()
+	v.wire, v.v1 = h.wire, strings.EqualFold(c.Subprotocol(), subprotocol)
 	c.SetReadLimit(readLimit)
 	left := make(chan struct{})
 	go func() { // not CloseRead, which takes 15 s to close one that speaks
 		defer close(left)
 		if _, _, err := c.Reader(context.Background()); err == nil {
+			// Close waits for the rest of the message, which may never come.
+			h.wire.SetReadDeadline(time.Now().Add(giveUpTime))
 			c.Close(websocket.StatusPolicyViolation, "viewers can only read")
 		}
 		c.CloseNow()
@@ -168,6 +184,10 @@ func (v *viewer) follow(left <-chan struct{}) error {
 		case <-timer.C:
 		case <-v.pong:
 			v.pongBy = time.Time{}
+		case payload := <-v.pings:
+			if err := v.wire.frame(opPong, payload); err != nil {
+				return err
+			}
 		case <-left:
 			return nil
 		}
@@ -230,8 +250,16 @@ func (v *viewer) viewers(n int) error {
 	return v.event(viewersEvent{"viewers", n})
 }
 
-// heartbeat pings when it is time to, and tells whether the viewer is alive.
+// heartbeat answers pings, sends one when it is time to, and tells whether the
+// viewer is alive.
 func (v *viewer) heartbeat() (alive bool, err error) {
+	select {
+	case payload := <-v.pings:
+		if err := v.wire.frame(opPong, payload); err != nil {
+			return true, err
+		}
+	default:
+	}
 	now := time.Now()
 	if !v.pongBy.IsZero() && !now.Before(v.pongBy) {
 		select {

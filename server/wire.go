@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 )
@@ -17,29 +16,22 @@ const (
 	opBinary = 0x2
 	opClose  = 0x8
 	opPing   = 0x9
+	opPong   = 0xa
 
 	finBit = 0x80
 )
 
-// sendBuffer is what the kernel may hold for one viewer, in bytes. Left alone it
-// holds megabytes for one that does not read: filling those of 200 takes longer
-// than the flood itself.
-const sendBuffer = 256 << 10
-
 // closeTooSlow is the status of a viewer that took nothing for stallTime.
 const closeTooSlow = 4008
 
-var (
-	errStalled   = errors.New("the viewer takes nothing")
-	errWireClose = errors.New("a close frame was sent")
-)
+var errWireClose = errors.New("a close frame was sent")
 
 // A wire is the connection below a WebSocket, for two writers: wsrun's frames
-// of output, which can then be written as they are, with a deadline that looks at
-// progress, and coder/websocket's pongs and close frames. Each Write and each
-// frame goes out whole, and nothing after a close frame.
+// of output, which can then be written as they are, and coder/websocket's close
+// frames. Each Write and each frame goes out whole, and nothing after a close
+// frame.
 type wire struct {
-	net.Conn
+	*conn
 	mu     sync.Mutex
 	closed bool
 	unsent net.Buffers // of the frame that stalled
@@ -82,22 +74,14 @@ func (w *wire) send(last bool, frame net.Buffers) error {
 		return errWireClose
 	}
 	w.closed = last
-	for since := time.Now(); ; {
-		w.SetWriteDeadline(time.Now().Add(stallTime / 10)) // to see progress within a frame
-		n, err := frame.WriteTo(w.Conn)
-		switch {
-		case err == nil:
-			return nil
-		case !errors.Is(err, os.ErrDeadlineExceeded):
-			w.closed = true
-			return err
-		case n > 0:
-			since = time.Now()
-		case time.Since(since) > stallTime:
-			w.closed, w.unsent = true, frame
-			return errStalled
-		}
+	err := w.conn.send(&frame)
+	if err != nil {
+		w.closed = true
 	}
+	if err == errStalled {
+		w.unsent = frame
+	}
+	return err
 }
 
 // giveUp is for a viewer that has stalled: if it wakes within the time given, it
@@ -109,7 +93,7 @@ func (w *wire) giveUp(within time.Duration) {
 	status := binary.BigEndian.AppendUint16(nil, closeTooSlow)
 	w.unsent = append(w.unsent, frameHead(opClose, len(status)+len(reason)), status, []byte(reason))
 	w.SetWriteDeadline(time.Now().Add(within))
-	w.unsent.WriteTo(w.Conn)
+	w.unsent.WriteTo(w.conn.Conn)
 }
 
 // A hijacker makes coder/websocket use a wire.
@@ -120,14 +104,11 @@ type hijacker struct {
 
 // Hijack implements [http.Hijacker].
 func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	c, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
 	if err != nil {
 		return nil, nil, err
 	}
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		tcp.SetWriteBuffer(sendBuffer)
-	}
-	h.wire = &wire{Conn: conn}
+	h.wire = &wire{conn: c.(*conn)} // as conns made it
 	rw.Writer.Reset(h.wire)
 	return h.wire, rw, nil
 }

@@ -1,0 +1,70 @@
+package server
+
+import (
+	"errors"
+	"net"
+	"os"
+	"time"
+)
+
+const (
+	// stallTime is how long a viewer may take nothing before it is dropped.
+	stallTime = 10 * time.Second
+	// lookTime is how often a write that does not get on looks for progress.
+	lookTime = time.Second
+
+	// sendBuffer is what the kernel may hold for one viewer, in bytes. Left alone
+	// it holds megabytes for one that does not read: filling those of 200 takes
+	// longer than the flood itself.
+	sendBuffer = 256 << 10
+)
+
+var errStalled = errors.New("the viewer takes nothing")
+
+// A conn is a connection whose writes go on for as long as the viewer takes some
+// bytes at least every stallTime, however long they are; then they fail with
+// errStalled. A deadline for the whole would drop those that are merely slow.
+type conn struct{ net.Conn }
+
+// Write implements [net.Conn].
+func (c *conn) Write(p []byte) (int, error) {
+	rest := net.Buffers{p}
+	err := c.send(&rest)
+	n := len(p)
+	for _, b := range rest {
+		n -= len(b)
+	}
+	return n, err
+}
+
+// send writes b in as few system calls as there can be. After an error b is what
+// was not written.
+func (c *conn) send(b *net.Buffers) error {
+	for since := time.Now(); ; {
+		c.Conn.SetWriteDeadline(time.Now().Add(lookTime))
+		n, err := b.WriteTo(c.Conn)
+		switch {
+		case err == nil || !errors.Is(err, os.ErrDeadlineExceeded):
+			return err
+		case n > 0:
+			since = time.Now()
+		case time.Since(since) > stallTime:
+			return errStalled
+		}
+	}
+}
+
+// conns is a listener whose connections are conns.
+type conns struct{ net.Listener }
+
+// Accept implements [net.Listener].
+func (l conns) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	if sized, ok := c.(interface{ SetWriteBuffer(bytes int) error }); ok {
+		sized.SetWriteBuffer(sendBuffer)
+	}
+	return &conn{c}, nil
+}

@@ -1,0 +1,96 @@
+package server
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"wsrun/broadcaster"
+)
+
+// behind returns the body of a text form of a small stream that has, since it was
+// asked for, gone on beyond what is kept for a client that did not read.
+func behind(t *testing.T, path, accept string) (string, error) {
+	t.Helper()
+	b := serve(t, Options{Stream: broadcaster.New(broadcaster.Options{Lines: 10})})
+	b.Write([]byte("first\n"))
+	r, _ := http.NewRequest("GET", "http://"+b.addr+path, nil)
+	r.Header.Set("Accept", accept)
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body := bufio.NewReader(resp.Body)
+	first, err := body.ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := strings.Repeat("x", 1000) + "\n"
+	for range 32 << 10 {
+		b.Write([]byte(line))
+	}
+	b.end(0)
+	rest, err := io.ReadAll(body)
+	return first + string(rest), err
+}
+
+// Whoever asks for text and falls out of the ring is told so; with format=raw,
+// where nothing could tell, the answer breaks off.
+func TestGaps(t *testing.T) {
+	text, err := behind(t, "/?tail=1", "*/*")
+	if err != nil || !strings.HasPrefix(text, "first\nx") || strings.Count(text, "\n[wsrun: ") < 1 || !strings.HasSuffix(text, " lines skipped]\n"+strings.Repeat(strings.Repeat("x", 1000)+"\n", 10)) {
+		t.Errorf("text: %d bytes, %v", len(text), err)
+	}
+	events, err := behind(t, "/", "text/event-stream")
+	if err != nil || strings.Count(events, "event: reset\n") < 1 || !strings.Contains(events, "event: exit\n") {
+		t.Errorf("events: %d bytes, %v", len(events), err)
+	}
+	if _, err := behind(t, "/?tail=1&format=raw", "*/*"); err == nil {
+		t.Error("raw: an answer with a gap looks whole")
+	}
+}
+
+// A resume that fails is said; one that has everything is over.
+func TestEventResumes(t *testing.T) {
+	b := serve(t, Options{Stream: broadcaster.New(broadcaster.Options{Lines: 2})})
+	b.Write([]byte("one\ntwo\nthree\n\x1b[0m"))
+	b.end(0)
+	resp, body := b.get("/", "Accept", "text/event-stream", "Last-Event-ID", "0")
+	if want := `event: reset` + "\nid: 8\n"; !strings.HasPrefix(body, want) || !strings.Contains(body, `"skippedBytes":8`) {
+		t.Errorf("out of the ring: %s, %q", resp.Status, body)
+	}
+	end := strings.Split(body[strings.LastIndex(body, "id: ")+4:], "\n")[0]
+	if resp, body := b.get("/", "Accept", "text/event-stream", "Last-Event-ID", end); resp.StatusCode != http.StatusNoContent {
+		t.Errorf("at the end, %s: %s, %q", end, resp.Status, body)
+	}
+	if _, body := b.get("/?epoch=other", "Accept", "text/event-stream", "Last-Event-ID", "8"); !strings.HasPrefix(body, "event: reset\n") {
+		t.Errorf("another epoch: %q", body)
+	}
+	silent := serve(t, Options{})
+	silent.end(0)
+	if resp, body := silent.get("/", "Accept", "text/event-stream", "Last-Event-ID", "0"); resp.StatusCode != http.StatusNoContent {
+		t.Errorf("no output: %s, %q", resp.Status, body)
+	}
+}
+
+// A body that never comes holds nobody up.
+func TestRequestsWithBodies(t *testing.T) {
+	b := serve(t, Options{Token: "secret"})
+	for _, tt := range []struct {
+		request string
+		want    int
+	}{
+		{"POST / HTTP/1.1", 401},
+		{"GET /-/login HTTP/1.1", 405},
+		{"GET / HTTP/1.1\r\nAuthorization: Bearer secret", 200},
+	} {
+		resp := b.raw(fmt.Sprintf("%s\r\nHost: %s\r\nContent-Length: 100\r\n\r\n", tt.request, b.addr))
+		if resp == nil || resp.StatusCode != tt.want {
+			t.Errorf("%s: %v, want %d", tt.request, resp, tt.want)
+		}
+	}
+}
