@@ -3,9 +3,9 @@
 # make bench  measure
 
 VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo devel)
-export CHROMIUM ?= $(shell command -v chromium || echo /usr/bin/chromium)
+export CHROMIUM ?= $(shell for b in chromium chromium-browser google-chrome; do command -v $$b && break; done)
 
-.PHONY: all wsrun test bench browser clean
+.PHONY: all wsrun test bench tools clean
 
 all: wsrun
 
@@ -20,7 +20,7 @@ static/xterm/xterm.mjs: static/node_modules/.package-lock.json
 	cd static && npm run --silent embed
 	touch $@
 
-test: wsrun browser
+test: wsrun tools
 	@unformatted=$$(gofmt -l *.go */*.go); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted"; exit 1; fi
 	go vet ./...
 	GOOS=darwin go vet ./... && GOOS=freebsd go vet ./... && GOOS=windows go vet ./...
@@ -31,8 +31,10 @@ bench: wsrun
 	go test -run '^$$' -bench . ./broadcaster ./server
 	go test -run '^$$' -bench . -benchtime 3x -timeout 20m ./bench
 
-browser:
-	@test -x "$(CHROMIUM)" || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; }
+# What tests need beyond Go and Node.
+tools:
+	@missing=; test -x "$(CHROMIUM)" || missing=chromium; command -v gcc >/dev/null || missing="$$missing gcc libc6-dev"; \
+	test -z "$$missing" || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing; }
 
 clean:
 	rm -rf wsrun static/node_modules static/xterm/xterm.*
