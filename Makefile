@@ -12,11 +12,13 @@ all: wsrun
 wsrun: static/xterm/xterm.mjs
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $@ .
 
-static/node_modules/.package-lock.json: static/package-lock.json
+.DELETE_ON_ERROR:
+
+static/node_modules/.installed: static/package-lock.json static/package.json
 	cd static && npm ci --no-audit --no-fund
 	touch $@
 
-static/xterm/xterm.mjs: static/node_modules/.package-lock.json
+static/xterm/xterm.mjs: static/node_modules/.installed
 	cd static && npm run --silent embed
 	touch $@
 

@@ -18,6 +18,7 @@ type Item struct {
 type Start struct {
 	Offset  int64   // of the next byte, from the first ever written
 	Line    int64   // number of the line that byte is in, from 1
+	End     int64   // of the output so far: what is behind it is live
 	Resumed bool    // the next byte is the one that was asked for
 	Size    Resize  // of the terminal at Offset; zero if none was told
 	Stamps  []Stamp // for the lines from Offset on
@@ -82,6 +83,7 @@ func (c *Cursor) moveTo(offset int64) Start {
 	return Start{
 		Offset: offset,
 		Line:   c.line + 1,
+		End:    r.end,
 		Size:   r.sizeAt(offset),
 		Stamps: slices.Clone(r.stamps[max(first-1, 0):]),
 	}

@@ -14,6 +14,7 @@ type helloEvent struct {
 	Epoch   string     `json:"epoch"`
 	Offset  int64      `json:"offset"`
 	Line    int64      `json:"line"`
+	End     int64      `json:"end"`
 	Resumed bool       `json:"resumed"`
 	Prelude string     `json:"prelude"`
 	Times   [][2]int64 `json:"times"`
@@ -31,6 +32,7 @@ type resetEvent struct {
 	Event        string     `json:"event"`
 	Offset       int64      `json:"offset"`
 	Line         int64      `json:"line"`
+	End          int64      `json:"end"`
 	SkippedLines int64      `json:"skippedLines"`
 	SkippedBytes int64      `json:"skippedBytes"`
 	Prelude      string     `json:"prelude"`
@@ -60,7 +62,7 @@ type pingEvent struct {
 }
 
 func newResetEvent(s broadcaster.Start) resetEvent {
-	return resetEvent{"reset", s.Offset, s.Line, s.SkippedLines, s.SkippedBytes, "", times(s.Stamps)}
+	return resetEvent{"reset", s.Offset, s.Line, s.End, s.SkippedLines, s.SkippedBytes, "", times(s.Stamps)}
 }
 
 func newResizeEvent(s broadcaster.Resize) resizeEvent { return resizeEvent{"resize", s.Cols, s.Rows} }

@@ -1,26 +1,18 @@
 package server
 
 import (
-	"bytes"
 	"crypto/rand"
+	"fmt"
 	"html"
-	"io/fs"
+	"io"
 	"net/http"
-	"path"
+	"strconv"
 	"strings"
-	"time"
+
+	"rsc.io/qr"
 
 	"wsrun/static"
 )
-
-// The types of the page's files. The system's own table can't be relied on: it
-// says text/plain for modules here and there, which browsers refuse.
-var staticTypes = map[string]string{
-	".css": "text/css; charset=utf-8",
-	".js":  "text/javascript; charset=utf-8",
-	".mjs": "text/javascript; charset=utf-8",
-	".svg": "image/svg+xml",
-}
 
 // policy is what the page may load. xterm.js makes style elements, hence the
 // nonce, and sets style attributes.
@@ -34,27 +26,66 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 	if s.guard.authorized(r) {
 		title = s.o.Title
 	}
-	index, err := fs.ReadFile(static.FS(), "index.html")
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
 	nonce := rand.Text()
-	page := strings.NewReplacer("{{nonce}}", nonce, "{{title}}", html.EscapeString(title)).Replace(string(index))
+	page := strings.NewReplacer("{{nonce}}", nonce, "{{title}}", html.EscapeString(title),
+		"{{static}}", "./-/static/"+static.Digest()).Replace(string(static.Index()))
+	csp := strings.Replace(policy, "NONCE", nonce, 1)
+	if len(s.o.AllowOrigins) > 0 && r.URL.Query().Has("embed") {
+		csp = strings.Replace(csp, "frame-ancestors 'none'", "frame-ancestors "+strings.Join(s.o.AllowOrigins, " "), 1)
+		w.Header().Del("X-Frame-Options")
+	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", strings.Replace(policy, "NONCE", nonce, 1))
-	w.Write([]byte(page))
+	w.Header().Set("Content-Security-Policy", csp)
+	io.WriteString(w, page)
 }
 
+// serveStatic serves the page's files. Their URLs hold the digest of them all, so
+// no browser needs to ask twice.
 func serveStatic(w http.ResponseWriter, r *http.Request) {
-	name := r.PathValue("name")
-	kind := staticTypes[path.Ext(name)]
-	data, err := fs.ReadFile(static.FS(), name)
-	if err != nil || kind == "" {
+	file, ok := static.Open(r.PathValue("name"))
+	if !ok || r.PathValue("digest") != static.Digest() {
 		http.NotFound(w, r)
 		return
 	}
-	w.Header().Set("Content-Type", kind)
-	w.Header().Set("Cache-Control", "no-cache")
-	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(data))
+	h := w.Header()
+	h.Set("Content-Type", file.Type)
+	h.Set("Cache-Control", "public, max-age=31536000, immutable")
+	h.Set("Vary", "Accept-Encoding")
+	data := file.Data
+	if headerHas(r, "Accept-Encoding", "gzip") {
+		h.Set("Content-Encoding", "gzip")
+		data = file.Gzip
+	}
+	h.Set("Content-Length", strconv.Itoa(len(data)))
+	w.Write(data)
+}
+
+// maxQR is how much text a QR code may hold here; the densest takes 2,953 bytes
+// (ISO/IEC 18004), which no camera reads from a screen.
+const maxQR = 500
+
+// serveQR draws a text as a QR code.
+func serveQR(w http.ResponseWriter, r *http.Request) {
+	text := r.URL.Query().Get("text")
+	if text == "" || len(text) > maxQR {
+		http.Error(w, fmt.Sprintf("want a text of 1 to %d bytes", maxQR), http.StatusBadRequest)
+		return
+	}
+	code, err := qr.Encode(text, qr.L)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	const margin = 4 // modules, ISO/IEC 18004, section 6.3.8
+	size := code.Size + 2*margin
+	w.Header().Set("Content-Type", "image/svg+xml")
+	fmt.Fprintf(w, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %[1]d" shape-rendering="crispEdges"><path fill="#fff" d="M0 0h%[1]dv%[1]dH0z"/><path d="`, size)
+	for y := range code.Size {
+		for x := range code.Size {
+			if code.Black(x, y) {
+				fmt.Fprintf(w, "M%d %dh1v1h-1z", x+margin, y+margin)
+			}
+		}
+	}
+	io.WriteString(w, `"/></svg>`)
 }

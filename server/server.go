@@ -91,7 +91,8 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("/{$}", s.serveStream)
 	mux.HandleFunc("GET /-/healthz", s.serveHealth)
 	mux.HandleFunc("GET /-/status", s.serveStatus)
-	mux.HandleFunc("GET /-/static/{name...}", serveStatic)
+	mux.HandleFunc("GET /-/static/{digest}/{name...}", serveStatic)
+	mux.HandleFunc("GET /-/qr", serveQR)
 	mux.HandleFunc("POST /-/login", s.guard.serveLogin)
 	return mux
 }

@@ -138,7 +138,7 @@ func (v *viewer) hello(q query) error {
 	o := &v.s.o
 	v.told, v.change = v.s.audience.count()
 	return v.event(helloEvent{
-		Event: "hello", Epoch: o.Stream.Epoch(), Offset: start.Offset, Line: start.Line, Resumed: start.Resumed,
+		Event: "hello", Epoch: o.Stream.Epoch(), Offset: start.Offset, Line: start.Line, End: start.End, Resumed: start.Resumed,
 		Times: times(start.Stamps), Title: o.Title, Command: append([]string{}, o.Command...),
 		Started: o.Started.UnixMilli(), Now: time.Now().UnixMilli(),
 		Cols: start.Size.Cols, Rows: start.Size.Rows,

@@ -1,118 +1,316 @@
 // @ts-check
+/** @import { Event } from './socket.js' */
+import { Bar } from './bar.js';
+import { $, dialog, input, notice, number } from './dom.js';
+import { Find } from './find.js';
+import { LogView } from './log.js';
+import { keep, prefs } from './prefs.js';
 import { Stream } from './socket.js';
+import { duration, format, MODES } from './times.js';
 
-/** @param {string} id */
-const $ = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
-const number = new Intl.NumberFormat('en');
+const params = new URLSearchParams(location.search);
+const bar = new Bar();
+bar.title = document.title;
 
-/**
- * @param {'wait' | 'live' | 'ok' | 'failed'} state
- * @param {string} words
- */
-function show(state, words) {
-  document.body.dataset.state = state;
-  $('state').textContent = words;
-}
+const log = new LogView($('log'), {
+  follow(following, behind) {
+    $('pill').hidden = following || viewed === 'screen';
+    $('pill').textContent = behind ? `${number.format(behind)} new ${behind === 1 ? 'line' : 'lines'} ↓` : 'to the end ↓';
+  },
+  changed() {
+    find?.changed();
+  },
+});
 
-/** @param {string} words empty: nothing to say */
-function notice(words) {
-  $('notice').textContent = words;
-  $('notice').hidden = !words;
-}
+/** @typedef {import('./output.js').Output} Output */
+/** @typedef {import('./plain.js').PlainView} PlainView */
 
-async function makeView() {
+/** @type {Output | PlainView} */
+let output;
+let viewed = 'log';
+let wanted = params.get('view') === 'screen' ? 'screen' : 'auto'; // or log
+/** @type {import('./screen.js').ScreenView | undefined} */
+let screen;
+let epoch = '';
+let started = 0;
+let title = '';
+let ended = false;
+let standing = ''; // a notice that holds for this visit
+/** @type {Find | undefined} */
+let find;
+
+async function makeOutput() {
   try {
-    const { TerminalView } = await import('./terminal.js');
-    return new TerminalView($('output'));
+    const { Output } = await import('./output.js');
+    return new Output(log, {
+      alternate: () => view(),
+      crowded: (crowded) => (crowded ? stream.close() : stream.connect()),
+      said: (words) => { bar.said = words; },
+      drawn: () => { $('empty').hidden = true; lookUp(); },
+    });
   } catch {
     const { PlainView } = await import('./plain.js');
-    notice('This build has no xterm.js (make adds it): plain text, without colours.');
-    return new PlainView($('output'));
+    standing = 'This build has no xterm.js (make adds it): plain text, without colours.';
+    notice(standing);
+    return new PlainView($('log'));
+  }
+}
+
+/** Shows the log, or the screen while a program fills it or when that is wanted. */
+async function view() {
+  const full = 'alternate' in output && output.alternate;
+  const now = wanted === 'auto' ? (full ? 'screen' : 'log') : wanted;
+  $('view-now').textContent = wanted === 'auto' ? `by itself` : wanted;
+  if (now === viewed || !('terminal' in output)) return;
+  viewed = now;
+  $('log').hidden = now === 'screen';
+  $('screen').hidden = now === 'log';
+  $('pill').hidden = now === 'screen' || log.following;
+  if (now === 'log') {
+    output.draw();
+    log.following = log.following; // to where it was
+    return;
+  }
+  const { ScreenView } = await import('./screen.js');
+  screen ??= new ScreenView($('screen'), output.terminal);
+  if (viewed === 'screen') screen.show();
+}
+
+/** Goes to the lines that the URL's fragment names, once they are there. */
+let sought = '';
+function lookUp() {
+  if (!sought) return;
+  const [, from, to] = /^#L(\d+)(?:-L(\d+))?$/.exec(sought) ?? [];
+  if (!from) {
+    sought = '';
+    log.mark(null);
+    return;
+  }
+  const range = /** @type {[number, number]} */ ([Number(from), Number(to ?? from)].sort((a, b) => a - b));
+  log.mark(range);
+  const first = log.rows.find((r) => r.n)?.n ?? 0;
+  if (log.reveal(range[0]) || first && first > range[0] && !log.reveal(first)) sought = '';
+  else if (first > range[0]) {
+    sought = '';
+    notice(`Line ${number.format(range[0])} is no longer kept: the first one is ${number.format(first)}.`);
   }
 }
 
 /** Turns the token in the URL's fragment into a cookie, and hides it. */
 async function logIn() {
   const token = new URLSearchParams(location.hash.slice(1)).get('token');
-  if (!token) return;
+  if (token === null) return;
   history.replaceState(null, '', location.pathname + location.search);
-  await fetch('./-/login', { method: 'POST', body: new URLSearchParams({ token }) }).catch(() => {});
+  await sendToken(token);
+}
+
+/** @param {string} token */
+async function sendToken(token) {
+  const status = await fetch('./-/login', { method: 'POST', body: new URLSearchParams({ token }) }).then((r) => r.status, () => 0);
+  if (status === 401) notice('That token is not right.');
+  return status === 204;
 }
 
 /** Says why there is no connection, which a WebSocket can't tell. */
 async function explain() {
   const status = await fetch('./-/status').then((r) => r.status, () => 0);
-  if (status === 401) notice('A token is needed: open the whole URL that wsrun printed.');
+  $('login').hidden = status !== 401;
+  if (status === 401) bar.show('wait', 'token needed');
   if (status === 421) notice('wsrun does not serve this host name: start it with --allow-host.');
+  if (status === 403) notice('wsrun does not serve pages of this origin: start it with --allow-origin.');
 }
 
-/** @param {number} ms */
-function duration(ms) {
-  const s = Math.round(ms / 1000);
-  const [h, m] = [Math.floor(s / 3600), Math.floor(s / 60) % 60];
-  return h ? `${h}h ${m}m` : m ? `${m}m ${s % 60}s` : `${s}s`;
-}
-
-/** @param {import('./socket.js').Event} exit */
+/** @param {Event} exit */
 function showExit(exit) {
   const how = exit.signal ? `killed by ${exit.signal}` : exit.code ? `failed with exit status ${exit.code}` : 'ended';
-  show(exit.code ? 'failed' : 'ok', how);
-  $('end').textContent = `${exit.code ? '✗' : '✓'} ${how} after ${duration(exit.durationMs)}`;
+  const words = `${exit.code ? '✗' : '✓'} ${how} after ${duration(exit.durationMs)}`;
+  bar.show(exit.code ? 'failed' : 'ok', how);
+  bar.ended(exit.durationMs);
+  $('end').textContent = words;
   $('end').hidden = false;
+  $('empty').hidden = true;
+  document.body.dataset.ended = '';
+  if (prefs().notify && document.hidden && 'Notification' in window && Notification.permission === 'granted') {
+    new Notification(title, { body: words, tag: epoch });
+  }
 }
-
-/** @param {number} n */
-function showViewers(n) {
-  $('viewers').textContent = `${n} watching`;
-}
-
-const [view] = await Promise.all([makeView(), logIn()]);
-let epoch = '';
-let ended = false;
 
 const stream = new Stream(location.href.split('#')[0].replace(/^http/, 'ws'), {
   hello(hello) {
-    document.title = hello.title;
-    $('title').textContent = $('title').title = hello.title;
-    show('live', 'live');
-    showViewers(hello.viewers);
-    if (!hello.resumed) {
-      view.clear();
-      if (epoch && epoch !== hello.epoch) notice('wsrun was started anew: this is its new output.');
+    const fresh = hello.epoch !== epoch;
+    notice(epoch && fresh ? 'wsrun was started anew: this is its new output.' : standing);
+    $('login').hidden = true;
+    if (fresh) {
+      ended = false;
+      $('end').hidden = true;
+      delete document.body.dataset.ended;
     }
-    epoch = hello.epoch;
-    view.resize(hello.cols, hello.rows);
-    if (hello.prelude) view.write(hello.prelude);
+    ({ epoch, started, title } = hello);
+    bar.title = title;
+    bar.viewers = hello.viewers;
+    if (!ended) bar.show('live', hello.state === 'ended' ? 'loading' : 'live');
+    bar.clock(started, hello.now);
+    for (const kind of ['text', 'raw']) $(`get-${kind}`).setAttribute('download', `${title.replace(/\W+/g, '-').slice(0, 60) || 'wsrun'}.${kind === 'raw' ? 'ansi' : 'txt'}`);
+    if (fresh) $('empty').hidden = false;
+    const skew = bar.now - Date.now();
+    if (!('restart' in output)) {
+      if (!hello.resumed) output.clear();
+    } else if (hello.resumed) {
+      output.place(hello, skew);
+    } else {
+      output.restart(hello, fresh, skew);
+    }
+    setTimes();
   },
   output(bytes) {
-    view.write(bytes);
+    if ('restart' in output) output.write(bytes);
+    else { output.write(bytes); $('empty').hidden = true; }
   },
   event(event) {
     switch (event.event) {
       case 'reset':
-        view.clear();
-        view.write(`── ${number.format(event.skippedLines)} lines skipped ──\r\n${event.prelude ?? ''}`);
+        if ('restart' in output) output.restart(event, false, bar.now - Date.now());
+        else output.gap(`${number.format(event.skippedLines)} lines skipped`);
         break;
       case 'resize':
-        view.resize(event.cols, event.rows);
+        if ('resize' in output) output.resize(event.cols, event.rows, () => screen?.fit());
         break;
       case 'viewers':
-        showViewers(event.n);
+        bar.viewers = event.n;
         break;
       case 'exit':
         ended = true;
-        showExit(event);
+        if ('after' in output) output.after(() => showExit(event));
+        else showExit(event);
     }
   },
   closed({ code, retryMs }) {
     if (ended) return;
     if (retryMs < 0) {
-      show('ok', 'ended');
+      bar.show('ok', 'ended');
       return;
     }
-    show('wait', `${code === 1013 ? 'full, ' : ''}reconnecting in ${Math.ceil(retryMs / 1000)} s`);
+    bar.show('wait', code === 1013 ? 'full' : 'reconnecting');
+    if (code === 1013) notice('wsrun has as many viewers as it may have; this page tries again.');
+    bar.retry(retryMs);
     explain();
   },
 });
-addEventListener('online', () => ended || stream.connect());
+
+/** @param {number} by */
+function font(by) {
+  const now = parseFloat(getComputedStyle($('log')).fontSize);
+  const px = by === 0 ? 13 : Math.max(10, Math.min(32, Math.round(now) + by));
+  document.documentElement.style.setProperty('--font', `${px}px`);
+  keep({ font: px });
+}
+
+function setTimes() {
+  const mode = prefs().times ?? 'off';
+  $('times-now').textContent = mode;
+  log.times = format(mode, started);
+}
+
+/** Shows what the menu's switches are at. */
+function showSwitches() {
+  const { theme = 'auto', wrap = true, notify = false } = prefs();
+  $('theme-now').textContent = theme;
+  $('wrap-now').textContent = wrap ? 'on' : 'off';
+  $('notify-now').textContent = notify ? 'on' : 'off';
+  $('view-now').textContent = wanted === 'auto' ? 'by itself' : wanted;
+}
+
+const menu = () => import('./menu.js');
+
+/** @type {Record<string, () => void>} */
+const actions = {
+  filter: () => find?.show(),
+  unfilter: () => find?.close(),
+  next: () => find?.step(1),
+  previous: () => find?.step(-1),
+  follow: () => { log.following = true; },
+  pause: () => { log.following = !log.following; },
+  top: () => { log.following = false; $('log').scrollTop = 0; },
+  times: () => { keep({ times: MODES[(MODES.indexOf(prefs().times ?? 'off') + 1) % MODES.length] }); setTimes(); },
+  view: () => { wanted = { auto: viewed === 'log' ? 'screen' : 'log', log: 'screen', screen: 'auto' }[wanted] ?? 'auto'; view(); },
+  wrap: () => {
+    const wrap = prefs().wrap === false;
+    keep({ wrap });
+    document.documentElement.dataset.wrap = wrap ? 'on' : 'off';
+  },
+  theme: () => {
+    const theme = { auto: 'light', light: 'dark' }[prefs().theme ?? 'auto'] ?? 'auto';
+    keep({ theme });
+    document.documentElement.dataset.theme = theme;
+    screen?.theme();
+  },
+  bigger: () => font(1),
+  smaller: () => font(-1),
+  normal: () => font(0),
+  fullscreen: () => { document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen(); },
+  help: () => dialog('help').showModal(),
+  share: () => { menu().then((m) => m.share()); },
+  copy: () => { menu().then((m) => m.copy(m.allText(log))); },
+  'copy-url': () => { menu().then((m) => m.copy(location.href)); },
+  html: () => { menu().then((m) => m.saveHTML(log, title)); },
+  notify: () => { menu().then(async (m) => { keep({ notify: !prefs().notify && await m.allowNotifications() }); showSwitches(); }); },
+};
+/** @type {Record<string, string>} */
+const keys = {
+  '/': 'filter', n: 'next', N: 'previous', G: 'follow', End: 'follow', ' ': 'pause', g: 'top', Home: 'top', t: 'times', v: 'view',
+  w: 'wrap', f: 'fullscreen', '+': 'bigger', '=': 'bigger', '-': 'smaller', 0: 'normal', '?': 'help',
+};
+
+document.addEventListener('click', (e) => {
+  const target = /** @type {Element} */ (e.target);
+  const name = target.closest('[data-do]')?.getAttribute('data-do') ?? '';
+  actions[name]?.();
+  if (name) showSwitches();
+  if (target.closest('#menu') && ['filter', 'share', 'help', 'fullscreen', 'follow', 'view'].includes(name)) $('menu').hidePopover();
+});
+document.addEventListener('keydown', (e) => {
+  const target = /** @type {Element} */ (e.target);
+  if (e.key === 'Escape' && find?.open) return find.close();
+  if (e.ctrlKey || e.metaKey || e.altKey || target.closest('input, textarea, dialog, [popover]')) return;
+  if (e.key === ' ' && target.closest('button, a')) return;
+  const action = keys[e.key];
+  if (!action) return;
+  e.preventDefault();
+  actions[action]();
+  showSwitches();
+});
+// A number is drawn before its line: a click on it is one on the line's left edge.
+$('log').addEventListener('click', (e) => {
+  const row = /** @type {HTMLElement | null} */ (/** @type {Element} */ (e.target).closest('[data-n]'));
+  if (!row || e.clientX - row.getBoundingClientRect().left > parseFloat(getComputedStyle(row, '::before').width)) return;
+  const n = Number(row.dataset.n);
+  const first = Number(/^#L(\d+)/.exec(location.hash)?.[1] ?? n);
+  history.replaceState(null, '', e.shiftKey && first !== n ? `#L${Math.min(first, n)}-L${Math.max(first, n)}` : `#L${n}`);
+  sought = location.hash;
+  lookUp();
+});
+$('login').addEventListener('submit', async (e) => {
+  e.preventDefault();
+  if (await sendToken(input('token').value)) stream.connect();
+});
+addEventListener('hashchange', async () => {
+  if (location.hash.startsWith('#token=')) {
+    await logIn();
+    stream.connect();
+    return;
+  }
+  sought = location.hash;
+  lookUp();
+});
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => screen?.theme());
+
+[output] = await Promise.all([makeOutput(), logIn()]);
+find = new Find(log);
+sought = location.hash;
+showSwitches();
+setTimes();
+view();
 stream.connect();
+const wake = () => { if (!document.hidden && !ended) stream.connect(); };
+for (const name of ['online', 'pageshow']) addEventListener(name, wake);
+document.addEventListener('visibilitychange', wake);

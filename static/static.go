@@ -1,15 +1,74 @@
-// Package static holds the page. xterm.js is among its files if make has put it
-// there; a plain go build does without, and the page then shows plain text.
+// Package static holds the page's files.
 package static
 
 import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"io/fs"
+	"path"
+	"sync"
 )
 
 //go:embed index.html style.css *.js xterm
 var files embed.FS
 
-// FS returns the page's files: index.html, which holds {{title}} and {{nonce}} to
-// be replaced, and what it loads from ./-/static/.
-func FS() fs.FS { return files }
+// The types of the page's files. The system's own table can't be relied on: it
+// says text/plain for modules here and there, which browsers refuse.
+var types = map[string]string{
+	".css": "text/css; charset=utf-8",
+	".js":  "text/javascript; charset=utf-8",
+	".mjs": "text/javascript; charset=utf-8",
+}
+
+// Index returns index.html, a template.
+func Index() []byte {
+	index, err := files.ReadFile("index.html")
+	if err != nil {
+		panic(err) // it is embedded
+	}
+	return index
+}
+
+// A File is one of the page's.
+type File struct {
+	Type string // its Content-Type
+	Data []byte
+	Gzip []byte // the same, compressed
+}
+
+// Open returns a file by its path. Each is compressed once, when it is first asked
+// for.
+func Open(name string) (File, bool) {
+	kind := types[path.Ext(name)]
+	data, err := files.ReadFile(name)
+	if err != nil || kind == "" {
+		return File{}, false
+	}
+	if packed, ok := compressed.Load(name); ok {
+		return File{kind, data, packed.([]byte)}, true
+	}
+	var b bytes.Buffer
+	w, _ := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	w.Write(data)
+	w.Close()
+	compressed.Store(name, b.Bytes())
+	return File{kind, data, b.Bytes()}, true
+}
+
+var compressed sync.Map // what Open has compressed, by name
+
+// Digest names this version of the files, so that they can be cached for ever.
+var Digest = sync.OnceValue(func() string {
+	sum := sha256.New()
+	fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
+		if data, err := files.ReadFile(name); err == nil {
+			sum.Write([]byte(name))
+			sum.Write(data)
+		}
+		return nil
+	})
+	return hex.EncodeToString(sum.Sum(nil))[:12]
+})

@@ -1,73 +1,23 @@
-// Chromium against the real binary: WSRUN and CHROMIUM name them.
+// Connections and ends: what the page says and keeps.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createConnection, createServer } from 'node:net';
-import { after, before, test } from 'node:test';
-import { chromium } from 'playwright-core';
-
-const WSRUN = process.env.WSRUN ?? new URL('../../wsrun', import.meta.url).pathname;
-
-/** @type {import('playwright-core').Browser} */
-let browser;
-before(async () => {
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-  });
-});
-after(() => browser?.close());
-
-/** Starts wsrun and returns its port, once it listens. */
-async function run(t, args, addr = '127.0.0.1:0') {
-  const child = spawn(WSRUN, ['--linger', 'forever', '-a', addr, ...args], { stdio: ['pipe', 'ignore', 'pipe'] });
-  t.after(() => child.kill('SIGKILL'));
-  let said = '';
-  for await (const chunk of child.stderr.setEncoding('utf8')) {
-    said += chunk;
-    const port = said.match(/http:\/\/\S+?:(\d+)\//)?.[1];
-    if (port) {
-      child.stderr.resume();
-      return { child, port: Number(port) };
-    }
-  }
-  throw new Error(`wsrun says ${said}`);
-}
-
-/** Opens a page that must have neither errors nor violations of its policy. */
-async function open(t, port, options = {}, prepare = async () => {}) {
-  const context = await browser.newContext(options);
-  t.after(() => context.close());
-  const page = await context.newPage();
-  page.problems = [];
-  page.on('console', (m) => m.type() === 'error' && page.problems.push(m.text()));
-  page.on('pageerror', (e) => page.problems.push(String(e)));
-  await prepare(page);
-  await page.goto(`http://127.0.0.1:${port}/`);
-  return page;
-}
-
-const rows = (page) => page.locator('.xterm-rows > div').allInnerTexts().then((r) => r.map((x) => x.trimEnd()).filter(Boolean));
-
-async function untilRow(page, want) {
-  await page.waitForFunction((w) => [...document.querySelectorAll('.xterm-rows > div')].some((r) => r.textContent.trim() === w), want);
-}
-
-const sh = (script) => ['sh', '-c', script];
+import { test } from 'node:test';
+import { numbers, open, proxy, rows, run, sh, untilRow } from './harness.js';
 
 test('colours, progress, markup as text, title, a good end', async (t) => {
   const { port } = await run(t, ['--title', 'a <b>title</b>', ...sh(`printf '\\033[31mred\\033[0m\\n10 %%\\r100 %%\\n<img src=x onerror=alert(1)>\\nlast\\n'`)]);
   const page = await open(t, port);
   await untilRow(page, 'last');
   assert.deepEqual(await rows(page), ['red', '100 %', '<img src=x onerror=alert(1)>', 'last']);
+  assert.deepEqual(await numbers(page), ['1', '2', '3', '4']);
   const [red, plain] = await page.evaluate(() => ['red', 'last'].map((text) => {
-    const span = [...document.querySelectorAll('.xterm-rows span')].find((s) => s.textContent.trim() === text);
-    return getComputedStyle(span).color;
+    const row = [...document.querySelectorAll('.block > div')].find((r) => r.textContent === text);
+    return getComputedStyle(row.firstElementChild ?? row).color;
   }));
   assert.notEqual(red, plain);
   assert.match(red, /^rgb\((2\d\d), (\d+), \d+\)$/);
   await page.getByText('✓ ended after').waitFor();
-  assert.equal(await page.title(), 'a <b>title</b>');
+  assert.equal(await page.title(), '✓ a <b>title</b>');
   assert.equal(await page.locator('#state').innerText(), 'ended');
   assert.deepEqual(page.problems, []);
 });
@@ -78,6 +28,7 @@ test('a bad end, and one by a signal', async (t) => {
     const page = await open(t, port);
     await page.locator('#end', { hasText: want }).waitFor();
     assert.equal(await page.locator('#state').innerText(), want);
+    assert.match(await page.title(), /^✗ /);
   }
 });
 
@@ -94,28 +45,52 @@ test('two viewers, of which one joins late', async (t) => {
   await late.getByText('2 watching').waitFor();
 });
 
+test('a late viewer agrees on the numbers of lines', async (t) => {
+  const { child, port } = await run(t, ['-n', '50', ...sh('seq 1 300; read x; printf "a\\nb\\n"; read x')]);
+  const late = await open(t, port);
+  await untilRow(late, '300');
+  child.stdin.write('\n');
+  await untilRow(late, 'b');
+  const [text, n] = [await rows(late), await numbers(late)];
+  assert.ok(text.length >= 50);
+  assert.deepEqual(n, text.map((line) => ({ a: '301', b: '302' })[line] ?? line));
+});
+
 test('a cut connection is resumed without a lost or doubled line', async (t) => {
-  let port = 0;
-  const sockets = new Set();
-  const proxy = createServer((near) => {
-    const far = createConnection(port, '127.0.0.1');
-    sockets.add(near);
-    near.pipe(far).pipe(near);
-    near.on('error', () => far.destroy()).on('close', () => far.destroy());
-    far.on('error', () => near.destroy());
-  }).listen(0, '127.0.0.1');
-  await once(proxy, 'listening');
-  t.after(() => { proxy.close(); sockets.forEach((s) => s.destroy()); });
+  let started;
+  const far = await proxy(t, () => started.port);
   // The page's Host names the proxy.
-  const started = await run(t, ['--allow-host', `127.0.0.1:${proxy.address().port}`, ...sh('i=0; while read x; do i=$((i+1)); echo line $i; done')]);
-  port = started.port;
-  const page = await open(t, proxy.address().port);
+  started = await run(t, ['--allow-host', `127.0.0.1:${far.port}`, ...sh('i=0; while read x; do i=$((i+1)); echo line $i; done')]);
+  const page = await open(t, far.port);
   started.child.stdin.write('\n\n');
   await untilRow(page, 'line 2');
-  sockets.forEach((s) => s.destroy());
+  far.cut();
+  await page.getByText(/^reconnecting/).waitFor();
   started.child.stdin.write('\n\n');
   await untilRow(page, 'line 4');
   assert.deepEqual(await rows(page), ['line 1', 'line 2', 'line 3', 'line 4']);
+  assert.equal(await page.locator('#state').innerText(), 'live');
+});
+
+test('lines that went by while the connection was cut are counted in their place', async (t) => {
+  let port = 0;
+  const far = await proxy(t, () => port);
+  const started = await run(t, ['-n', '10', '--allow-host', `127.0.0.1:${far.port}`, ...sh('seq 1 5; read x; seq 6 60000; read x')]);
+  port = started.port;
+  const page = await open(t, far.port);
+  await untilRow(page, '5');
+  port = 1; // nobody is there
+  far.cut();
+  await page.getByText(/^reconnecting/).waitFor();
+  started.child.stdin.write('\n');
+  const status = async () => (await fetch(`http://127.0.0.1:${started.port}/-/status`)).json();
+  while ((await status()).end < 408_894);
+  port = started.port;
+  await page.evaluate(() => dispatchEvent(new Event('online')));
+  await untilRow(page, '60000');
+  const text = await rows(page);
+  assert.deepEqual(text.slice(0, 7), ['1', '2', '3', '4', '5', '59,985 lines skipped', '59991']);
+  assert.equal((await numbers(page))[6], '59991');
 });
 
 test('a new run on the same port clears the page and says so', async (t) => {
@@ -130,11 +105,37 @@ test('a new run on the same port clears the page and says so', async (t) => {
   await page.getByText('started anew').waitFor();
 });
 
+test('a token is asked for, and taken from the address', async (t) => {
+  const { port, fragment } = await run(t, ['--token', 'a+b&c;"é', ...sh('echo secret; read x')]);
+  const page = await open(t, port);
+  await page.getByText('needs a token').waitFor();
+  assert.doesNotMatch(await page.content(), /secret/);
+  await page.locator('#token').fill('wrong');
+  await page.keyboard.press('Enter');
+  await page.getByText('not right').waitFor();
+  await page.locator('#token').fill('a+b&c;"é');
+  await page.keyboard.press('Enter');
+  await untilRow(page, 'secret');
+  const other = await open(t, port, { path: fragment });
+  await untilRow(other, 'secret');
+  assert.doesNotMatch(other.url(), /token/);
+  const pasted = await open(t, port);
+  await pasted.getByText('needs a token').waitFor();
+  await pasted.evaluate((f) => { location.hash = f; }, fragment);
+  await untilRow(pasted, 'secret');
+  assert.doesNotMatch(pasted.url(), /token/);
+});
+
 test('without xterm.js the page shows plain text and says why', async (t) => {
-  const { port } = await run(t, sh(`printf '\\033[31mred\\033[0m\\n'`));
+  const { child, port } = await run(t, sh(`printf '\\033[31mred\\033[0m\\n10 %%\\r'; read x; printf '20 %%\\r\\nend\\n'`));
   const page = await open(t, port, {}, (p) => p.route('**/xterm.mjs', (r) => r.fulfill({ status: 404 })));
-  await page.locator('pre', { hasText: 'red' }).waitFor();
+  const lines = () => page.locator('#log > div').allTextContents();
+  await page.locator('#log > div', { hasText: '10 %' }).waitFor();
   await page.getByText('no xterm.js').waitFor();
+  assert.deepEqual(await lines(), ['red', '10 %']);
+  child.stdin.write('\n');
+  await page.locator('#log > div', { hasText: 'end' }).waitFor();
+  assert.deepEqual(await lines(), ['red', '20 %', 'end', '']);
 });
 
 test('on a phone nothing sticks out of the bar, light or dark', async (t) => {
@@ -145,6 +146,5 @@ test('on a phone nothing sticks out of the bar, light or dark', async (t) => {
     const [width, ground] = await page.evaluate(() => [document.documentElement.scrollWidth, getComputedStyle(document.body).backgroundColor]);
     assert.equal(width, 320);
     assert.equal(ground, colorScheme === 'dark' ? 'rgb(13, 17, 23)' : 'rgb(255, 255, 255)');
-    if (process.env.SCREENSHOTS) await page.screenshot({ path: `${process.env.SCREENSHOTS}/${colorScheme}.png` });
   }
 });

@@ -1,0 +1,121 @@
+// @ts-check
+/** @import { Terminal } from '@xterm/xterm' */
+
+// Rows scroll out of a terminal's view while it parses, at most one a byte, and are
+// taken over after each slice: so many must fit its scrollback.
+export const SLICE = 4096;
+// Beyond this many bytes waiting to be parsed the page is too slow for the stream.
+const CROWDED = 32 << 20;
+
+/**
+ * What stands in line for the terminal: output that came at a time, or something
+ * to do between outputs.
+ * @typedef {{bytes: Uint8Array, ms: number} | (() => void)} Item
+ */
+
+/**
+ * Gives a terminal its output in slices, and does other things in their place
+ * among it.
+ */
+export class Feed {
+  #terminal;
+  /** @type {Item[]} */
+  #queue = [];
+  #waiting = 0;
+  #running = false;
+  #crowded = false;
+
+  /**
+   * @param {Terminal} terminal
+   * @param {{begin(slice: Uint8Array, ms: number): void, end(): void}} parser called around each slice's parsing
+   * @param {(crowded: boolean) => void} onCrowded too much waits; then, nothing does
+   */
+  constructor(terminal, parser, onCrowded) {
+    this.#terminal = terminal;
+    this.parser = parser;
+    this.onCrowded = onCrowded;
+  }
+
+  /**
+   * @param {Uint8Array} bytes
+   * @param {number} ms when they came, since 1970
+   */
+  write(bytes, ms) {
+    if (!bytes.length) return;
+    this.#waiting += bytes.length;
+    this.#queue.push({ bytes, ms });
+    if (this.#waiting > CROWDED && !this.#crowded) {
+      this.#crowded = true;
+      this.onCrowded(true);
+    }
+    this.#start();
+  }
+
+  /** @param {() => void} action done when all before it was parsed */
+  after(action) {
+    this.#queue.push(action);
+    this.#start();
+  }
+
+  /** Drops what waits. */
+  clear() {
+    this.#queue = [];
+    this.#waiting = 0;
+    this.#uncrowd();
+  }
+
+  #start() {
+    if (this.#running) return;
+    this.#running = true;
+    this.#next();
+  }
+
+  // Writing again from a write's callback lets xterm.js go on without a timer.
+  #next() {
+    for (let item = this.#queue[0]; item; item = this.#queue[0]) {
+      if (typeof item === 'function') {
+        this.#queue.shift();
+        item();
+        continue;
+      }
+      const slice = item.bytes.subarray(0, cut(item.bytes));
+      this.parser.begin(slice, item.ms);
+      if (slice.length === item.bytes.length) this.#queue.shift();
+      else item.bytes = item.bytes.subarray(slice.length);
+      this.#waiting -= slice.length;
+      this.#terminal.write(slice, () => {
+        this.parser.end();
+        this.#next();
+      });
+      return;
+    }
+    this.#running = false;
+    this.#uncrowd();
+  }
+
+  #uncrowd() {
+    if (!this.#crowded) return;
+    this.#crowded = false;
+    this.onCrowded(false);
+  }
+}
+
+/**
+ * How much of bytes to parse at once: to the end of a line where a slice holds what
+ * a terminal and wc(1) would count differently (a vertical tab, a form feed, a
+ * newline within a string), so that lines are numbered right from the next one on.
+ * @param {Uint8Array} bytes
+ */
+function cut(bytes) {
+  const end = Math.min(SLICE, bytes.length);
+  for (let i = 0; i < end; i++) {
+    const c = bytes[i];
+    if (c === 0x0b || c === 0x0c || c === 0x1b && STRINGS.has(bytes[i + 1] ?? 0x5d)) {
+      const newline = bytes.indexOf(0x0a, i);
+      return newline < 0 || newline >= end ? end : newline + 1;
+    }
+  }
+  return end;
+}
+// What begins a string behind ESC: DCS, SOS, OSC, PM, APC, a title.
+const STRINGS = new Set([...'PX]^_k'].map((c) => c.charCodeAt(0)));

@@ -1,0 +1,360 @@
+// @ts-check
+/** @import { Line } from './lines.js' */
+import { apply } from './style.js';
+
+const BLOCK = 100;
+// Rows kept while following; reading further up, nothing is dropped until PAUSED.
+const KEPT = 20_000;
+const PAUSED = 60_000;
+const NEAR_END_PX = 12;
+const URLS = /\bhttps?:\/\/[^\s<>"'`\u0000-\u0020]+/g;
+
+/**
+ * @typedef {object} Row
+ * @property {HTMLElement} element
+ * @property {Block} block
+ * @property {number} n the line's number; 0 for none
+ * @property {number} ms
+ * @property {string} text
+ * @property {string} look all that its element shows
+ * @property {boolean} hit
+ *
+ * @typedef {object} Block rows that the browser lays out only when they come into view
+ * @property {HTMLElement} element
+ * @property {number} rows
+ *
+ * @typedef {object} Filter
+ * @property {(text: string) => boolean} test
+ * @property {boolean} only hide the others
+ * @property {number} context lines shown around a hit
+ */
+
+/** Shows lines as text, one element a line, and follows their end. */
+export class LogView {
+  #element;
+  #on;
+  /** @type {Row[]} */
+  rows = [];
+  /** @type {Block[]} */
+  #blocks = [];
+  #fixed = 0; // rows that will not change any more
+  #following = true;
+  #scrolled = 0;
+  #seen = 0; // lines that there were when following ended
+  /** @type {Filter | null} */
+  #filter = null;
+  hits = 0;
+  /** @type {[number, number] | null} */
+  #marked = null;
+  /** @type {((row: Row, before: Row | undefined) => string) | null} */
+  #times = null;
+
+  /**
+   * @param {HTMLElement} element that scrolls
+   * @param {{follow(following: boolean, behind: number): void, changed(): void}} on
+   */
+  constructor(element, on) {
+    this.#element = element;
+    this.#on = on;
+    element.addEventListener('scroll', () => this.#onScroll(), { passive: true });
+    new ResizeObserver(() => this.#stick()).observe(element);
+  }
+
+  get following() {
+    return this.#following;
+  }
+
+  /** @param {boolean} following */
+  set following(following) {
+    if (following === this.#following) return;
+    this.#following = following;
+    this.#seen = this.#last();
+    if (following) this.#evict();
+    this.#stick();
+    this.#on.follow(following, 0);
+  }
+
+  /**
+   * Shows lines: those that will not change any more, and behind them those that do.
+   * @param {Line[]} done
+   * @param {Line[]} tail
+   */
+  show(done, tail) {
+    // Those that would be dropped at once are not made.
+    const most = this.#following ? KEPT : PAUSED;
+    const skip = Math.max(done.length - most, 0);
+    if (skip) this.#drop(this.rows.length);
+    let at = this.#fixed;
+    const from = at;
+    for (let i = skip; i < done.length; i++) this.#put(at++, done[i]);
+    this.#fixed = at;
+    for (const line of tail) this.#put(at++, line);
+    while (this.rows.length > at) this.#pop();
+    this.#settle(from);
+  }
+
+  /**
+   * Shows words in place of lines that are missing.
+   * @param {string} words
+   */
+  gap(words) {
+    this.#put(this.#fixed, { n: 0, ms: 0, runs: [{ text: words, style: '', link: '' }] });
+    this.rows[this.#fixed++].element.className = 'gap';
+    this.#settle(this.#fixed);
+  }
+
+  clear() {
+    this.#drop(this.rows.length);
+    this.#fixed = 0;
+    this.#seen = 0;
+    this.hits = 0;
+    this.#on.changed();
+  }
+
+  /**
+   * Shows a time beside each line.
+   * @param {((row: Row, before: Row | undefined) => string) | null} times
+   */
+  set times(times) {
+    this.#times = times;
+    this.#element.classList.toggle('timed', times !== null);
+    this.rows.forEach((row, i) => this.#time(row, i));
+    this.#stick();
+  }
+
+  /**
+   * Marks lines by their numbers.
+   * @param {[number, number] | null} range
+   */
+  mark(range) {
+    this.#marked = range;
+    for (const row of this.rows) this.#markRow(row);
+  }
+
+  /**
+   * Scrolls to a line. False if it is not there.
+   * @param {number} n
+   */
+  reveal(n) {
+    const row = this.rows.find((r) => r.n === n);
+    if (row) this.goTo(row);
+    return row !== undefined;
+  }
+
+  /** @param {Row} row */
+  goTo(row) {
+    this.following = false;
+    row.element.classList.remove('out');
+    row.element.scrollIntoView({ block: 'center' });
+    this.#scrolled = this.#element.scrollTop;
+  }
+
+  /** @param {Filter | null} filter */
+  set filter(filter) {
+    this.#filter = filter;
+    this.#element.classList.toggle('filtered', filter?.only ?? false);
+    this.#judge(0);
+    this.#on.changed();
+    this.#stick();
+  }
+
+  /** The rows in view, and some more. */
+  inView() {
+    const { top, bottom } = this.#element.getBoundingClientRect();
+    const seen = new Set(this.#blocks.filter((b) => {
+      const box = b.element.getBoundingClientRect();
+      return box.bottom >= top && box.top <= bottom;
+    }));
+    return this.rows.filter((row) => seen.has(row.block));
+  }
+
+  /**
+   * @param {number} at
+   * @param {Line} line
+   */
+  #put(at, line) {
+    const text = line.runs.length === 1 ? line.runs[0].text : line.runs.map((r) => r.text).join('');
+    let look = `${line.n} ${line.ms} ${text}`;
+    if (line.runs.length > 1 || line.runs[0]?.style || line.runs[0]?.link) {
+      look += line.runs.map((r) => `\n${r.text.length} ${r.style} ${r.link}`).join('');
+    }
+    let row = this.rows[at];
+    if (row?.look === look) return;
+    if (!row) {
+      row = { element: document.createElement('div'), block: this.#block(), n: 0, ms: 0, text: '', look: '', hit: false };
+      row.block.element.append(row.element);
+      row.block.rows++;
+      this.rows.push(row);
+    }
+    row.n = line.n;
+    row.ms = line.ms;
+    row.text = text;
+    row.look = look;
+    if (row.n) row.element.dataset.n = String(row.n);
+    else delete row.element.dataset.n;
+    row.element.replaceChildren(...contents(line, text));
+    this.#time(row, at);
+    if (this.#marked) this.#markRow(row);
+  }
+
+  #block() {
+    let block = this.#blocks.at(-1);
+    if (!block || block.rows >= BLOCK) {
+      block = { element: document.createElement('div'), rows: 0 };
+      block.element.className = 'block';
+      this.#blocks.push(block);
+      this.#element.append(block.element);
+    }
+    return block;
+  }
+
+  #pop() {
+    const row = this.rows.pop();
+    if (!row) return;
+    row.element.remove();
+    if (--row.block.rows === 0) {
+      row.block.element.remove();
+      this.#blocks.pop();
+    }
+  }
+
+  /** @param {number} count rows from the start, in whole blocks unless they are all */
+  #drop(count) {
+    let dropped = 0;
+    while (this.#blocks.length && dropped + this.#blocks[0].rows <= count) {
+      const block = this.#blocks[0];
+      dropped += block.rows;
+      block.element.remove();
+      this.#blocks.shift();
+    }
+    this.rows.splice(0, dropped);
+    this.#fixed = Math.max(this.#fixed - dropped, 0);
+    return dropped;
+  }
+
+  #evict() {
+    return this.#drop(this.rows.length - (this.#following ? KEPT : PAUSED));
+  }
+
+  /** @param {number} from the first row that may be new */
+  #settle(from) {
+    from -= this.#evict();
+    if (this.#filter) this.#judge(Math.max(from, 0));
+    this.#stick();
+    if (!this.#following) this.#on.follow(false, Math.max(this.#last() - this.#seen, 0));
+    this.#on.changed();
+  }
+
+  #last() {
+    for (let i = this.rows.length - 1; i >= 0; i--) if (this.rows[i].n) return this.rows[i].n;
+    return 0;
+  }
+
+  /** @param {number} from */
+  #judge(from) {
+    const filter = this.#filter;
+    const context = filter?.context ?? 0;
+    for (let i = from; i < this.rows.length; i++) {
+      this.rows[i].hit = filter !== null && filter.test(this.rows[i].text);
+    }
+    this.hits = 0;
+    for (const row of this.rows) if (row.hit) this.hits++;
+    const only = filter?.only ?? false;
+    let shown = -Infinity; // up to this row, for the last hit's sake
+    const start = Math.max(from - context, 0);
+    for (let i = Math.max(start - context, 0); i < start; i++) if (this.rows[i].hit) shown = i + context;
+    for (let i = start, ahead = start; i < this.rows.length; i++) {
+      for (; ahead <= i + context && ahead < this.rows.length; ahead++) if (this.rows[ahead].hit) shown = ahead + context;
+      const row = this.rows[i];
+      const out = only && i > shown;
+      if (out !== row.element.classList.contains('out')) row.element.classList.toggle('out', out);
+    }
+  }
+
+  /**
+   * @param {Row} row
+   * @param {number} at
+   */
+  #time(row, at) {
+    if (this.#times && row.ms) row.element.dataset.t = this.#times(row, this.rows[at - 1]);
+    else if (row.element.dataset.t) delete row.element.dataset.t;
+  }
+
+  /** @param {Row} row */
+  #markRow(row) {
+    const on = this.#marked !== null && row.n >= this.#marked[0] && row.n <= this.#marked[1];
+    row.element.classList.toggle('marked', on);
+  }
+
+  #stick() {
+    if (!this.#following) return;
+    this.#element.scrollTop = this.#element.scrollHeight;
+    this.#scrolled = this.#element.scrollTop;
+  }
+
+  #onScroll() {
+    const { scrollTop, clientHeight, scrollHeight } = this.#element;
+    const up = scrollTop < this.#scrolled - 1;
+    this.#scrolled = scrollTop;
+    if (scrollHeight - scrollTop - clientHeight <= NEAR_END_PX) this.following = true;
+    else if (up) this.following = false;
+    this.#on.changed();
+  }
+}
+
+/**
+ * The nodes of a line: text, and elements only where something is to be seen.
+ * @param {Line} line
+ * @param {string} text
+ */
+function contents(line, text) {
+  if (!text) return [document.createElement('br')];
+  if (!text.includes('://') && line.runs.every((r) => !r.style)) return [text];
+  const urls = text.includes('://') ? [...text.matchAll(URLS)].map((m) => ({ from: m.index, url: trimmed(m[0]) })) : [];
+  const nodes = [];
+  let at = 0;
+  for (const run of line.runs) {
+    const end = at + run.text.length;
+    for (let from = at; from < end;) {
+      const url = urls.find((u) => from < u.from + u.url.length && end > u.from);
+      const inside = url && from >= url.from;
+      const to = !url ? end : inside ? Math.min(end, url.from + url.url.length) : url.from;
+      nodes.push(piece(text.slice(from, to), run.style, run.link || (inside ? url.url : '')));
+      from = to;
+    }
+    at = end;
+  }
+  return nodes;
+}
+
+/**
+ * A URL without the punctuation of the sentence around it.
+ * @param {string} url
+ */
+function trimmed(url) {
+  let end = url.length;
+  while (/[.,;:!?)\]}]/.test(url[end - 1])) {
+    const closes = { ')': '(', ']': '[', '}': '{' }[url[end - 1]];
+    if (closes && url.slice(0, end).includes(closes)) break;
+    end--;
+  }
+  return url.slice(0, end);
+}
+
+/**
+ * @param {string} text
+ * @param {string} style
+ * @param {string} link
+ */
+function piece(text, style, link) {
+  if (!style && !link) return text;
+  const element = document.createElement(link ? 'a' : 'span');
+  if (element instanceof HTMLAnchorElement) {
+    element.href = link;
+    element.target = '_blank';
+    element.rel = 'noopener noreferrer';
+  }
+  apply(element, style);
+  element.textContent = text;
+  return element;
+}

@@ -1,0 +1,59 @@
+// @ts-check
+/** @import { LogView } from './log.js' */
+import { $, dialog, notice } from './dom.js';
+
+/** Shows the address, for others. */
+export function share() {
+  const url = new URL(location.href);
+  const link = /** @type {HTMLAnchorElement} */ ($('share-url'));
+  link.href = link.textContent = url.href;
+  /** @type {HTMLImageElement} */ ($('share-qr')).src = `./-/qr?text=${encodeURIComponent(url.href)}`;
+  const local = /^(localhost|127\.|\[::1\])/.test(url.host);
+  $('share-note').textContent = local
+    ? 'Only this machine can open it: start wsrun with --addr :9000 to let others in.'
+    : 'If wsrun printed a token with its URL, others need that as well.';
+  dialog('share').showModal();
+}
+
+/** @param {string} text */
+export async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch { // not a secure context
+    const area = document.body.appendChild(document.createElement('textarea'));
+    area.value = text;
+    area.select();
+    document.execCommand('copy');
+    area.remove();
+  }
+}
+
+/** @param {LogView} log */
+export const allText = (log) => log.rows.map((r) => r.text).join('\n') + (log.rows.length ? '\n' : '');
+
+/**
+ * @param {LogView} log
+ * @param {string} title
+ */
+export async function saveHTML(log, title) {
+  const { toHTML } = await import('./export.js');
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([toHTML(log.rows, title)], { type: 'text/html' }));
+  link.download = `${fileName(title)}.html`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+/** @param {string} title */
+export const fileName = (title) => title.replace(/[^\p{L}\p{N}._-]+/gu, '-').replace(/^[-.]+|-+$/g, '').slice(0, 60) || 'wsrun';
+
+/** Asks the browser whether notifications are allowed. */
+export async function allowNotifications() {
+  if (!('Notification' in window)) {
+    notice('This browser shows no notifications here.');
+    return false;
+  }
+  if (await Notification.requestPermission() === 'granted') return true;
+  notice('Notifications are blocked: allow them in the browser’s settings of this site.');
+  return false;
+}

@@ -1,0 +1,148 @@
+// @ts-check
+/** @import { Event } from './socket.js' */
+/** @import { LogView } from './log.js' */
+import { number } from './dom.js';
+import { Feed } from './feed.js';
+import { Lines, SCROLLBACK } from './lines.js';
+import { UnicodeGraphemesAddon } from './xterm/addon-unicode-graphemes.mjs';
+import { Terminal } from './xterm/xterm.mjs';
+
+/**
+ * The stream's output: the terminal that parses it, and the log that shows its
+ * lines. The terminal answers no query: nothing listens to it.
+ */
+export class Output {
+  terminal;
+  #lines;
+  #feed;
+  #log;
+  #on;
+  #frame = 0;
+  /** @type {[number, number][]} [offset, ms] of output that is to come */
+  #times = [];
+  #offset = 0; // of the next byte
+  #end = 0; // of the backlog
+  #skew = 0;
+
+  /**
+   * @param {LogView} log
+   * @param {{alternate(): void, crowded(crowded: boolean): void, said(title: string): void, drawn(): void}} on
+   */
+  constructor(log, on) {
+    this.#log = log;
+    this.#on = on;
+    this.terminal = new Terminal({
+      allowProposedApi: true, // for the widths of characters
+      disableStdin: true,
+      scrollback: SCROLLBACK,
+      cursorInactiveStyle: 'none',
+      minimumContrastRatio: 4.5, // WCAG AA
+    });
+    this.terminal.loadAddon(new UnicodeGraphemesAddon());
+    this.terminal.unicode.activeVersion = '15'; // as wcwidth(3) has them
+    this.terminal.buffer.onBufferChange(() => on.alternate());
+    this.terminal.onTitleChange((title) => on.said(title));
+    this.terminal.parser.registerOscHandler(52, () => true); // the clipboard is the user's
+    this.#lines = new Lines(this.terminal);
+    const lines = this.#lines;
+    this.#feed = new Feed(this.terminal, {
+      begin: (slice, ms) => lines.begin(slice, ms),
+      end: () => {
+        lines.end();
+        this.draw();
+      },
+    }, on.crowded);
+  }
+
+  /** Whether a program fills the screen. */
+  get alternate() {
+    return this.terminal.buffer.active.type === 'alternate';
+  }
+
+  /**
+   * Goes on at another place of the stream.
+   * @param {Event} at a hello or a reset
+   * @param {boolean} clear this is another run
+   * @param {number} skew of the server's clock to ours, in ms
+   */
+  restart(at, clear, skew) {
+    if (clear) this.#feed.clear();
+    this.#feed.after(() => {
+      const before = this.#lines.line;
+      if (clear) this.#lines.clear();
+      else this.#lines.finish();
+      this.terminal.reset();
+      if (at.cols) this.terminal.resize(at.cols, at.rows);
+      this.#lines.restart(at.line, 0);
+      if (clear) {
+        this.#log.clear();
+      } else {
+        this.#log.show(this.#lines.done(), []);
+        const missing = at.skippedLines ?? at.line - before;
+        this.#log.gap(missing > 0 ? `${number.format(missing)} ${missing === 1 ? 'line' : 'lines'} skipped` : 'some output skipped');
+      }
+    });
+    this.place(at, skew);
+    if (at.prelude) this.#feed.write(new TextEncoder().encode(at.prelude), 0);
+  }
+
+  /**
+   * Notes when the output that is to come came to the server.
+   * @param {Event} at a hello or a reset
+   * @param {number} skew of the server's clock to ours, in ms
+   */
+  place(at, skew) {
+    this.#times = at.times;
+    this.#offset = at.offset;
+    this.#end = at.end;
+    this.#skew = skew;
+  }
+
+  /** @param {Uint8Array} bytes */
+  write(bytes) {
+    const times = this.#times;
+    while (bytes.length) {
+      while (times.length > 1 && times[1][0] <= this.#offset) times.shift();
+      const backlog = times.length > 0 && this.#offset < this.#end;
+      const until = backlog ? Math.min(this.#end, times[1]?.[0] ?? Infinity) : Infinity;
+      const part = bytes.subarray(0, until - this.#offset);
+      this.#feed.write(part, backlog ? times[0][1] : Date.now() + this.#skew);
+      this.#offset += part.length;
+      bytes = bytes.subarray(part.length);
+    }
+  }
+
+  /**
+   * @param {number} cols
+   * @param {number} rows
+   * @param {() => void} then
+   */
+  resize(cols, rows, then) {
+    this.#feed.after(() => {
+      this.terminal.resize(cols, rows);
+      this.#lines.end();
+      this.draw();
+      then();
+    });
+  }
+
+  /** @param {() => void} action done when all output before it is shown */
+  after(action) {
+    this.#feed.after(() => {
+      this.#show();
+      action();
+    });
+  }
+
+  /** Shows what was parsed, with the next frame. */
+  draw() {
+    this.#frame ||= requestAnimationFrame(() => this.#show());
+  }
+
+  #show() {
+    cancelAnimationFrame(this.#frame);
+    this.#frame = 0;
+    this.#log.show(this.#lines.done(), this.#lines.tail());
+    if (this.#log.rows.length || this.alternate) this.#on.drawn();
+  }
+}

@@ -1,0 +1,20 @@
+// @ts-check
+const KEY = 'wsrun';
+
+/** @typedef {{theme?: string, font?: number, wrap?: boolean, times?: string, notify?: boolean}} Prefs */
+
+/** @returns {Prefs} what this browser keeps for its user */
+export function prefs() {
+  try {
+    return JSON.parse(localStorage.getItem(KEY) ?? '{}') ?? {};
+  } catch {
+    return {};
+  }
+}
+
+/** @param {Prefs} changes */
+export function keep(changes) {
+  try {
+    localStorage.setItem(KEY, JSON.stringify({ ...prefs(), ...changes }));
+  } catch { /* no storage: for this visit only */ }
+}

@@ -1,0 +1,75 @@
+// Chromium against the real binary: WSRUN and CHROMIUM name them.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createConnection, createServer } from 'node:net';
+import { after, before } from 'node:test';
+import { chromium } from 'playwright-core';
+
+const WSRUN = process.env.WSRUN ?? new URL('../../wsrun', import.meta.url).pathname;
+
+/** @type {import('playwright-core').Browser} */
+let browser;
+before(async () => {
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  });
+});
+after(() => browser?.close());
+
+/** Starts wsrun and returns its port, once it listens. */
+export async function run(t, args, addr = '127.0.0.1:0') {
+  const child = spawn(WSRUN, ['--linger', 'forever', '-a', addr, ...args], { stdio: ['pipe', 'ignore', 'pipe'] });
+  t.after(() => child.kill('SIGKILL'));
+  let said = '';
+  for await (const chunk of child.stderr.setEncoding('utf8')) {
+    said += chunk;
+    const [, port, fragment] = said.match(/http:\/\/\S+?:(\d+)\/(\S*)\n/) ?? [];
+    if (port) {
+      child.stderr.resume();
+      return { child, port: Number(port), fragment };
+    }
+  }
+  throw new Error(`wsrun says ${said}`);
+}
+
+/** A shell's command. */
+export const sh = (script) => ['sh', '-c', script];
+
+/** Opens a page that must have neither errors nor violations of its policy. */
+export async function open(t, port, { path = '', ...options } = {}, prepare = async () => {}) {
+  const context = await browser.newContext(options);
+  t.after(() => context.close());
+  const page = await context.newPage();
+  page.problems = [];
+  page.on('console', (m) => m.type() === 'error' && page.problems.push(m.text()));
+  page.on('pageerror', (e) => page.problems.push(String(e)));
+  page.on('dialog', (d) => { page.problems.push(`dialog ${d.message()}`); d.dismiss(); });
+  await prepare(page, context);
+  await page.goto(`http://127.0.0.1:${port}/${path}`);
+  return page;
+}
+
+/** The log's lines. */
+export const rows = (page) => page.locator('.block > div').evaluateAll((all) => all.filter((r) => r.checkVisibility()).map((r) => r.textContent));
+
+/** Their numbers. */
+export const numbers = (page) => page.locator('.block > div').evaluateAll((all) => all.map((r) => r.dataset.n ?? ''));
+
+export const untilRow = (page, want) => page.waitForFunction((w) => [...document.querySelectorAll('.block > div')].some((r) => r.textContent.trim() === w), want);
+
+/** A proxy that can cut its connections. */
+export async function proxy(t, port = () => 0) {
+  const sockets = new Set();
+  const server = createServer((near) => {
+    const far = createConnection(port(), '127.0.0.1');
+    sockets.add(near);
+    near.pipe(far).pipe(near);
+    near.on('error', () => far.destroy()).on('close', () => far.destroy());
+    far.on('error', () => near.destroy());
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const cut = () => sockets.forEach((s) => s.destroy());
+  t.after(() => { server.close(); cut(); });
+  return { port: server.address().port, cut };
+}
