@@ -45,9 +45,12 @@ export class Lines {
   /** @type {Line | undefined} whose first rows are taken and the others are not */
   #open;
 
+  #reset = false; // the stream has reset the terminal
   #line = 1; // that is being parsed
   #lineAfter = 1; // the slice
   #ms = 0;
+  /** @type {{n: number, ms: number}[]} rows begun by this slice, in order */
+  #fresh = [];
 
   /** @param {Terminal} terminal with a scrollback of SCROLLBACK rows */
   constructor(terminal) {
@@ -55,6 +58,10 @@ export class Lines {
     this.#buffer = terminal.buffer.normal;
     this.#cell = this.#buffer.getNullCell();
     terminal.onLineFeed(() => this.#lineFeed());
+    terminal.parser.registerEscHandler({ final: 'c' }, () => {
+      this.#reset = true;
+      return false; // xterm.js does it
+    });
     terminal.parser.registerOscHandler(8, (data) => this.#osc8(data));
   }
 
@@ -88,8 +95,9 @@ export class Lines {
 
   /** To be called after a slice was parsed. */
   end() {
-    this.#line = this.#lineAfter;
-    if (!this.#mark || this.#mark.isDisposed) this.#rebase(); // the stream has reset the terminal
+    if (this.#line !== this.#lineAfter) this.#correct();
+    this.#fresh = [];
+    if (this.#reset || this.#mark?.isDisposed) this.#rebase();
     const base = this.#buffer.baseY;
     const first = this.#first();
     if (first >= base) return;
@@ -139,7 +147,15 @@ export class Lines {
     this.#open = undefined;
   }
 
+  /** Mends the numbers of the slice's rows: not all that fed a line was a newline. */
+  #correct() {
+    this.#line = this.#lineAfter;
+    this.#fresh.forEach((begun, i) => { begun.n = i === this.#fresh.length - 1 ? this.#line : 0; });
+  }
+
   #rebase() {
+    this.#reset = false;
+    this.#buffer = this.#terminal.buffer.normal; // a reset makes new ones
     this.#open = undefined;
     this.#begun.clear();
     this.#links.clear();
@@ -172,7 +188,9 @@ export class Lines {
     const row = this.#row();
     if (row <= this.#newest && this.#width(this.#buffer.getLine(this.#buffer.baseY + this.#buffer.cursorY))) return;
     this.#newest = Math.max(row, this.#newest);
-    this.#begun.set(row, { n: this.#line, ms: this.#ms });
+    const begun = { n: this.#line, ms: this.#ms };
+    this.#begun.set(row, begun);
+    this.#fresh.push(begun);
   }
 
   /**
