@@ -88,8 +88,9 @@ export class Lines {
    */
   begin(slice, ms) {
     this.#ms = ms;
-    const first = this.#begun.get(this.#newest);
-    if (first && !first.ms) first.ms = ms;
+    // A line's time is that of its first character, not of the newline before it.
+    const last = this.#begun.get(this.#newest);
+    if (last && !this.#width(this.#buffer.getLine(this.#newest - this.#taken + this.#first()))) last.ms = ms;
     for (let i = slice.indexOf(0x0a); i >= 0; i = slice.indexOf(0x0a, i + 1)) this.#lineAfter++;
   }
 

@@ -55,7 +55,7 @@ test('times are when a line began', async () => {
   write('b\r\nc\r\n', 20);
   write('d\r\n', 30);
   await parsed();
-  assert.deepEqual(lines.tail().map((l) => l.ms), [10, 10, 20, 20]);
+  assert.deepEqual(lines.tail().map((l) => l.ms), [10, 10, 20, 30]);
 });
 
 test('styles and links', async () => {
