@@ -116,6 +116,7 @@ async function explain() {
   const status = await fetch('./-/status').then((r) => r.status, () => 0);
   $('login').hidden = status !== 401;
   if (status === 401) bar.show('wait', 'token needed');
+  if (status === 0) notice('wsrun does not answer: it was stopped, or the network is down. This page goes on trying.');
   if (status === 421) notice('wsrun does not serve this host name: start it with --allow-host.');
   if (status === 403) notice('wsrun does not serve pages of this origin: start it with --allow-origin.');
 }
