@@ -39,4 +39,4 @@ tools:
 	test -z "$$missing" || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing; }
 
 clean:
-	rm -rf wsrun static/node_modules static/xterm/xterm.*
+	rm -rf wsrun static/node_modules static/xterm/*.mjs static/xterm/*.css static/xterm/LICENSE

@@ -1,9 +1,11 @@
 // @ts-check
 /** @import { Event } from './socket.js' */
+import { explain, logIn, sendToken } from './access.js';
 import { Bar } from './bar.js';
 import { $, dialog, input, notice, number } from './dom.js';
 import { Find } from './find.js';
 import { LogView } from './log.js';
+import { Permalinks } from './permalinks.js';
 import { keep, prefs } from './prefs.js';
 import { Stream } from './socket.js';
 import { duration, format, MODES } from './times.js';
@@ -38,6 +40,8 @@ let ended = false;
 let standing = ''; // a notice that holds for this visit
 /** @type {Find | undefined} */
 let find;
+/** @type {Permalinks | undefined} */
+let links;
 
 async function makeOutput() {
   try {
@@ -46,7 +50,7 @@ async function makeOutput() {
       alternate: () => view(),
       crowded: (crowded) => (crowded ? stream.close() : stream.connect()),
       said: (words) => { bar.said = words; },
-      drawn: () => { $('empty').hidden = true; lookUp(); },
+      drawn: () => { $('empty').hidden = true; links?.look(); },
     });
   } catch {
     const { PlainView } = await import('./plain.js');
@@ -74,51 +78,6 @@ async function view() {
   const { ScreenView } = await import('./screen.js');
   screen ??= new ScreenView($('screen'), output.terminal);
   if (viewed === 'screen') screen.show();
-}
-
-/** Goes to the lines that the URL's fragment names, once they are there. */
-let sought = '';
-function lookUp() {
-  if (!sought) return;
-  const [, from, to] = /^#L(\d+)(?:-L(\d+))?$/.exec(sought) ?? [];
-  if (!from) {
-    sought = '';
-    log.mark(null);
-    return;
-  }
-  const range = /** @type {[number, number]} */ ([Number(from), Number(to ?? from)].sort((a, b) => a - b));
-  log.mark(range);
-  const first = log.rows.find((r) => r.n)?.n ?? 0;
-  if (log.reveal(range[0]) || first && first > range[0] && !log.reveal(first)) sought = '';
-  else if (first > range[0]) {
-    sought = '';
-    notice(`Line ${number.format(range[0])} is no longer kept: the first one is ${number.format(first)}.`);
-  }
-}
-
-/** Turns the token in the URL's fragment into a cookie, and hides it. */
-async function logIn() {
-  const token = new URLSearchParams(location.hash.slice(1)).get('token');
-  if (token === null) return;
-  history.replaceState(null, '', location.pathname + location.search);
-  await sendToken(token);
-}
-
-/** @param {string} token */
-async function sendToken(token) {
-  const status = await fetch('./-/login', { method: 'POST', body: new URLSearchParams({ token }) }).then((r) => r.status, () => 0);
-  if (status === 401) notice('That token is not right.');
-  return status === 204;
-}
-
-/** Says why there is no connection, which a WebSocket can't tell. */
-async function explain() {
-  const status = await fetch('./-/status').then((r) => r.status, () => 0);
-  $('login').hidden = status !== 401;
-  if (status === 401) bar.show('wait', 'token needed');
-  if (status === 0) notice('wsrun does not answer: it was stopped, or the network is down. This page goes on trying.');
-  if (status === 421) notice('wsrun does not serve this host name: start it with --allow-host.');
-  if (status === 403) notice('wsrun does not serve pages of this origin: start it with --allow-origin.');
 }
 
 /** @param {Event} exit */
@@ -194,7 +153,7 @@ const stream = new Stream(location.href.split('#')[0].replace(/^http/, 'ws'), {
     bar.show('wait', code === 1013 ? 'full' : 'reconnecting');
     if (code === 1013) notice('wsrun has as many viewers as it may have; this page tries again.');
     bar.retry(retryMs);
-    explain();
+    explain(bar);
   },
 });
 
@@ -271,6 +230,7 @@ document.addEventListener('click', (e) => {
 });
 document.addEventListener('keydown', (e) => {
   const target = /** @type {Element} */ (e.target);
+  if (e.key === 'Tab') document.documentElement.dataset.tabbed = '';
   if (e.key === 'Escape' && find?.open) return find.close();
   if (e.ctrlKey || e.metaKey || e.altKey || target.closest('input, textarea, dialog, [popover]')) return;
   if (e.key === ' ' && target.closest('button, a')) return;
@@ -280,38 +240,23 @@ document.addEventListener('keydown', (e) => {
   actions[action]();
   showSwitches();
 });
-// A number is drawn before its line: a click on it is one on the line's left edge.
-$('log').addEventListener('click', (e) => {
-  const row = /** @type {HTMLElement | null} */ (/** @type {Element} */ (e.target).closest('[data-n]'));
-  if (!row || e.clientX - row.getBoundingClientRect().left > parseFloat(getComputedStyle(row, '::before').width)) return;
-  const n = Number(row.dataset.n);
-  const first = Number(/^#L(\d+)/.exec(location.hash)?.[1] ?? n);
-  history.replaceState(null, '', e.shiftKey && first !== n ? `#L${Math.min(first, n)}-L${Math.max(first, n)}` : `#L${n}`);
-  sought = location.hash;
-  lookUp();
-});
 $('login').addEventListener('submit', async (e) => {
   e.preventDefault();
   if (await sendToken(input('token').value)) stream.connect();
 });
 addEventListener('hashchange', async () => {
-  if (location.hash.startsWith('#token=')) {
-    await logIn();
-    stream.connect();
-    return;
-  }
-  sought = location.hash;
-  lookUp();
+  if (await logIn()) stream.connect();
 });
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => screen?.theme());
 
 [output] = await Promise.all([makeOutput(), logIn()]);
 find = new Find(log);
-sought = location.hash;
+links = new Permalinks(log);
 showSwitches();
 setTimes();
 view();
 stream.connect();
+if (!find.open) $('log').focus({ preventScroll: true });
 const wake = () => { if (!document.hidden && !ended) stream.connect(); };
 for (const name of ['online', 'pageshow']) addEventListener(name, wake);
 document.addEventListener('visibilitychange', wake);

@@ -45,7 +45,7 @@ export class Bar {
   /** @param {string} title */
   set title(title) {
     this.#title = title;
-    $('title').title = title;
+    $('title').title = $('title').ariaLabel = title;
     const [start, end] = $('title').children;
     const at = title.length > 2 * TITLE_END ? title.length - TITLE_END : title.length;
     start.textContent = title.slice(0, at);

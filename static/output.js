@@ -12,6 +12,7 @@ import { Terminal } from './xterm/xterm.mjs';
  * lines. The terminal answers no query: nothing listens to it.
  */
 export class Output {
+  /** @type {import('@xterm/xterm').Terminal} */
   terminal;
   #lines;
   #feed;
@@ -41,7 +42,7 @@ export class Output {
     this.terminal.loadAddon(new UnicodeGraphemesAddon());
     this.terminal.unicode.activeVersion = '15'; // as wcwidth(3) has them
     this.terminal.buffer.onBufferChange(() => on.alternate());
-    this.terminal.onTitleChange((title) => on.said(title));
+    this.terminal.onTitleChange((/** @type {string} */ title) => on.said(title));
     this.terminal.parser.registerOscHandler(52, () => true); // the clipboard is the user's
     this.#lines = new Lines(this.terminal);
     const lines = this.#lines;
