@@ -2,7 +2,7 @@
 /** @import { Event } from './socket.js' */
 import { explain, logIn, sendToken } from './access.js';
 import { Bar } from './bar.js';
-import { $, dialog, input, notice, number } from './dom.js';
+import { $, dialog, input, nameDownloads, notice, number } from './dom.js';
 import { Find } from './find.js';
 import { LogView } from './log.js';
 import { Permalinks } from './permalinks.js';
@@ -86,7 +86,7 @@ function showExit(exit) {
   const words = `${exit.code ? '✗' : '✓'} ${how} after ${duration(exit.durationMs)}`;
   bar.show(exit.code ? 'failed' : 'ok', how);
   bar.ended(exit.durationMs);
-  $('end').textContent = words;
+  $('ended').textContent = words;
   $('end').hidden = false;
   $('empty').hidden = true;
   document.body.dataset.ended = '';
@@ -110,7 +110,7 @@ const stream = new Stream(location.href.split('#')[0].replace(/^http/, 'ws'), {
     bar.viewers = hello.viewers;
     if (!ended) bar.show('live', hello.state === 'ended' ? 'loading' : 'live');
     bar.clock(started, hello.now);
-    for (const kind of ['text', 'raw']) $(`get-${kind}`).setAttribute('download', `${title.replace(/\W+/g, '-').slice(0, 60) || 'wsrun'}.${kind === 'raw' ? 'ansi' : 'txt'}`);
+    nameDownloads(title);
     if (fresh) $('empty').hidden = false;
     const skew = bar.now - Date.now();
     if (!('restart' in output)) {

@@ -1,6 +1,6 @@
 // @ts-check
 /** @import { LogView } from './log.js' */
-import { $, dialog, notice } from './dom.js';
+import { $, dialog, fileName, notice } from './dom.js';
 
 /** Shows the address, for others. */
 export function share() {
@@ -43,9 +43,6 @@ export async function saveHTML(log, title) {
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
-
-/** @param {string} title */
-export const fileName = (title) => title.replace(/[^\p{L}\p{N}._-]+/gu, '-').replace(/^[-.]+|-+$/g, '').slice(0, 60) || 'wsrun';
 
 /** Asks the browser whether notifications are allowed. */
 export async function allowNotifications() {
