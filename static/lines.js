@@ -130,7 +130,7 @@ export class Lines {
     const first = this.#first();
     while (end > first && !this.#width(this.#buffer.getLine(end - 1))) end--;
     /** @type {Line[]} */
-    const lines = this.#open ? [{ ...this.#open, runs: [...this.#open.runs] }] : [];
+    const lines = this.#open ? [structuredClone(this.#open)] : [];
     for (let y = first; y < end; y++) this.#read(y, lines);
     return lines;
   }
