@@ -32,6 +32,7 @@ test: wsrun tools
 bench: wsrun
 	go test -run '^$$' -bench . ./broadcaster ./server
 	go test -run '^$$' -bench . -benchtime 3x -timeout 20m ./bench
+	cd static && WSRUN=$(CURDIR)/wsrun node bench/page.mjs
 
 # What tests need beyond Go and Node.
 tools:
