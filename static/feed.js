@@ -63,6 +63,11 @@ export class Feed {
     this.#start();
   }
 
+  /** How many bytes wait to be parsed. */
+  get waiting() {
+    return this.#waiting;
+  }
+
   /** Drops what waits. */
   clear() {
     this.#queue = [];

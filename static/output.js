@@ -7,6 +7,11 @@ import { Lines, SCROLLBACK } from './lines.js';
 import { UnicodeGraphemesAddon } from './xterm/addon-unicode-graphemes.mjs';
 import { Terminal } from './xterm/xterm.mjs';
 
+// While the page is behind by this many bytes, it draws less often: laying out lines
+// that the next frame scrolls away takes as long as parsing them.
+const BEHIND = 256 << 10;
+const BEHIND_MS = 100;
+
 /**
  * The stream's output: the terminal that parses it, and the log that shows its
  * lines. The terminal answers no query: nothing listens to it.
@@ -19,6 +24,7 @@ export class Output {
   #log;
   #on;
   #frame = 0;
+  #drawn = 0; // when, on the clock of frames
   /** @type {[number, number][]} [offset, ms] of output that is to come */
   #times = [];
   #offset = 0; // of the next byte
@@ -135,9 +141,14 @@ export class Output {
     });
   }
 
-  /** Shows what was parsed, with the next frame. */
+  /** Shows what was parsed, with the next frame or, when much more waits, a later one. */
   draw() {
-    this.#frame ||= requestAnimationFrame(() => this.#show());
+    this.#frame ||= requestAnimationFrame((now) => {
+      this.#frame = 0;
+      if (this.#feed.waiting > BEHIND && now - this.#drawn < BEHIND_MS) return this.draw();
+      this.#drawn = now;
+      this.#show();
+    });
   }
 
   #show() {
