@@ -178,23 +178,22 @@ export class LogView {
     if (line.runs.length > 1 || line.runs[0]?.style || line.runs[0]?.link) {
       look += line.runs.map((r) => `\n${r.text.length} ${r.style} ${r.link}`).join('');
     }
-    let row = this.rows[at];
-    if (row?.look === look) return;
-    if (!row) {
-      row = { element: document.createElement('div'), block: this.#block(), n: 0, ms: 0, text: '', look: '', hit: false };
-      row.block.element.append(row.element);
-      row.block.rows++;
-      this.rows.push(row);
-    }
+    const known = this.rows[at];
+    if (known?.look === look) return;
+    const row = known ?? { element: document.createElement('div'), block: this.#block(), n: 0, ms: 0, text: '', look: '', hit: false };
     row.n = line.n;
     row.ms = line.ms;
     row.text = text;
     row.look = look;
-    if (row.n) row.element.dataset.n = String(row.n);
-    else delete row.element.dataset.n;
+    if (row.n) row.element.setAttribute('data-n', String(row.n));
+    else row.element.removeAttribute('data-n');
     row.element.replaceChildren(...contents(line, text));
     this.#time(row, at);
     if (this.#marked) this.#markRow(row);
+    if (known) return;
+    row.block.element.append(row.element);
+    row.block.rows++;
+    this.rows.push(row);
   }
 
   #block() {
@@ -276,8 +275,8 @@ export class LogView {
    * @param {number} at
    */
   #time(row, at) {
-    if (this.#times && row.ms) row.element.dataset.t = this.#times(row, this.rows[at - 1]);
-    else if (row.element.dataset.t) delete row.element.dataset.t;
+    if (this.#times && row.ms) row.element.setAttribute('data-t', this.#times(row, this.rows[at - 1]));
+    else row.element.removeAttribute('data-t');
   }
 
   /** @param {Row} row */
