@@ -59,8 +59,7 @@ function watch(textOf) {
   const frame = () => {
     requestAnimationFrame(frame);
     seen.frames.push(performance.now());
-    /** @type {HTMLElement | null} */
-    let row = document.querySelector('.block:last-child > div:last-child');
+    let row = /** @type {HTMLElement | null} */ (document.getElementById('log')?.lastElementChild?.lastElementChild ?? null);
     if (row && row.textContent !== text(Number(row.dataset.n))) row = before(row); // its end is still to come
     const newest = Number(row?.dataset.n ?? 0);
     if (newest <= seen.line) return;
