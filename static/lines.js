@@ -65,6 +65,11 @@ export class Lines {
     terminal.parser.registerOscHandler(8, (data) => this.#osc8(data));
   }
 
+  /** How many lines done() would give. */
+  get waiting() {
+    return this.#done.length;
+  }
+
   /** The number of the line that is being parsed. */
   get line() {
     return this.#line;

@@ -18,10 +18,12 @@ const URLS = /\bhttps?:\/\/[^\s<>"'`\u0000-\u0020]+/g;
  * @property {string} text
  * @property {string} look all that its element shows
  * @property {boolean} hit
+ * @property {boolean} out hidden by the filter
  *
  * @typedef {object} Block rows that the browser lays out only when they come into view
  * @property {HTMLElement} element
  * @property {number} rows
+ * @property {number} shown of them; fewer if a filter hides the others
  *
  * @typedef {object} Filter
  * @property {(text: string) => boolean} test
@@ -144,16 +146,21 @@ export class LogView {
   /** @param {Row} row */
   goTo(row) {
     this.following = false;
+    row.out = false;
     row.element.classList.remove('out');
+    row.block.element.hidden = false;
     row.element.scrollIntoView({ block: 'center' });
     this.#scrolled = this.#element.scrollTop;
   }
 
   /** @param {Filter | null} filter */
   set filter(filter) {
+    const reseat = (filter?.only ?? false) !== (this.#filter?.only ?? false);
     this.#filter = filter;
-    this.#element.classList.toggle('filtered', filter?.only ?? false);
     this.#judge(0);
+    // A block out of view is taken to be as high as when it was seen last, unless it
+    // was out of the page since.
+    if (reseat) this.#element.replaceChildren(...this.#blocks.map((b) => b.element));
     this.#on.changed();
     this.#stick();
   }
@@ -180,7 +187,7 @@ export class LogView {
     }
     const known = this.rows[at];
     if (known?.look === look) return;
-    const row = known ?? { element: document.createElement('div'), block: this.#block(), n: 0, ms: 0, text: '', look: '', hit: false };
+    const row = known ?? { element: document.createElement('div'), block: this.#block(), n: 0, ms: 0, text: '', look: '', hit: false, out: false };
     row.n = line.n;
     row.ms = line.ms;
     row.text = text;
@@ -199,7 +206,7 @@ export class LogView {
   #block() {
     let block = this.#blocks.at(-1);
     if (!block || block.rows >= BLOCK) {
-      block = { element: document.createElement('div'), rows: 0 };
+      block = { element: document.createElement('div'), rows: 0, shown: BLOCK };
       block.element.className = 'block';
       this.#blocks.push(block);
       this.#element.append(block.element);
@@ -266,7 +273,29 @@ export class LogView {
       for (; ahead <= i + context && ahead < this.rows.length; ahead++) if (this.rows[ahead].hit) shown = ahead + context;
       const row = this.rows[i];
       const out = only && i > shown;
-      if (out !== row.element.classList.contains('out')) row.element.classList.toggle('out', out);
+      if (out === row.out) continue;
+      row.out = out;
+      row.element.classList.toggle('out', out);
+    }
+    this.#size(only);
+  }
+
+  /**
+   * Tells each block how many of its rows are shown.
+   * @param {boolean} only not all
+   */
+  #size(only) {
+    let at = 0;
+    for (const block of this.#blocks) {
+      let shown = 0;
+      const end = at + block.rows;
+      if (only) for (let i = at; i < end; i++) shown += this.rows[i].out ? 0 : 1;
+      else shown = BLOCK;
+      at = end;
+      if (shown === block.shown) continue;
+      block.shown = shown;
+      block.element.hidden = shown === 0;
+      block.element.style.setProperty('--shown', String(shown));
     }
   }
 

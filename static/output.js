@@ -11,6 +11,8 @@ import { Terminal } from './xterm/xterm.mjs';
 // that the next frame scrolls away takes as long as parsing them.
 const BEHIND = 256 << 10;
 const BEHIND_MS = 100;
+// So many lines are not kept for the next frame.
+const MOST_WAITING = 10_000;
 
 /**
  * The stream's output: the terminal that parses it, and the log that shows its
@@ -56,7 +58,9 @@ export class Output {
       begin: (slice, ms) => lines.begin(slice, ms),
       end: () => {
         lines.end();
-        this.draw();
+        // A page that nobody sees has no frames.
+        if (lines.waiting > MOST_WAITING) this.#show();
+        else this.draw();
       },
     }, on.crowded);
   }

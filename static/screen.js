@@ -42,6 +42,12 @@ export class ScreenView {
     terminal.open(this.#element);
     this.show();
     // It draws boxes that join, which fonts don't at this line height.
+    const gl = document.createElement('canvas').getContext('webgl2');
+    if (!gl) {
+      terminal.options.lineHeight = 1;
+      return;
+    }
+    gl.getExtension('WEBGL_lose_context')?.loseContext();
     import('./xterm/addon-webgl.mjs').then(({ WebglAddon }) => {
       const webgl = new WebglAddon();
       webgl.onContextLoss(() => webgl.dispose());
