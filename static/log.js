@@ -341,10 +341,12 @@ function contents(line, text) {
   const urls = text.includes('://') ? [...text.matchAll(URLS)].map((m) => ({ from: m.index, url: trimmed(m[0]) })) : [];
   const nodes = [];
   let at = 0;
+  let next = 0; // of urls
   for (const run of line.runs) {
     const end = at + run.text.length;
     for (let from = at; from < end;) {
-      const url = urls.find((u) => from < u.from + u.url.length && end > u.from);
+      while (next < urls.length && urls[next].from + urls[next].url.length <= from) next++;
+      const url = urls[next]?.from < end ? urls[next] : undefined;
       const inside = url && from >= url.from;
       const to = !url ? end : inside ? Math.min(end, url.from + url.url.length) : url.from;
       nodes.push(piece(text.slice(from, to), run.style, run.link || (inside ? url.url : '')));

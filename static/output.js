@@ -14,6 +14,10 @@ const BEHIND_MS = 100;
 // So many lines are not kept for the next frame.
 const MOST_WAITING = 10_000;
 
+// CHT, IL, DL, SU, SD, CBT, REP; and how often a program can mean it.
+const REPEATED = 'ILMSTZb';
+const MOST_REPEATED = 1000;
+
 /**
  * The stream's output: the terminal that parses it, and the log that shows its
  * lines. The terminal answers no query: nothing listens to it.
@@ -26,6 +30,7 @@ export class Output {
   #log;
   #on;
   #frame = 0;
+  #changed = false; // to the alternate screen, or back
   #drawn = 0; // when, on the clock of frames
   /** @type {[number, number][]} [offset, ms] of output that is to come */
   #times = [];
@@ -46,10 +51,14 @@ export class Output {
       scrollback: SCROLLBACK,
       cursorInactiveStyle: 'none',
       minimumContrastRatio: 4.5, // WCAG AA
+      logLevel: 'off', // what the stream does wrong is not for the console
+      linkHandler: { activate: (_, link) => { open(link, '_blank', 'noopener,noreferrer'); } },
     });
+    // xterm.js does these one by one, up to 2³¹ times.
+    for (const final of REPEATED) this.terminal.parser.registerCsiHandler({ final }, ([n]) => Number(n) > MOST_REPEATED);
     this.terminal.loadAddon(new UnicodeGraphemesAddon());
     this.terminal.unicode.activeVersion = '15'; // as wcwidth(3) has them
-    this.terminal.buffer.onBufferChange(() => on.alternate());
+    this.terminal.buffer.onBufferChange(() => { this.#changed = true; });
     this.terminal.onTitleChange((/** @type {string} */ title) => on.said(title));
     this.terminal.parser.registerOscHandler(52, () => true); // the clipboard is the user's
     this.#lines = new Lines(this.terminal);
@@ -158,6 +167,8 @@ export class Output {
   #show() {
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
+    if (this.#changed) this.#on.alternate();
+    this.#changed = false;
     this.#log.show(this.#lines.done(), this.#lines.tail());
     if (this.#log.rows.length || this.alternate) this.#on.drawn();
   }
