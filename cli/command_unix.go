@@ -111,6 +111,9 @@ func runCommand(o options, src source, z size, b *broadcaster.Broadcaster, signa
 				follow()
 			default:
 				p.Signal(s.(syscall.Signal))
+				if s == syscall.SIGUSR1 || s == syscall.SIGUSR2 {
+					continue
+				}
 				if told = true; ended == nil {
 					enough = time.After(drainTime)
 				}

@@ -1,0 +1,98 @@
+package server
+
+import "unicode/utf8"
+
+// combine adds a mark to the character before the cursor, if there is one that is
+// not yet laden with marks: adding is quadratic.
+func (v *resolver) combine(mark rune) bool {
+	at := min(v.col, len(v.line)) - 1
+	for at > 0 && v.line[at].r == 0 {
+		at--
+	}
+	if at < 0 || len(v.line[at].marks) > 64 {
+		return false
+	}
+	v.line[at].marks += string(mark)
+	return true
+}
+
+// put writes c over the columns at the cursor and moves behind them.
+func (v *resolver) put(c cell, columns int) {
+	if v.col+columns > maxCells {
+		v.give(v.start, false)
+	}
+	v.pad(v.col)
+	if v.col == len(v.line) && columns == 1 { // nearly always
+		v.line = append(v.line, c)
+		v.col++
+		return
+	}
+	v.split(v.col)
+	v.split(v.col + columns)
+	for i := range columns {
+		if i > 0 {
+			c = cell{}
+		}
+		if v.col < len(v.line) {
+			v.line[v.col] = c
+		} else {
+			v.line = append(v.line, c)
+		}
+		v.col++
+	}
+}
+
+// pad makes the line reach to col.
+func (v *resolver) pad(col int) {
+	for len(v.line) < col {
+		v.line = append(v.line, blank)
+	}
+}
+
+// split turns a character that reaches over col, from the left, into blanks.
+func (v *resolver) split(col int) {
+	if col >= len(v.line) || v.line[col].r != 0 {
+		return
+	}
+	from := col
+	for v.line[from].r == 0 {
+		from--
+	}
+	for v.line[from] = blank; from+1 < len(v.line) && v.line[from+1].r == 0; from++ {
+		v.line[from+1] = blank
+	}
+}
+
+// cut drops the cells from col on.
+func (v *resolver) cut(col int) {
+	if col < len(v.line) {
+		v.split(col)
+		v.line = v.line[:col]
+	}
+}
+
+// blank erases the cells from a to b.
+func (v *resolver) blank(a, b int) {
+	if b >= len(v.line) {
+		v.cut(a)
+		return
+	}
+	v.split(a)
+	v.split(b)
+	for i := a; i < b; i++ {
+		v.line[i] = blank
+	}
+}
+
+// give hands out the line, which ends before offset, and begins a new one.
+func (v *resolver) give(offset int64, whole bool) {
+	v.out = v.out[:0]
+	for _, c := range v.line {
+		if c.r != 0 {
+			v.out = utf8.AppendRune(v.out, c.r)
+			v.out = append(v.out, c.marks...)
+		}
+	}
+	v.line, v.col = v.line[:0], 0
+	v.emit(v.out, offset, whole)
+}
