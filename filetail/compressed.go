@@ -1,0 +1,77 @@
+package filetail
+
+import (
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// maxWindow is how far back compressed data may refer, and with that what reading
+// it takes: what RFC 8878, section 3.1.1.1.2, asks every decoder to support. The
+// zstd command needs more only for files made with --ultra or --long.
+const maxWindow = 8 << 20
+
+// Compressed reports whether [Decompress] knows files of this name: those that end
+// in .gz or .zst.
+func Compressed(name string) bool {
+	ext := path.Ext(name)
+	return ext == ".gz" || ext == ".zst"
+}
+
+// Decompress returns the content of r, which is compressed as its name says; a file
+// of several parts (cat a.gz b.gz) is all of them. It takes less than 40 MiB of
+// memory, whatever is in r. Errors, also those of its Read, name the file; that of a file
+// that is still being written, or was cut, wraps [io.ErrUnexpectedEOF].
+//
+// The caller must call Close, which does not close r.
+func Decompress(name string, r io.Reader) (io.ReadCloser, error) {
+	d := &decompressed{name: name}
+	switch path.Ext(name) {
+	case ".gz":
+		z, err := gzip.NewReader(r)
+		if err != nil {
+			return nil, d.wrap(err)
+		}
+		d.r, d.close = z, func() { z.Close() }
+	case ".zst":
+		// A bytes.Buffer it would unpack at once, as a whole.
+		z, err := zstd.NewReader(struct{ io.Reader }{r}, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+		if err != nil {
+			return nil, d.wrap(err)
+		}
+		d.r, d.close = z, z.Close
+	default:
+		return nil, d.wrap(errors.New("neither .gz nor .zst"))
+	}
+	return d, nil
+}
+
+type decompressed struct {
+	name  string
+	r     io.Reader
+	close func()
+}
+
+func (d *decompressed) Read(p []byte) (int, error) {
+	n, err := d.r.Read(p)
+	if err != nil && err != io.EOF {
+		err = d.wrap(err)
+	}
+	return n, err
+}
+
+func (d *decompressed) Close() error {
+	d.close()
+	return nil
+}
+
+func (d *decompressed) wrap(err error) error {
+	if err == io.EOF { // of an empty file's header
+		err = io.ErrUnexpectedEOF
+	}
+	return fmt.Errorf("decompress %q: %w", d.name, err)
+}
