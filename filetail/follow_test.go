@@ -630,3 +630,23 @@ func TestWatcherCloses(t *testing.T) {
 	appendTo(t, path, "two\n")
 	r.is("one\ntwo\n")
 }
+
+// TestFollowComesBackToAnotherContent has a link come back to a file that was
+// rewritten meanwhile, longer than it was.
+func TestFollowComesBackToAnotherContent(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, map[string]string{"a": "one\n", "b": "two\n"})
+	path := filepath.Join(dir, "link")
+	point := func(target string) {
+		must(t, os.Symlink(target, path+".new"))
+		must(t, os.Rename(path+".new", path))
+	}
+	point("a")
+	r := follow(t, path, FollowOptions{Lines: -1, Poll: time.Millisecond, Linger: time.Millisecond})
+	r.bytes(4)
+	point("b")
+	r.bytes(8)
+	put(t, dir, map[string]string{"a": "quite another\n"})
+	point("a")
+	r.is("one\ntwo\nquite another\n", "0: Start{0 4}", "4: Rotated{0}", "8: Rotated{0}")
+}
