@@ -27,22 +27,40 @@ type options struct {
 	open   bool
 	qr     bool
 
+	hidden  bool // files only, as the next two
+	include []string
+	exclude []string
+
 	public       bool
 	token        string
 	allowHosts   []string
 	allowOrigins []string
 }
 
-func (o *options) define(f *pflag.FlagSet) {
-	o.lines, o.buffer = broadcaster.DefaultLines, broadcaster.DefaultBytes
+// defineRun defines the flags of wsrun itself.
+func (o *options) defineRun(f *pflag.FlagSet) {
+	o.defineServer(f, "127.0.0.1:9000")
 	o.linger = linger{auto: true}
-	f.StringVarP(&o.addr, "addr", "a", "127.0.0.1:9000", "listen on `HOST:PORT` (port 0: any free one) or unix:PATH; a socket from systemd wins")
-	f.VarP(&o.lines, "lines", "n", "keep the last `N` lines for those who join late")
-	f.Var(&o.buffer, "buffer", "keep at most `BYTES` of them, as 8MiB")
 	f.Var(&o.size, "size", "`COLSxROWS` of the command's terminal (default the local terminal's, else 120x30)")
 	f.StringVar(&o.title, "title", "", "`TITLE` of the page (default the command)")
 	f.Var(&o.linger, "linger", "serve for `TIME` after the end: a duration, forever, or auto (forever when started from a terminal, else 0)")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "do not copy the output to standard output")
+}
+
+// defineFiles defines the flags of wsrun files.
+func (o *options) defineFiles(f *pflag.FlagSet) {
+	o.defineServer(f, "127.0.0.1:8765")
+	f.BoolVar(&o.hidden, "hidden", false, "show dotfiles too")
+	f.StringArrayVar(&o.include, "include", nil, "show only files that match `GLOB`, as *.log or app/**/*.txt; repeatable")
+	f.StringArrayVar(&o.exclude, "exclude", nil, "do not show files that match `GLOB`, or are below such a directory; repeatable")
+}
+
+// defineServer defines the flags that both have; addr is the default of --addr.
+func (o *options) defineServer(f *pflag.FlagSet, addr string) {
+	o.lines, o.buffer = broadcaster.DefaultLines, broadcaster.DefaultBytes
+	f.StringVarP(&o.addr, "addr", "a", addr, "listen on `HOST:PORT` (port 0: any free one) or unix:PATH; a socket from systemd wins")
+	f.VarP(&o.lines, "lines", "n", "keep the last `N` lines for those who join late")
+	f.Var(&o.buffer, "buffer", "keep at most `BYTES` of them, as 8MiB")
 	f.BoolVar(&o.open, "open", false, "open a browser")
 	f.BoolVar(&o.qr, "qr", false, "print the URL as a QR code")
 	f.BoolVar(&o.public, "public", false, "need no token on an address that others can reach")

@@ -35,7 +35,8 @@ func fail(err error, hint string) error { return &failure{err, exitFailed, hint}
 
 const examples = `  wsrun tail -F /var/log/syslog       follow a log in the browser, too
   make 2>&1 | wsrun                   broadcast a pipe
-  wsrun -a :9000 --qr htop            show a program to the room`
+  wsrun -a :9000 --qr htop            show a program to the room
+  wsrun files /var/log                view and follow log files by URL`
 
 // Main runs wsrun with the process' arguments and returns its exit status.
 // version is what --version says.
@@ -81,8 +82,9 @@ wsrun's own needs -- before it.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return fail(err, "see wsrun --help")
 	})
-	o.define(root.Flags())
+	o.defineRun(root.Flags())
 	root.Flags().SetInterspersed(false)
+	root.AddCommand(newFilesCommand(version, code))
 	return root
 }
 

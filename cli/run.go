@@ -50,17 +50,16 @@ func run(o options, args []string) (int, error) {
 		return 0, err
 	}
 	defer l.Close()
-	if o.token == "" && !o.public && !onLoopback(l) {
-		o.token = rand.Text()
-	}
+	o.makeToken(l)
 	limitGarbage(int64(o.buffer))
 	b := broadcaster.New(broadcaster.Options{Lines: int(o.lines), Bytes: int(o.buffer)})
 	size := o.terminalSize()
 	b.Emit(broadcaster.Resize{Cols: size.cols, Rows: size.rows})
 	started := time.Now()
 	srv := server.New(server.Options{
-		Stream: b, Title: src.title, Command: src.args, Started: started, Version: o.version,
-		Addr: l.Addr(), Host: host, AllowHosts: o.allowHosts, AllowOrigins: o.allowOrigins, Token: o.token,
+		Source:  server.Source{Stream: b, Title: src.title, Command: src.args, Started: started},
+		Version: o.version,
+		Addr:    l.Addr(), Host: host, AllowHosts: o.allowHosts, AllowOrigins: o.allowOrigins, Token: o.token,
 	})
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()
@@ -231,6 +230,13 @@ func (n newlines) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	return len(p), nil
+}
+
+// makeToken makes one if others can reach l and the user has not decided that.
+func (o *options) makeToken(l net.Listener) {
+	if o.token == "" && !o.public && !onLoopback(l) {
+		o.token = rand.Text()
+	}
 }
 
 // onLoopback tells whether only this machine can reach l.

@@ -26,6 +26,8 @@ type helloEvent struct {
 	Rows    int        `json:"rows"`
 	State   string     `json:"state"`
 	Viewers int        `json:"viewers"`
+	LF      bool       `json:"lf"`
+	Exact   bool       `json:"exact"`
 }
 
 type resetEvent struct {
@@ -55,6 +57,12 @@ type exitEvent struct {
 type viewersEvent struct {
 	Event string `json:"event"`
 	N     int    `json:"n"`
+}
+
+type fileEvent struct {
+	Event  string `json:"event"`
+	State  string `json:"state"`
+	Reason string `json:"reason"`
 }
 
 type pingEvent struct {

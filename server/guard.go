@@ -141,7 +141,7 @@ func isPublic(r *http.Request) bool {
 	case r.URL.Path == "/-/login", strings.HasPrefix(r.URL.Path, "/-/static/"):
 		return true
 	}
-	return r.URL.Path == "/" && r.URL.Query().Get("format") == "" &&
+	return !strings.HasPrefix(r.URL.Path, "/-/") && r.URL.Query().Get("format") == "" &&
 		headerHas(r, "Accept", "text/html") && !headerHas(r, "Upgrade", "websocket")
 }
 

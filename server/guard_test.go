@@ -55,7 +55,7 @@ func TestGuard(t *testing.T) {
 }
 
 func TestToken(t *testing.T) {
-	b := serve(t, Options{Token: "secret", Title: "hush"})
+	b := serve(t, Options{Token: "secret", Source: Source{Title: "hush"}})
 	b.Write([]byte("output\n"))
 	for _, tt := range []struct {
 		name, value string

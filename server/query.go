@@ -3,7 +3,9 @@ package server
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
+	"regexp"
 	"strconv"
 )
 
@@ -14,6 +16,7 @@ type query struct {
 	format string // "", "text" or "raw"
 	epoch  string // with offset: where to resume
 	offset int64
+	grep   grep // files only
 }
 
 func parseQuery(raw string) (query, error) {
@@ -25,7 +28,9 @@ func parseQuery(raw string) (query, error) {
 	bad := func(name, want string) (query, error) {
 		return query{}, fmt.Errorf("bad %s=%q: want %s", name, v.Get(name), want)
 	}
-	if n := v.Get("n"); n != "" && n != "all" {
+	if n := v.Get("n"); n == "all" {
+		q.lines = math.MaxInt32
+	} else if n != "" {
 		lines, err := strconv.ParseUint(n, 10, 31)
 		if err != nil {
 			return bad("n", "a number of lines or all")
@@ -38,6 +43,12 @@ func parseQuery(raw string) (query, error) {
 		q.follow = true
 	default:
 		return bad("tail", "1 or 0")
+	}
+	if expr := v.Get("grep"); expr != "" {
+		if q.grep.re, err = regexp.Compile(expr); err != nil {
+			return query{}, fmt.Errorf("bad grep=%q: %w", expr, err)
+		}
+		q.grep.invert = v.Get("invert") == "1"
 	}
 	if q.format != "" && q.format != "text" && q.format != "raw" {
 		return bad("format", "text or raw")

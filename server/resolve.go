@@ -67,7 +67,12 @@ type resolver struct {
 	out    []byte
 }
 
-// write resolves p.
+// Write resolves p. It never fails.
+func (v *resolver) Write(p []byte) (int, error) {
+	v.write(p)
+	return len(p), nil
+}
+
 func (v *resolver) write(p []byte) {
 	for len(p) > 0 {
 		i := bytes.IndexByte(p, '\n') + 1

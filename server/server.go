@@ -16,8 +16,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"wsrun/broadcaster"
 )
 
 const (
@@ -27,12 +25,10 @@ const (
 	idleTime    = 120 * time.Second
 )
 
-// Options says what is served and to whom.
+// Options says what is served and to whom. Either Stream or Files is needed.
 type Options struct {
-	Stream  *broadcaster.Broadcaster
-	Title   string
-	Command []string // nil when standard input is broadcast
-	Started time.Time
+	Source
+	Files   *FileOptions
 	Version string
 
 	Addr         net.Addr // of the listener
@@ -44,10 +40,11 @@ type Options struct {
 
 // A Server serves one stream on one listener.
 type Server struct {
-	o        Options
-	guard    guard
-	audience *audience
-	http     http.Server
+	o     Options
+	guard guard
+	feed  *feed  // of Source; nil without one
+	files *files // nil without any
+	http  http.Server
 
 	stop    context.Context // done when viewers are to be cut off
 	cut     context.CancelFunc
@@ -56,7 +53,12 @@ type Server struct {
 
 // New returns a server for o. Options are not to be changed afterwards.
 func New(o Options) *Server {
-	s := &Server{o: o, guard: newGuard(o), audience: newAudience()}
+	s := &Server{o: o, guard: newGuard(o)}
+	if o.Files != nil {
+		s.files = newFiles(*o.Files)
+	} else {
+		s.feed = newFeed(o.Source)
+	}
 	s.stop, s.cut = context.WithCancel(context.Background())
 	s.http = http.Server{
 		Handler:           s.guard.wrap(s.routes()),
@@ -80,15 +82,27 @@ func (s *Server) Shutdown(ctx context.Context) {
 		s.http.Close()
 	})
 	defer stop()
+	if s.files != nil {
+		s.files.endAll()
+	}
 	s.http.Shutdown(ctx)
 	s.viewers.Wait()
-	s.audience.close()
+	if s.files != nil {
+		s.files.close()
+	} else {
+		s.feed.audience.close()
+	}
 	s.cut()
 }
 
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("/{$}", s.serveStream)
+	if s.files != nil {
+		mux.HandleFunc("/", s.serveFile)
+		mux.HandleFunc("/{$}", s.serveIndex)
+	} else {
+		mux.HandleFunc("/{$}", s.serveSource)
+	}
 	mux.HandleFunc("GET /-/healthz", s.serveHealth)
 	mux.HandleFunc("GET /-/status", s.serveStatus)
 	mux.HandleFunc("GET /-/static/{digest}/{name...}", serveStatic)
@@ -97,11 +111,19 @@ func (s *Server) routes() http.Handler {
 	return mux
 }
 
-// serveStream gives the stream in the form that the request asks for.
-func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) {
+// readOnly answers requests that would write, and tells whether r is another.
+func readOnly(w http.ResponseWriter, r *http.Request) bool {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		http.Error(w, "viewers can only read", http.StatusMethodNotAllowed)
+		return false
+	}
+	return true
+}
+
+// serveSource gives the stream in the form that the request asks for.
+func (s *Server) serveSource(w http.ResponseWriter, r *http.Request) {
+	if !readOnly(w, r) {
 		return
 	}
 	q, err := parseQuery(r.URL.RawQuery)
@@ -110,16 +132,38 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Vary", "Accept")
+	switch formOf(r, q) {
+	case asWebSocket:
+		s.serveWebSocket(w, r, s.feed, q)
+	case asPage:
+		s.servePage(w, r, "index.html", s.feed.Title)
+	case asEvents:
+		s.serveEvents(w, r, s.feed, q)
+	default:
+		s.serveText(w, r, s.feed, q)
+	}
+}
+
+// A form is one in which a stream can be had.
+type form int
+
+const (
+	asText form = iota
+	asWebSocket
+	asPage
+	asEvents
+)
+
+func formOf(r *http.Request, q query) form {
 	switch {
 	case headerHas(r, "Upgrade", "websocket"):
-		s.serveWebSocket(w, r, q)
+		return asWebSocket
 	case q.format == "" && headerHas(r, "Accept", "text/html"):
-		s.servePage(w, r)
+		return asPage
 	case q.format == "" && headerHas(r, "Accept", "text/event-stream"):
-		s.serveEvents(w, r, q)
-	default:
-		s.serveText(w, r, q)
+		return asEvents
 	}
+	return asText
 }
 
 // headerHas tells whether one of a header's comma-separated values is want,

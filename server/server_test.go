@@ -158,7 +158,7 @@ func watch(c *websocket.Conn, limit int) (r report, err error) {
 }
 
 func TestEachForm(t *testing.T) {
-	b := serve(t, Options{Title: "<make>", Command: []string{"make"}})
+	b := serve(t, Options{Source: Source{Title: "<make>", Command: []string{"make"}}})
 	b.Emit(broadcaster.Resize{Cols: 80, Rows: 24})
 	b.Write([]byte("\x1b[31mone\x1b[0m\r\n50 %\r100 %\r\nthree"))
 	b.end(3)
@@ -202,7 +202,7 @@ func TestEachForm(t *testing.T) {
 }
 
 func TestWebSocket(t *testing.T) {
-	b := serve(t, Options{Title: "t", Command: []string{"make"}})
+	b := serve(t, Options{Source: Source{Title: "t", Command: []string{"make"}}})
 	b.Emit(broadcaster.Resize{Cols: 80, Rows: 24})
 	b.Write([]byte("one\r\n"))
 	early := b.dial("", "wsrun.v1")
@@ -270,7 +270,7 @@ func TestAViewerThatSpeaksIsClosed(t *testing.T) {
 
 // TestEveryByte sends every byte value, characters cut everywhere, and noise.
 func TestEveryByte(t *testing.T) {
-	b := serve(t, Options{Stream: broadcaster.New(broadcaster.Options{Lines: 1 << 20})})
+	b := serve(t, Options{Source: Source{Stream: broadcaster.New(broadcaster.Options{Lines: 1 << 20})}})
 	var all []byte
 	for i := range 256 {
 		all = append(all, byte(i))
@@ -332,7 +332,7 @@ func TestEveryByte(t *testing.T) {
 // lets them come back with what they have.
 func TestResumes(t *testing.T) {
 	const resumes, workers = 10_000, 8
-	b := serve(t, Options{Stream: broadcaster.New(broadcaster.Options{Lines: 4000})})
+	b := serve(t, Options{Source: Source{Stream: broadcaster.New(broadcaster.Options{Lines: 4000})}})
 	at := func(i int64) byte { // lines of 41 bytes
 		if i%41 == 40 {
 			return '\n'
@@ -435,7 +435,7 @@ func TestAStalledViewer(t *testing.T) {
 			t.Fatal("the stalled viewer is still there")
 		}
 		var changed <-chan struct{}
-		if viewers, changed = b.srv.audience.count(); viewers > 1 {
+		if viewers, changed = b.srv.feed.audience.count(); viewers > 1 {
 			select {
 			case <-changed:
 			case <-time.After(time.Until(deadline)):

@@ -30,14 +30,19 @@ type status struct {
 }
 
 func (s *Server) serveStatus(w http.ResponseWriter, _ *http.Request) {
-	st := s.o.Stream.Stats()
-	viewers, _ := s.audience.count()
+	if s.files != nil {
+		s.serveFilesStatus(w)
+		return
+	}
+	f := s.feed
+	st := f.Stream.Stats()
+	viewers, _ := f.audience.count()
 	answer := status{
 		Version: s.o.Version,
-		Epoch:   s.o.Stream.Epoch(),
-		Title:   s.o.Title,
-		Command: s.o.Command,
-		Started: s.o.Started.UnixMilli(),
+		Epoch:   f.Stream.Epoch(),
+		Title:   f.Title,
+		Command: f.Command,
+		Started: f.Started.UnixMilli(),
 		Now:     time.Now().UnixMilli(),
 		Cols:    st.Size.Cols,
 		Rows:    st.Size.Rows,

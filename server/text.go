@@ -19,14 +19,14 @@ const quietTime = 25 * time.Second
 
 // serveText answers with the backlog, and with tail=1 with what follows: as text
 // or, with format=raw, as the exact bytes.
-func (s *Server) serveText(w http.ResponseWriter, r *http.Request, q query) {
+func (s *Server) serveText(w http.ResponseWriter, r *http.Request, f *feed, q query) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", "sandbox")
 	if r.Method == http.MethodHead {
 		return
 	}
-	end := s.o.Stream.Stats().End
-	cursor, start := s.o.Stream.Resume(q.epoch, q.offset, q.lines)
+	end := f.Stream.Stats().End
+	cursor, start := f.Stream.Resume(q.epoch, q.offset, q.lines)
 	out := newTrickle(w)
 	within := false // a line
 	text := resolver{offset: start.Offset, cols: start.Size.Cols, emit: func(line []byte, _ int64, whole bool) {
@@ -70,8 +70,8 @@ func (s *Server) serveText(w http.ResponseWriter, r *http.Request, q query) {
 // serveEvents answers with server-sent events: one for each line, whose id is the
 // offset behind it, one of type reset where lines are missing, and at last one of
 // type exit.
-func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, q query) {
-	stream := s.o.Stream
+func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, f *feed, q query) {
+	stream := f.Stream
 	if offset, err := strconv.ParseInt(r.Header.Get("Last-Event-ID"), 10, 64); err == nil && offset >= 0 {
 		q.offset, q.epoch = offset, cmp.Or(q.epoch, stream.Epoch())
 	}

@@ -47,7 +47,7 @@ func inTime(t *testing.T, f func(t *testing.T, b *broadcaster.Broadcaster, dial 
 	synctest.Test(t, func(t *testing.T) {
 		l := &pipeListener{make(chan net.Conn), make(chan struct{})}
 		b := broadcaster.New(broadcaster.Options{})
-		srv := New(Options{Stream: b, Addr: l.Addr(), Started: time.Now()})
+		srv := New(Options{Source: Source{Stream: b, Started: time.Now()}, Addr: l.Addr()})
 		done := make(chan error)
 		go func() { done <- srv.Serve(l) }()
 		t.Cleanup(func() {

@@ -35,9 +35,10 @@ const (
 
 // A viewer is a WebSocket that follows the stream.
 type viewer struct {
-	s      *Server
+	f      *feed
 	v1     bool
 	wire   *wire
+	left   chan struct{} // closed when it has left, or speaks
 	cursor *broadcaster.Cursor
 	size   broadcaster.Resize // last told
 	told   int                // number of viewers last told
@@ -53,12 +54,32 @@ type viewer struct {
 }
 
 // serveWebSocket follows the stream until it ends, the viewer leaves, stalls or
-// speaks, or the server is shut down. It starts one goroutine, which reads, and
-// waits for it.
-func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, q query) {
+// speaks, or the server is shut down.
+func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, f *feed, q query) {
+	s.withViewer(w, r, func(v *viewer) error {
+		v.f = f
+		f.audience.add(1)
+		defer f.audience.add(-1)
+		if err := v.hello(q); err != nil {
+			return err
+		}
+		err := v.follow()
+		if errors.Is(err, io.EOF) && f.Stream.Stats().Exit == nil {
+			return errStopping
+		}
+		return err
+	})
+}
+
+// errStopping says that the stream ends before its source.
+var errStopping = errors.New("wsrun stops")
+
+// withViewer upgrades the connection and lets send write to it; io.EOF from that
+// means that all was sent. It starts one goroutine, which reads, and waits for it.
+func (s *Server) withViewer(w http.ResponseWriter, r *http.Request, send func(*viewer) error) {
 	s.viewers.Add(1)
 	defer s.viewers.Done()
-	v := &viewer{s: s, pong: make(chan struct{}, 1), pings: make(chan []byte, 1)}
+	v := &viewer{left: make(chan struct{}), pong: make(chan struct{}, 1), pings: make(chan []byte, 1)}
 	h := &hijacker{ResponseWriter: w}
 	c, err := websocket.Accept(h, r, &websocket.AcceptOptions{
 		Subprotocols:       []string{subprotocol},
@@ -88,9 +109,8 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, q query)
 	defer context.AfterFunc(s.stop, func() { h.wire.Close() })()
 	v.wire, v.v1 = h.wire, strings.EqualFold(c.Subprotocol(), subprotocol)
 	c.SetReadLimit(readLimit)
-	left := make(chan struct{})
 	go func() { // not CloseRead, which takes 15 s to close one that speaks
-		defer close(left)
+		defer close(v.left)
 		if _, _, err := c.Reader(context.Background()); err == nil {
 			// Close waits for the rest of the message, which may never come.
 			h.wire.SetReadDeadline(time.Now().Add(giveUpTime))
@@ -100,55 +120,50 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, q query)
 	}()
 	defer func() {
 		c.CloseNow()
-		<-left
+		<-v.left
 	}()
 
-	s.audience.add(1)
-	defer s.audience.add(-1)
-	err = v.hello(q)
-	if err == nil {
-		err = v.follow(left)
-	}
+	err = send(v)
 	switch {
-	case errors.Is(err, io.EOF) && s.o.Stream.Stats().Exit != nil:
-		c.Close(websocket.StatusNormalClosure, "the stream ended")
 	case errors.Is(err, io.EOF):
-		c.Close(websocket.StatusGoingAway, "wsrun stops")
+		c.Close(websocket.StatusNormalClosure, "the stream ended")
+	case errors.Is(err, errStopping):
+		c.Close(websocket.StatusGoingAway, err.Error())
 	case errors.Is(err, errStalled):
 		v.wire.giveUp(giveUpTime)
 		select {
-		case <-left:
+		case <-v.left:
 		case <-time.After(giveUpTime):
 		}
 	case errors.Is(err, errWireClose):
 		// coder/websocket is in a close handshake, for one that left or spoke.
-		<-left
+		<-v.left
 	}
 }
 
 // hello takes a cursor and, for wsrun.v1, sends the hello event.
 func (v *viewer) hello(q query) error {
 	var start broadcaster.Start
-	v.cursor, start = v.s.o.Stream.Resume(q.epoch, q.offset, q.lines)
+	v.cursor, start = v.f.Stream.Resume(q.epoch, q.offset, q.lines)
 	v.size = start.Size
 	v.nextPing = time.Now().Add(untilPing())
 	if !v.v1 {
 		return nil
 	}
-	o := &v.s.o
-	v.told, v.change = v.s.audience.count()
+	f := v.f
+	v.told, v.change = v.f.audience.count()
 	return v.event(helloEvent{
-		Event: "hello", Epoch: o.Stream.Epoch(), Offset: start.Offset, Line: start.Line, End: start.End, Resumed: start.Resumed,
-		Times: times(start.Stamps), Title: o.Title, Command: append([]string{}, o.Command...),
-		Started: o.Started.UnixMilli(), Now: time.Now().UnixMilli(),
+		Event: "hello", Epoch: f.Stream.Epoch(), Offset: start.Offset, Line: start.Line, End: start.End, Resumed: start.Resumed,
+		Times: times(start.Stamps), Title: f.Title, Command: append([]string{}, f.Command...),
+		Started: f.Started.UnixMilli(), Now: time.Now().UnixMilli(),
 		Cols: start.Size.Cols, Rows: start.Size.Rows,
-		State: stateOf(o.Stream.Stats()), Viewers: v.told,
+		State: stateOf(f.Stream.Stats()), Viewers: v.told, LF: f.lf, Exact: f.exact.Load(),
 	})
 }
 
 // follow sends what comes. The error is [io.EOF] at the stream's end, nil when
 // the viewer has left or is taken for dead.
-func (v *viewer) follow(left <-chan struct{}) error {
+func (v *viewer) follow() error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
@@ -177,7 +192,7 @@ func (v *viewer) follow(left <-chan struct{}) error {
 		case <-wait:
 		case <-v.change:
 			var n int
-			n, v.change = v.s.audience.count()
+			n, v.change = v.f.audience.count()
 			if err := v.viewers(n); err != nil {
 				return err
 			}
@@ -188,7 +203,7 @@ func (v *viewer) follow(left <-chan struct{}) error {
 			if err := v.wire.frame(opPong, payload); err != nil {
 				return err
 			}
-		case <-left:
+		case <-v.left:
 			return nil
 		}
 	}
@@ -208,14 +223,21 @@ func (v *viewer) item(item broadcaster.Item) error {
 			return v.resize(e)
 		case broadcaster.Exit:
 			return v.event(newExitEvent(e))
+		case FileEvent:
+			return v.event(fileEvent{"file", e.State, e.Reason})
 		}
 		return nil
-	case v.v1:
-		v.sent += int64(len(item.Data))
-		return v.wire.frame(opBinary, item.Data)
 	}
-	v.sent += int64(len(item.Data))
-	return v.message(v.text.append(item.Data))
+	return v.output(item.Data)
+}
+
+// output sends output.
+func (v *viewer) output(p []byte) error {
+	v.sent += int64(len(p))
+	if v.v1 {
+		return v.wire.frame(opBinary, p)
+	}
+	return v.message(v.text.append(p))
 }
 
 // message sends text to a plain viewer.

@@ -1,6 +1,6 @@
 // @ts-check
 /** @import { Bar } from './bar.js' */
-import { $, notice } from './dom.js';
+import { $, base, notice } from './dom.js';
 
 /** Turns a token in the URL's fragment into a cookie, and hides it. Whether it was right. */
 export async function logIn() {
@@ -12,7 +12,7 @@ export async function logIn() {
 
 /** @param {string} token */
 export async function sendToken(token) {
-  const status = await fetch('./-/login', { method: 'POST', body: new URLSearchParams({ token }) }).then((r) => r.status, () => 0);
+  const status = await fetch(`${base}-/login`, { method: 'POST', body: new URLSearchParams({ token }) }).then((r) => r.status, () => 0);
   if (status === 401) notice('That token is not right.');
   return status === 204;
 }
@@ -22,7 +22,7 @@ export async function sendToken(token) {
  * @param {Bar} bar
  */
 export async function explain(bar) {
-  const status = await fetch('./-/status').then((r) => r.status, () => 0);
+  const status = await fetch(`${base}-/status`).then((r) => r.status, () => 0);
   $('login').hidden = status !== 401;
   if (status === 401) bar.show('wait', 'token needed');
   if (status === 0) notice('wsrun does not answer: it was stopped, or the network is down. This page goes on trying.');

@@ -95,7 +95,11 @@ function showExit(exit) {
   }
 }
 
-const stream = new Stream(location.href.split('#')[0].replace(/^http/, 'ws'), {
+const url = new URL(location.href.replace(/^http/, 'ws'));
+url.hash = '';
+// What a file's URL means without this is its last lines, and no more.
+for (const [name, value] of [['tail', '1'], ['n', 'all']]) if (!url.searchParams.has(name)) url.searchParams.set(name, value);
+const stream = new Stream(url.href, {
   hello(hello) {
     const fresh = hello.epoch !== epoch;
     notice(epoch && fresh ? 'wsrun was started anew: this is its new output.' : standing);
@@ -112,6 +116,8 @@ const stream = new Stream(location.href.split('#')[0].replace(/^http/, 'ws'), {
     bar.clock(started, hello.now);
     nameDownloads(title);
     if (fresh) $('empty').hidden = false;
+    $('log').classList.toggle('relative', !hello.exact);
+    if (!hello.exact) bar.said = 'numbers count from the first line shown';
     const skew = bar.now - Date.now();
     if (!('restart' in output)) {
       if (!hello.resumed) output.clear();
@@ -134,6 +140,9 @@ const stream = new Stream(location.href.split('#')[0].replace(/^http/, 'ws'), {
         break;
       case 'resize':
         if ('resize' in output) output.resize(event.cols, event.rows, () => screen?.fit());
+        break;
+      case 'file':
+        if ('note' in output) output.note({ truncated: 'the file was truncated', rotated: 'the file was replaced: what follows is the new one', gone: `the file is gone: ${event.reason}`, back: 'the file is back' }[event.state] ?? event.state);
         break;
       case 'viewers':
         bar.viewers = event.n;

@@ -11,6 +11,9 @@ export const input = (id) => /** @type {HTMLInputElement} */ ($(id));
 /** The same, of a dialog. @param {string} id */
 export const dialog = (id) => /** @type {HTMLDialogElement} */ ($(id));
 
+/** The path to the server's root from here. */
+export const base = document.querySelector('meta[name=base]')?.getAttribute('content') ?? './';
+
 /** A number for people. */
 export const number = new Intl.NumberFormat('en');
 

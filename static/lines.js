@@ -17,6 +17,7 @@ const LONGEST = 64 << 10;
  * @property {number} n its absolute number, from 1; 0 if a movement of the cursor began it
  * @property {number} ms when it began, since 1970
  * @property {Run[]} runs
+ * @property {boolean} [cut] it was too long, and goes on in the next one
  */
 
 /**
@@ -228,7 +229,7 @@ export class Lines {
     this.#read(y, lines);
     this.#open = this.#buffer.getLine(y + 1)?.isWrapped ? lines.pop() : undefined;
     if (this.#open && this.#open.runs.reduce((n, r) => n + r.text.length, 0) > LONGEST) {
-      lines.push(this.#open);
+      lines.push({ ...this.#open, cut: true });
       this.#open = { n: 0, ms: this.#open.ms, runs: [] };
     }
     this.#done.push(...lines);

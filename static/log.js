@@ -195,6 +195,10 @@ export class LogView {
     if (row.n) row.element.setAttribute('data-n', String(row.n));
     else row.element.removeAttribute('data-n');
     row.element.replaceChildren(...contents(line, text));
+    if (line.cut) {
+      row.element.classList.add('cut');
+      row.element.title = 'a long line, cut here';
+    }
     this.#time(row, at);
     if (this.#marked) this.#markRow(row);
     if (known) return;

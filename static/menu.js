@@ -1,13 +1,13 @@
 // @ts-check
 /** @import { LogView } from './log.js' */
-import { $, dialog, fileName, notice } from './dom.js';
+import { $, base, dialog, fileName, notice } from './dom.js';
 
 /** Shows the address, for others. */
 export function share() {
   const url = new URL(location.href);
   const link = /** @type {HTMLAnchorElement} */ ($('share-url'));
   link.href = link.textContent = url.href;
-  /** @type {HTMLImageElement} */ ($('share-qr')).src = `./-/qr?text=${encodeURIComponent(url.href)}`;
+  /** @type {HTMLImageElement} */ ($('share-qr')).src = `${base}-/qr?text=${encodeURIComponent(url.href)}`;
   const local = /^(localhost|127\.|\[::1\])/.test(url.host);
   $('share-note').textContent = local
     ? 'Only this machine can open it: start wsrun with --addr :9000 to let others in.'

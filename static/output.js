@@ -93,6 +93,7 @@ export class Output {
       else this.#lines.finish();
       this.terminal.reset();
       if (at.cols) this.terminal.resize(at.cols, at.rows);
+      if ('lf' in at) this.terminal.options.convertEol = at.lf;
       this.#lines.restart(at.line, 0);
       if (clear) {
         this.#log.clear();
@@ -104,6 +105,20 @@ export class Output {
     });
     this.place(at, skew);
     if (at.prelude) this.#feed.write(new TextEncoder().encode(at.prelude), 0);
+  }
+
+  /**
+   * Says something in its place among the lines.
+   * @param {string} words
+   */
+  note(words) {
+    this.#feed.after(() => {
+      this.#lines.finish();
+      this.terminal.reset();
+      this.#lines.restart(this.#lines.line, 0);
+      this.#log.show(this.#lines.done(), []);
+      this.#log.gap(words);
+    });
   }
 
   /**

@@ -12,7 +12,7 @@ import (
 	"sync"
 )
 
-//go:embed index.html style.css *.js xterm
+//go:embed *.html style.css *.js xterm
 var files embed.FS
 
 // The types of the page's files. The system's own table can't be relied on: it
@@ -23,13 +23,13 @@ var types = map[string]string{
 	".mjs": "text/javascript; charset=utf-8",
 }
 
-// Index returns index.html, a template.
-func Index() []byte {
-	index, err := files.ReadFile("index.html")
+// Page returns a page, a template: index.html or files.html.
+func Page(name string) []byte {
+	page, err := files.ReadFile(name)
 	if err != nil {
 		panic(err) // it is embedded
 	}
-	return index
+	return page
 }
 
 // A File is one of the page's.

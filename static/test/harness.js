@@ -19,7 +19,8 @@ after(() => browser?.close());
 
 /** Starts wsrun and returns its port, once it listens. */
 export async function run(t, args, addr = '127.0.0.1:0') {
-  const child = spawn(WSRUN, ['--linger', 'forever', '-a', addr, ...args], { stdio: ['pipe', 'ignore', 'pipe'] });
+  const own = args[0] === 'files' ? ['files', '-a', addr, ...args.slice(1)] : ['--linger', 'forever', '-a', addr, ...args];
+  const child = spawn(WSRUN, own, { stdio: ['pipe', 'ignore', 'pipe'] });
   t.after(() => child.kill('SIGKILL'));
   let said = '';
   for await (const chunk of child.stderr.setEncoding('utf8')) {

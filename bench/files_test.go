@@ -1,0 +1,231 @@
+//go:build linux
+
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// startFiles starts wsrun files for a new folder, and returns that and its address.
+func startFiles(b *testing.B) (cmd *exec.Cmd, addr, dir string) {
+	b.Helper()
+	dir, err := filepath.EvalSymlinks(b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	cmd = exec.Command(wsrun, "files", "-a", "127.0.0.1:0", dir)
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	line, err := bufio.NewReader(stderr).ReadString('\n')
+	addr, ok := strings.CutPrefix(strings.TrimSpace(line), "wsrun: http://")
+	if !ok {
+		b.Fatalf("%q, %v", line, err)
+	}
+	return cmd, strings.TrimSuffix(addr, "/"), dir
+}
+
+func follow(b *testing.B, addr, path string) *websocket.Conn {
+	b.Helper()
+	c, _, err := websocket.Dial(b.Context(), "ws://"+addr+path, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	c.SetReadLimit(-1)
+	return c
+}
+
+// BenchmarkBigFile is 2 GiB of lines: ms to the first of the last lines at a viewer,
+// MB/s of a filter for a plain text on it, and the largest resident set in MiB.
+func BenchmarkBigFile(b *testing.B) {
+	cmd, addr, dir := startFiles(b)
+	path := filepath.Join(dir, "big.log")
+	f, err := os.Create(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	line := strings.Repeat("2026-01-02T03:04:05Z INFO request served path=/index.html status=200 took=12ms\n", 1000)
+	const size = 2 << 30
+	w := bufio.NewWriterSize(f, 1<<20)
+	for n := 0; n < size; n += len(line) {
+		w.WriteString(line)
+	}
+	w.WriteString("the needle\n")
+	if err := w.Flush(); err != nil {
+		b.Fatal(err)
+	}
+	f.Close()
+	var first, filter time.Duration
+	for b.Loop() {
+		begin := time.Now()
+		c := follow(b, addr, path+"?tail=1&n=100")
+		if _, _, err := c.Read(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		first += time.Since(begin)
+		c.CloseNow()
+		begin = time.Now()
+		resp, err := http.Get("http://" + addr + path + "?n=all&grep=needle")
+		if err != nil {
+			b.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if string(body) != "the needle\n" {
+			b.Fatalf("%q, %v", body, err)
+		}
+		filter += time.Since(begin)
+	}
+	cmd.Process.Kill()
+	cmd.Wait()
+	b.ReportMetric(first.Seconds()*1000/float64(b.N), "ms-first")
+	b.ReportMetric(size/1e6/(filter.Seconds()/float64(b.N)), "MB/s-grep")
+	b.ReportMetric(float64(cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss)/1024, "MiB")
+}
+
+// BenchmarkAppended appends 50,000 lines a second for 20 s with 50 viewers, each of
+// which checks that it gets every line once and in order; ms-p99 is from the write
+// to the viewer.
+func BenchmarkAppended(b *testing.B) {
+	const rate, viewers, duration = 50_000, 50, 20 * time.Second
+	for b.Loop() {
+		_, addr, dir := startFiles(b)
+		path := filepath.Join(dir, "a.log")
+		f, err := os.Create(path)
+		if err != nil {
+			b.Fatal(err)
+		}
+		total := rate * int(duration/time.Second)
+		var late []time.Duration
+		var mu sync.Mutex
+		var wg sync.WaitGroup
+		for range viewers {
+			c := follow(b, addr, path+"?tail=1&n=all")
+			wg.Go(func() {
+				defer c.CloseNow()
+				var rest []byte
+				var lates []time.Duration
+				for next := 0; next < total; {
+					_, p, err := c.Read(context.Background())
+					if err != nil {
+						b.Error(err)
+						return
+					}
+					now := time.Now()
+					rest = append(rest, p...)
+					first := true
+					for {
+						line, after, ok := bytes.Cut(rest, []byte("\n"))
+						if !ok {
+							break
+						}
+						rest = after
+						n, at, _ := strings.Cut(string(line), " ")
+						if n != strconv.Itoa(next) {
+							b.Errorf("line %q, want %d", line, next)
+							return
+						}
+						if next++; first { // the oldest of the frame
+							first = false
+							nano, _ := strconv.ParseInt(at, 10, 64)
+							lates = append(lates, now.Sub(time.Unix(0, nano)))
+						}
+					}
+				}
+				mu.Lock()
+				late = append(late, lates...)
+				mu.Unlock()
+			})
+		}
+		const step = 10 * time.Millisecond
+		begin := time.Now()
+		var block []byte
+		for n := 0; n < total; {
+			time.Sleep(time.Until(begin.Add(time.Duration(n) * time.Second / rate)))
+			block = block[:0]
+			now := time.Now().UnixNano()
+			for range rate / int(time.Second/step) {
+				block = fmt.Appendf(block, "%d %d\n", n, now)
+				n++
+			}
+			if _, err := f.Write(block); err != nil {
+				b.Fatal(err)
+			}
+		}
+		wg.Wait()
+		f.Close()
+		slices.Sort(late)
+		b.ReportMetric(float64(late[len(late)*99/100].Microseconds())/1000, "ms-p99")
+	}
+}
+
+// BenchmarkManyFiles follows 200 files with 1,000 viewers, and prints descriptors,
+// threads and MiB before, with them, and 35 s after they have left.
+func BenchmarkManyFiles(b *testing.B) {
+	cmd, addr, dir := startFiles(b)
+	count := func() string {
+		fds, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", cmd.Process.Pid))
+		status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
+		var rss, threads string
+		for line := range strings.Lines(string(status)) {
+			if v, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+				rss = strings.TrimSpace(v)
+			}
+			if v, ok := strings.CutPrefix(line, "Threads:"); ok {
+				threads = strings.TrimSpace(v)
+			}
+		}
+		return fmt.Sprintf("%d descriptors, %s threads, %s", len(fds), threads, rss)
+	}
+	for b.Loop() {
+		before := count()
+		var conns []*websocket.Conn
+		var got atomic.Int64
+		for i := range 1000 {
+			path := filepath.Join(dir, strconv.Itoa(i%200))
+			if i < 200 {
+				if err := os.WriteFile(path, []byte(strings.Repeat("line\n", 1000)), 0o644); err != nil {
+					b.Fatal(err)
+				}
+			}
+			c := follow(b, addr, path+"?tail=1")
+			if _, _, err := c.Read(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+			conns = append(conns, c)
+			got.Add(1)
+		}
+		with := count()
+		for _, c := range conns {
+			c.CloseNow()
+		}
+		time.Sleep(35 * time.Second)
+		b.Logf("before: %s; with %d viewers: %s; after: %s", before, got.Load(), with, count())
+	}
+}

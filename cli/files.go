@@ -1,0 +1,210 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"wsrun/broadcaster"
+	"wsrun/filetail"
+	"wsrun/server"
+)
+
+// newFilesCommand returns wsrun files. Running it sets code.
+func newFilesCommand(version string, code *int) *cobra.Command {
+	o := options{version: version}
+	files := &cobra.Command{
+		Use:   "files [flags] PATH...",
+		Short: "View and follow log files by URL",
+		Long: `View and follow files, and files below directories, in a browser or by any
+WebSocket or HTTP client. A file's URL is its path; nothing else can be read.`,
+		Example: `  wsrun files /var/log                                 list and follow logs in the browser
+  wsrun files --include '*.log' ~/build                only some of them
+  curl -sN 'http://127.0.0.1:8765/var/log/syslog?tail=1'   follow one`,
+		RunE: func(_ *cobra.Command, paths []string) (err error) {
+			*code, err = serveFiles(o, paths)
+			return err
+		},
+	}
+	o.defineFiles(files.Flags())
+	return files
+}
+
+// serveFiles serves the files of the given paths until a signal, and returns the
+// exit status.
+func serveFiles(o options, paths []string) (int, error) {
+	if len(paths) == 0 {
+		return 0, fail(errors.New("no path given"), "see wsrun files --help")
+	}
+	list := filetail.ListOptions{Hidden: o.hidden, Include: o.include, Exclude: o.exclude}
+	if err := list.Check(); err != nil {
+		return 0, fail(err, "")
+	}
+	for i, path := range paths {
+		abs, err := filepath.Abs(path)
+		if err != nil {
+			return 0, fail(err, "")
+		}
+		paths[i] = abs
+	}
+	root, err := filetail.NewRoot(paths...)
+	if err != nil {
+		return 0, fail(err, "")
+	}
+	defer root.Close()
+	watcher, err := filetail.NewWatcher()
+	if err != nil {
+		say("watch files: %v; looking every %v instead", err, filetail.DefaultPoll)
+	} else {
+		defer watcher.Close()
+	}
+	signals := catchSignals(false)
+	l, host, err := listen(o.addr)
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	o.makeToken(l)
+	limitGarbage(int64(o.buffer))
+	srv := server.New(server.Options{
+		Files: &server.FileOptions{
+			Files: files{root, watcher, list}, Lines: int(o.lines), Bytes: int(o.buffer),
+		},
+		Version: o.version,
+		Addr:    l.Addr(), Host: host, AllowHosts: o.allowHosts, AllowOrigins: o.allowOrigins, Token: o.token,
+	})
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(l) }()
+	announce(o, urls(l, host, o.token))
+	for s := range signals {
+		if isRequest(s) {
+			break
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	srv.Shutdown(ctx)
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		say("serve: %v", err)
+	}
+	return 0, nil
+}
+
+// files are those of a Root, as the server wants them.
+type files struct {
+	*filetail.Root
+	watcher *filetail.Watcher
+	list    filetail.ListOptions
+}
+
+// Compressed implements [server.Files].
+func (files) Compressed(path string) bool { return filetail.Compressed(path) }
+
+// Content implements [server.Files].
+func (s files) Content(path string, lines int) (io.ReadCloser, error) {
+	f, err := s.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	if filetail.Compressed(path) {
+		content, err := filetail.Decompress(path, f)
+		if err != nil {
+			f.Close()
+			return nil, err
+		}
+		if lines >= 0 {
+			content = lastLines(content, lines)
+		}
+		return closers{content, f}, nil
+	}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	offset, err := filetail.Tail(f, lines, 0)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return closers{io.NopCloser(io.NewSectionReader(f, offset, info.Size()-offset)), f}, nil
+}
+
+// lastLines returns the last lines of what can only be read from its start.
+func lastLines(r io.ReadCloser, lines int) io.ReadCloser {
+	defer r.Close()
+	b := broadcaster.New(broadcaster.Options{Lines: max(lines, 1), Bytes: maxUnpacked})
+	_, err := io.Copy(b, r)
+	b.Close()
+	cursor, _ := b.Open(lines)
+	return io.NopCloser(cursorReader{cursor, &err, new([]byte)})
+}
+
+// maxUnpacked is how much of a compressed file's end is kept, in bytes.
+const maxUnpacked = 32 << 20
+
+// A cursorReader reads what a cursor gives, then fails with err, if that is one.
+type cursorReader struct {
+	c    *broadcaster.Cursor
+	err  *error
+	rest *[]byte
+}
+
+func (r cursorReader) Read(p []byte) (int, error) {
+	if len(*r.rest) == 0 {
+		item, _, err := r.c.Poll()
+		if err != nil {
+			return 0, cmp.Or(*r.err, io.EOF)
+		}
+		*r.rest = item.Data
+	}
+	n := copy(p, *r.rest)
+	*r.rest = (*r.rest)[n:]
+	return n, nil
+}
+
+// closers reads the first and closes both.
+type closers struct {
+	io.ReadCloser
+	below io.Closer
+}
+
+func (c closers) Close() error { return errors.Join(c.ReadCloser.Close(), c.below.Close()) }
+
+// Follow implements [server.Files].
+func (s files) Follow(ctx context.Context, path string, lines int, bytes int64, w io.Writer, event func(any)) error {
+	return filetail.Follow(ctx, w, filetail.FollowOptions{
+		Open: func() (*os.File, error) { return s.Open(path) },
+		Path: filepath.FromSlash(path), Watcher: s.watcher, Lines: lines, Bytes: bytes,
+		Event: func(e any) {
+			switch e := e.(type) {
+			case filetail.Start:
+				event(server.FileStart{Left: e.Size - e.Offset, FromStart: e.Offset == 0})
+			case filetail.Truncated:
+				event(server.FileEvent{State: "truncated"})
+			case filetail.Rotated:
+				event(server.FileEvent{State: "rotated"})
+			case filetail.Gone:
+				event(server.FileEvent{State: "gone", Reason: string(e.Reason)})
+			case filetail.Back:
+				event(server.FileEvent{State: "back"})
+			}
+		},
+	})
+}
+
+// List implements [server.Files].
+func (s files) List(ctx context.Context) ([]server.File, bool, error) {
+	list, cut, err := s.Root.List(ctx, s.list)
+	files := make([]server.File, len(list))
+	for i, f := range list {
+		files[i] = server.File{Path: f.Path, Size: f.Size, Modified: f.ModTime}
+	}
+	return files, cut, err
+}

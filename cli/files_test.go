@@ -1,0 +1,346 @@
+//go:build unix
+
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// A logs is a folder that wsrun files serves.
+type logs struct {
+	*running
+	dir string
+}
+
+func startFiles(t *testing.T, args ...string) *logs {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &logs{start(t, append([]string{"files"}, append(args, dir)...)...), dir}
+}
+
+func (l *logs) write(name, content string) string {
+	l.t.Helper()
+	path := filepath.Join(l.dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		l.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		l.t.Fatal(err)
+	}
+	return path
+}
+
+func (l *logs) append(name, content string) {
+	l.t.Helper()
+	f, err := os.OpenFile(filepath.Join(l.dir, name), os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o644)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteString(content); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// get returns the answer to a request for a path below the folder, with the given
+// headers, in pairs.
+func (l *logs) get(path string, headers ...string) (*http.Response, string) {
+	l.t.Helper()
+	if path != "/" {
+		path = l.dir + "/" + path
+	}
+	r, err := http.NewRequest("GET", "http://"+l.addr+path, nil)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return resp, string(body)
+}
+
+func (l *logs) open(path string, subprotocols ...string) *websocket.Conn {
+	l.t.Helper()
+	c, _, err := websocket.Dial(l.t.Context(), "ws://"+l.addr+l.dir+"/"+path, &websocket.DialOptions{Subprotocols: subprotocols})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	c.SetReadLimit(-1)
+	l.t.Cleanup(func() { c.CloseNow() })
+	return c
+}
+
+// lines returns the numbers from a to b, a line each.
+func lines(a, b int) string {
+	var s strings.Builder
+	for i := a; i <= b; i++ {
+		fmt.Fprintln(&s, i)
+	}
+	return s.String()
+}
+
+func TestFileForms(t *testing.T) {
+	l := startFiles(t)
+	l.write("build.log", lines(1, 3000))
+	l.write("colour.log", "\x1b[31mred\x1b[0m\r\n50 %\r100 %\r\n")
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	io.WriteString(z, lines(1, 2000))
+	z.Close()
+	l.write("old.log.gz", packed.String())
+	for _, tt := range []struct {
+		path, want string
+		code       int
+		headers    []string
+	}{
+		{"build.log", lines(2001, 3000), 200, nil},
+		{"build.log?n=2", lines(2999, 3000), 200, nil},
+		{"build.log?n=all", lines(1, 3000), 200, nil},
+		{"build.log?format=raw", lines(1, 3000), 200, nil},
+		{"build.log?format=raw", "1\n2\n", 206, []string{"Range", "bytes=0-3"}},
+		{"colour.log", "red\n100 %\n", 200, nil},
+		{"colour.log?format=raw", "\x1b[31mred\x1b[0m\r\n50 %\r100 %\r\n", 200, nil},
+		{"old.log.gz?n=2", lines(1999, 2000), 200, nil},
+		{"old.log.gz?n=2&tail=1", lines(1999, 2000), 200, nil},
+		{"old.log.gz", "a compressed file can't be followed\n", 400, []string{"Accept", "text/event-stream"}},
+		{"old.log.gz?format=raw", packed.String(), 200, nil},
+		{"build.log?n=all&grep=^29.5$", "2905\n2915\n2925\n2935\n2945\n2955\n2965\n2975\n2985\n2995\n", 200, nil},
+		{"build.log?n=5&grep=299&invert=1", "3000\n", 200, nil},
+		{"build.log?n=all&grep=2999", "2999\n", 200, nil},
+		{"build.log?grep=(", "bad grep=\"(\": error parsing regexp: missing closing ): `(`\n", 400, nil},
+		{"none.log", "no such file\n", 404, nil},
+		{"", "no such file\n", 404, nil},
+	} {
+		resp, body := l.get(tt.path, tt.headers...)
+		if resp.StatusCode != tt.code || body != tt.want {
+			t.Errorf("%s: %s, %.80q; want %d, %.80q", tt.path, resp.Status, body, tt.code, tt.want)
+		}
+	}
+	for path, want := range map[string]string{
+		"build.log": lines(2001, 3000), "build.log?n=1": "3000\n", "build.log?n=all": lines(1, 3000), "build.log?n=all&grep=29": grep(lines(1, 3000), "29"),
+	} {
+		for _, sub := range []string{"", "wsrun.v1"} {
+			data, _, err := watch(l.open(path, sub), func() {})
+			if err != nil || string(data) != want {
+				t.Errorf("WebSocket %q of %s: %d bytes, %v; want %d", sub, path, len(data), err, len(want))
+			}
+		}
+	}
+	resp, page := l.get("build.log", "Accept", "text/html")
+	if resp.StatusCode != 200 || !strings.Contains(page, `content="./`+strings.Repeat("../", strings.Count(l.dir, "/"))+`"`) {
+		t.Errorf("the page: %s, %q", resp.Status, page)
+	}
+}
+
+func grep(text, word string) string {
+	var s strings.Builder
+	for line := range strings.Lines(text) {
+		if strings.Contains(line, word) {
+			s.WriteString(line)
+		}
+	}
+	return s.String()
+}
+
+// Followers of all kinds get the last lines, then what is appended, over a
+// rotation; those of wsrun.v1 are told of that.
+func TestFilesAreFollowed(t *testing.T) {
+	l := startFiles(t)
+	l.write("a.log", lines(1, 100))
+	until := func(c *websocket.Conn, want string) (data, events string) {
+		for !strings.HasSuffix(data, want) {
+			kind, p, err := c.Read(t.Context())
+			if err != nil {
+				t.Fatalf("%v after %q, %q", err, data, events)
+			}
+			if kind == websocket.MessageBinary || c.Subprotocol() == "" {
+				data += string(p)
+			} else if !strings.Contains(string(p), `"viewers"`) {
+				events += string(p)
+			}
+		}
+		return data, events
+	}
+	v1, plain, filtered := l.open("a.log?tail=1&n=3", "wsrun.v1"), l.open("a.log?tail=1&n=2"), l.open("a.log?tail=1&n=all&grep=0$")
+	if data, _ := until(v1, "100\n"); data != lines(98, 100) {
+		t.Errorf("wsrun.v1 begins with %q", data)
+	}
+	if data, _ := until(plain, "100\n"); data != lines(99, 100) {
+		t.Errorf("plain begins with %q", data)
+	}
+	if data, _ := until(filtered, "100\n"); data != grep(lines(1, 100), "0") {
+		t.Errorf("filtered begins with %q", data)
+	}
+	l.append("a.log", "half a ")
+	l.append("a.log", "line 0\n")
+	for _, c := range []*websocket.Conn{v1, plain, filtered} {
+		if data, _ := until(c, "0\n"); data != "half a line 0\n" {
+			t.Errorf("then %q", data)
+		}
+	}
+	os.Rename(filepath.Join(l.dir, "a.log"), filepath.Join(l.dir, "a.log.1"))
+	l.append("a.log.1", "late\n")
+	l.append("a.log", "new 0\n")
+	if data, events := until(v1, "new 0\n"); data != "late\nnew 0\n" || !strings.Contains(events, `"rotated"`) {
+		t.Errorf("after a rotation %q, %q", data, events)
+	}
+	if data, _ := until(plain, "new 0\n"); data != "late\nnew 0\n" {
+		t.Errorf("after a rotation %q", data)
+	}
+	os.Remove(filepath.Join(l.dir, "a.log"))
+	os.Mkdir(filepath.Join(l.dir, "a.log"), 0o755)
+	for {
+		if _, p, err := v1.Read(t.Context()); err != nil {
+			t.Fatal(err)
+		} else if strings.Contains(string(p), `"gone","reason":"not a regular file"`) {
+			break
+		}
+	}
+	os.Remove(filepath.Join(l.dir, "a.log"))
+	l.append("a.log", "back 0\n")
+	if data, events := until(v1, "back 0\n"); data != "back 0\n" || !strings.Contains(events, `"back"`) {
+		t.Errorf("when it is back: %q, %q", data, events)
+	}
+}
+
+func TestFileList(t *testing.T) {
+	l := startFiles(t, "--include", "*.log", "--include", "deep/**", "--exclude", "secret*")
+	l.write("old.log", "x")
+	l.write("deep/er/new.txt", "12345")
+	l.write("secret.log", "x")
+	l.write("other.txt", "x")
+	l.write(".hidden.log", "x")
+	now := time.Now()
+	os.Chtimes(filepath.Join(l.dir, "old.log"), now, now.Add(-time.Hour))
+	resp, body := l.get("/", "Accept", "application/json")
+	var list struct {
+		Files []struct {
+			Path string
+			Size int64
+		}
+	}
+	if err := json.Unmarshal([]byte(body), &list); err != nil || len(list.Files) != 2 ||
+		list.Files[0].Path != l.dir+"/deep/er/new.txt" || list.Files[0].Size != 5 || list.Files[1].Path != l.dir+"/old.log" {
+		t.Errorf("%s, %s, %v", resp.Status, body, err)
+	}
+	if _, body := l.get("/"); strings.Count(body, "\n") != 2 || !strings.Contains(body, "new.txt") {
+		t.Errorf("as text: %q", body)
+	}
+}
+
+// Whatever a stranger asks for, he gets no byte from outside, and an answer.
+func TestHostilePaths(t *testing.T) {
+	outside := t.TempDir()
+	if err := os.WriteFile(filepath.Join(outside, "secret"), []byte("OUTSIDE"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	l := startFiles(t)
+	l.write("a.log", "inside\n")
+	os.Symlink(filepath.Join(outside, "secret"), filepath.Join(l.dir, "link.log"))
+	os.Symlink(outside, filepath.Join(l.dir, "out"))
+	var paths []string
+	up := []string{"..", "%2e%2e", "%2e.", ".%2e", "..%00", "%252e%252e", "..;", "%c0%ae%c0%ae", "%e0%80%ae%e0%80%ae", "..%2f..", "..%5c..", "..\\..", ".../..", "....//"}
+	for _, u := range up {
+		for _, sep := range []string{"/", "//", "/./", "%2f", "%5c", "\\", ";/", "%00/"} {
+			for _, target := range []string{outside + "/secret", "/etc/passwd", "/proc/self/environ"} {
+				paths = append(paths, l.dir+sep+strings.Repeat(u+sep, 12)+strings.TrimPrefix(target, "/"))
+			}
+		}
+	}
+	paths = append(paths, "/etc/passwd", "//etc/passwd", "/proc/self/environ", outside+"/secret", l.dir+"/link.log", l.dir+"/out/secret",
+		l.dir+"-secret/x", "/-/../etc/passwd", "/-/static/../../etc/passwd", l.dir+"/a.log/../../../etc/passwd", "/"+strings.Repeat("a/", 3000), "/"+strings.Repeat("a", 9000), "/%", "/%zz", "/\x01", "*", "http://"+l.addr+"/etc/passwd")
+	if len(paths) < 300 {
+		t.Fatalf("only %d paths", len(paths))
+	}
+	for _, path := range paths {
+		c, err := net.Dial("tcp", l.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.SetDeadline(time.Now().Add(time.Second))
+		fmt.Fprintf(c, "GET %s?format=raw HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", path, l.addr)
+		answer, err := io.ReadAll(bufio.NewReader(c))
+		c.Close()
+		if err != nil || !bytes.HasPrefix(answer, []byte("HTTP/1.1 ")) {
+			t.Errorf("%.100q: %.100q, %v", path, answer, err)
+		}
+		if bytes.Contains(answer, []byte("OUTSIDE")) || bytes.Contains(answer, []byte("root:")) || bytes.Contains(answer, []byte("PATH=")) {
+			t.Errorf("%.100q: got out: %.200q", path, answer)
+		}
+		if bytes.HasPrefix(answer, []byte("HTTP/1.1 200")) {
+			t.Errorf("%.100q: %.100q", path, answer)
+		}
+	}
+}
+
+func TestFilesBadInput(t *testing.T) {
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"files"}, "no path given"},
+		{[]string{"files", "/no/such/path"}, "/no/such/path"},
+		{[]string{"files", "/dev/null"}, "/dev/null"},
+		{[]string{"files", "--include", "[", "/tmp"}, "["},
+		{[]string{"files", "--size", "1x1", "/tmp"}, "unknown flag"},
+	} {
+		_, stderr, code := outcome(wsrun(tt.args...))
+		if code != 125 || !strings.HasPrefix(stderr, "wsrun: ") || !strings.Contains(stderr, tt.want) || strings.Contains(stderr, "http://") {
+			t.Errorf("%q: status %d, %q; want %q", tt.args, code, stderr, tt.want)
+		}
+	}
+}
+
+// The 257th file that is to be followed is refused, and the others go on.
+func TestTooManyFiles(t *testing.T) {
+	l := startFiles(t)
+	const most = 256
+	for i := range most + 1 {
+		l.write(fmt.Sprint(i), "x\n")
+	}
+	for i := range most {
+		c := l.open(fmt.Sprintf("%d?tail=1", i))
+		if _, p, err := c.Read(t.Context()); err != nil || string(p) != "x\n" {
+			t.Fatalf("file %d: %q, %v", i, p, err)
+		}
+	}
+	if resp, body := l.get(fmt.Sprintf("%d?tail=1", most)); resp.StatusCode != 503 || !strings.Contains(body, "256 files") {
+		t.Errorf("%s, %q", resp.Status, body)
+	}
+	if _, _, err := l.open(fmt.Sprintf("%d?tail=1", most), "wsrun.v1").Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusTryAgainLater {
+		t.Errorf("WebSocket: %v, want 1013", err)
+	}
+	second := l.open("0?tail=1")
+	if _, p, err := second.Read(t.Context()); err != nil || string(p) != "x\n" {
+		t.Errorf("one more viewer of a file that is followed: %q, %v", p, err)
+	}
+	if _, body := l.get(fmt.Sprint(most)); body != "x\n" {
+		t.Errorf("a file that is not followed: %q", body)
+	}
+}

@@ -1,0 +1,30 @@
+package server
+
+import (
+	"sync/atomic"
+	"time"
+
+	"wsrun/broadcaster"
+)
+
+// A Source is a stream and what viewers are told of it.
+type Source struct {
+	Stream  *broadcaster.Broadcaster
+	Title   string
+	Command []string // nil when it is no command's output
+	Started time.Time
+}
+
+// A feed is a source with those who watch it.
+type feed struct {
+	Source
+	audience *audience
+	lf       bool        // its lines end in \n, where a terminal's end in \r\n
+	exact    atomic.Bool // its lines' numbers are those of the whole
+}
+
+func newFeed(s Source) *feed {
+	f := &feed{Source: s, audience: newAudience()}
+	f.exact.Store(true)
+	return f
+}

@@ -1,0 +1,273 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"wsrun/broadcaster"
+)
+
+const (
+	// maxFollowed is how many files, or filtered views of them, are followed at once.
+	maxFollowed = 256
+	// idleFollow is how long a file is followed on after its last viewer.
+	idleFollow = 30 * time.Second
+	// loadTime is how long a first viewer waits for a file's last lines.
+	loadTime = 5 * time.Second
+	// defaultFileLines is how much of a file is sent to those who don't say.
+	defaultFileLines = 1000
+)
+
+// Files gives the log files that are served. Paths are those of URLs. Its methods
+// may be called concurrently; an error of Open and Content means that there is no
+// such file, or none that may be read.
+type Files interface {
+	Open(path string) (*os.File, error)
+	// Compressed tells whether a file can only be viewed, not followed.
+	Compressed(path string) bool
+	// Content returns what is in a file from its last lines on, decompressed if its
+	// name says that it is compressed; all of it if lines is negative.
+	Content(path string, lines int) (io.ReadCloser, error)
+	// Follow writes a file's last lines, at most so many and so many bytes, to w, and
+	// then what is appended, until ctx is done. It calls event in order with that,
+	// first with a FileStart.
+	Follow(ctx context.Context, path string, lines int, bytes int64, w io.Writer, event func(any)) error
+	// List returns the files, newest first, and whether there are more.
+	List(ctx context.Context) (files []File, cut bool, err error)
+}
+
+// A File is one that is listed.
+type File struct {
+	Path     string    `json:"path"`
+	Size     int64     `json:"size"` // bytes
+	Modified time.Time `json:"modified"`
+}
+
+// FileStart says what is followed: from Left bytes before the file's end on, which
+// is its very start if FromStart.
+type FileStart struct {
+	Left      int64
+	FromStart bool
+}
+
+// FileEvent says that something happened to a file that is followed: it was
+// "truncated", "rotated", is "gone" for a reason, or "back".
+type FileEvent struct{ State, Reason string }
+
+// FileOptions says which files are served, and how much is kept of each that is
+// followed.
+type FileOptions struct {
+	Files
+	Lines, Bytes int
+}
+
+var (
+	errNoFile = errors.New("no such file")
+	errFull   = fmt.Errorf("%d files are followed already, which is the most", maxFollowed)
+)
+
+// files are those that are served. Each is followed by one goroutine, however many
+// watch it: from the first viewer until idleFollow after the last, or close.
+type files struct {
+	FileOptions
+	mu       sync.Mutex
+	followed map[followKey]*follower
+	closed   bool
+}
+
+// A followKey names what is followed: a file, or the lines of one that a filter
+// lets through.
+type followKey struct {
+	path   string
+	grep   string
+	invert bool
+}
+
+// A follower follows one file.
+type follower struct {
+	*feed
+	loaded chan struct{} // closed when the last lines are there
+	cancel context.CancelFunc
+	done   chan struct{}
+	users  int         // guarded by files.mu
+	idle   *time.Timer // running while there are none
+}
+
+func newFiles(o FileOptions) *files {
+	return &files{FileOptions: o, followed: map[followKey]*follower{}}
+}
+
+// exists tells whether a file may be read.
+func (s *files) exists(path string) bool {
+	f, err := s.Open(path)
+	if err == nil {
+		f.Close()
+	}
+	return err == nil
+}
+
+// follow returns what follows a file, which is to be given back to leave. It waits
+// until the file's last lines are there.
+func (s *files) follow(ctx context.Context, path string, g grep) (*follower, error) {
+	if !s.exists(path) {
+		return nil, errNoFile
+	}
+	key := followKey{path: path, invert: g.invert}
+	if g.re != nil {
+		key.grep = g.re.String()
+	}
+	s.mu.Lock()
+	f := s.followed[key]
+	switch {
+	case s.closed:
+		s.mu.Unlock()
+		return nil, errNoFile
+	case f == nil && len(s.followed) >= maxFollowed:
+		s.mu.Unlock()
+		return nil, errFull
+	case f == nil:
+		f = s.start(key, g)
+	}
+	f.users++
+	if f.idle != nil {
+		f.idle.Stop()
+		f.idle = nil
+	}
+	s.mu.Unlock()
+
+	wait := time.NewTimer(loadTime)
+	defer wait.Stop()
+	select {
+	case <-f.loaded:
+	case <-wait.C:
+	case <-ctx.Done():
+	}
+	return f, nil
+}
+
+// start follows what key names, in a goroutine that ends with cancel. mu must be
+// held.
+func (s *files) start(key followKey, g grep) *follower {
+	ctx, cancel := context.WithCancel(context.Background())
+	b := broadcaster.New(broadcaster.Options{Lines: s.Lines, Bytes: s.Bytes})
+	f := &follower{
+		feed:   newFeed(Source{Stream: b, Title: key.path, Started: time.Now()}),
+		loaded: make(chan struct{}), cancel: cancel, done: make(chan struct{}),
+	}
+	f.lf = true
+	s.followed[key] = f
+	lines, bytes := s.Lines, int64(s.Bytes)
+	l := &loader{w: b, loaded: f.loaded}
+	if g.re != nil { // its last lines may be anywhere
+		lines, bytes = -1, 0
+		l.w = &grepWriter{w: b, grep: g}
+		l.finish()
+	}
+	go func() {
+		defer close(f.done)
+		s.Follow(ctx, key.path, lines, bytes, l, func(event any) {
+			switch e := event.(type) {
+			case FileStart:
+				f.exact.Store(e.FromStart && g.re == nil)
+				l.expect(e.Left)
+			case FileEvent:
+				l.finish()
+				b.Emit(e)
+			}
+		})
+		l.finish()
+		b.Close()
+	}()
+	return f
+}
+
+// leave gives a follower back.
+func (s *files) leave(f *follower) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f.users--
+	if f.users > 0 || s.closed {
+		return
+	}
+	f.idle = time.AfterFunc(idleFollow, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if f.users > 0 || s.closed {
+			return
+		}
+		for key, other := range s.followed {
+			if other == f {
+				delete(s.followed, key)
+			}
+		}
+		f.cancel()
+		f.audience.close()
+		if len(s.followed) == 0 {
+			debug.FreeOSMemory() // many may have been followed: their rings are gone
+		}
+	})
+}
+
+// close ends all followers and waits for them.
+func (s *files) close() {
+	s.mu.Lock()
+	s.closed = true
+	followed := s.followed
+	s.followed = nil
+	s.mu.Unlock()
+	for _, f := range followed {
+		if f.idle != nil {
+			f.idle.Stop()
+		}
+		f.cancel()
+		<-f.done
+		f.audience.close()
+	}
+}
+
+// endAll ends the streams, so that viewers leave.
+func (s *files) endAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.followed {
+		f.cancel()
+	}
+}
+
+// A loader passes a file on and tells when its last lines are through. Its methods
+// are called by one goroutine.
+type loader struct {
+	w      io.Writer
+	left   int64
+	loaded chan struct{}
+	over   bool
+}
+
+// expect says how many bytes the last lines are.
+func (l *loader) expect(left int64) {
+	if l.left = left; left <= 0 {
+		l.finish()
+	}
+}
+
+// Write implements [io.Writer].
+func (l *loader) Write(p []byte) (int, error) {
+	n, err := l.w.Write(p)
+	if l.left -= int64(n); l.left <= 0 {
+		l.finish()
+	}
+	return n, err
+}
+
+func (l *loader) finish() {
+	if !l.over {
+		l.over = true
+		close(l.loaded)
+	}
+}

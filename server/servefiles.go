@@ -1,0 +1,213 @@
+package server
+
+import (
+	"bufio"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// serveFile gives a file in the form that the request asks for. What does not exist
+// and what may not be read get the same answer.
+func (s *Server) serveFile(w http.ResponseWriter, r *http.Request) {
+	if !readOnly(w, r) {
+		return
+	}
+	q, err := parseQuery(r.URL.RawQuery)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if q.lines < 0 {
+		q.lines = defaultFileLines
+	}
+	path := r.URL.Path
+	w.Header().Set("Vary", "Accept")
+	form := formOf(r, q)
+	switch {
+	case strings.HasPrefix(path, "/-/") || s.guard.authorized(r) && !s.files.exists(path):
+		http.Error(w, errNoFile.Error(), http.StatusNotFound)
+	case form == asPage:
+		s.servePage(w, r, "index.html", path)
+	case s.files.Compressed(path) && form == asEvents:
+		http.Error(w, "a compressed file can't be followed", http.StatusBadRequest)
+	case !s.files.Compressed(path) && (form == asEvents || q.follow):
+		s.serveFollowed(w, r, path, form, q)
+	case form == asWebSocket:
+		s.serveLast(w, r, path, q)
+	case q.format == "raw" && q.grep.re == nil:
+		s.serveBytes(w, r, path)
+	default:
+		s.serveLines(w, r, path, q)
+	}
+}
+
+// serveFollowed follows a file.
+func (s *Server) serveFollowed(w http.ResponseWriter, r *http.Request, path string, form form, q query) {
+	f, err := s.files.follow(r.Context(), path, q.grep)
+	switch {
+	case errors.Is(err, errFull) && form == asWebSocket:
+		// A page can't see why an upgrade was refused.
+		if c, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{subprotocol}, InsecureSkipVerify: true}); err == nil {
+			c.Close(websocket.StatusTryAgainLater, errFull.Error())
+		}
+		return
+	case errors.Is(err, errFull):
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	case err != nil:
+		http.Error(w, err.Error(), http.StatusNotFound)
+		return
+	}
+	defer s.files.leave(f)
+	switch form {
+	case asWebSocket:
+		s.serveWebSocket(w, r, f.feed, q)
+	case asEvents:
+		s.serveEvents(w, r, f.feed, q)
+	default:
+		s.serveText(w, r, f.feed, q)
+	}
+}
+
+// serveLast sends a file's last lines by WebSocket, and closes it.
+func (s *Server) serveLast(w http.ResponseWriter, r *http.Request, path string, q query) {
+	content, err := s.files.Content(path, q.lines)
+	if err != nil {
+		http.Error(w, errNoFile.Error(), http.StatusNotFound)
+		return
+	}
+	defer content.Close()
+	s.withViewer(w, r, func(v *viewer) error {
+		if err := v.event(helloEvent{
+			Event: "hello", Epoch: rand.Text(), Line: 1, Times: [][2]int64{}, Title: path, Command: []string{},
+			Started: time.Now().UnixMilli(), Now: time.Now().UnixMilli(), State: "ended", LF: true, Exact: q.lines == math.MaxInt32 && q.grep.re == nil,
+		}); err != nil {
+			return err
+		}
+		if err := q.grep.copy(frames{v}, content); err != nil {
+			return err
+		}
+		return errors.Join(v.message(v.text.flush()), io.EOF)
+	})
+}
+
+// frames writes to a viewer.
+type frames struct{ v *viewer }
+
+func (f frames) Write(p []byte) (int, error) {
+	select {
+	case <-f.v.left:
+		return 0, net.ErrClosed
+	default:
+	}
+	if err := f.v.output(p); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// serveLines answers with a file's last lines as text.
+func (s *Server) serveLines(w http.ResponseWriter, r *http.Request, path string, q query) {
+	content, err := s.files.Content(path, q.lines)
+	if err != nil {
+		http.Error(w, errNoFile.Error(), http.StatusNotFound)
+		return
+	}
+	defer content.Close()
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", "sandbox")
+	if r.Method == http.MethodHead {
+		return
+	}
+	out := bufio.NewWriterSize(w, 64<<10)
+	defer out.Flush()
+	if q.format == "raw" {
+		q.grep.copy(out, content)
+		return
+	}
+	text := resolver{emit: func(line []byte, _ int64, whole bool) {
+		out.Write(line)
+		if whole {
+			out.WriteByte('\n')
+		}
+	}}
+	q.grep.copy(&text, content)
+	text.finish()
+}
+
+// serveBytes serves a file as it is, or a range of it.
+func (s *Server) serveBytes(w http.ResponseWriter, r *http.Request, path string) {
+	f, err := s.files.Open(path)
+	if err != nil {
+		http.Error(w, errNoFile.Error(), http.StatusNotFound)
+		return
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		http.Error(w, errNoFile.Error(), http.StatusNotFound)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", "sandbox")
+	http.ServeContent(w, r, "", info.ModTime(), f)
+}
+
+// serveIndex lists the files: as JSON, as lines of text, or as the page that does.
+func (s *Server) serveIndex(w http.ResponseWriter, r *http.Request) {
+	if !readOnly(w, r) {
+		return
+	}
+	w.Header().Set("Vary", "Accept")
+	if headerHas(r, "Accept", "text/html") {
+		s.servePage(w, r, "files.html", "files")
+		return
+	}
+	list, cut, err := s.files.List(r.Context())
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	if headerHas(r, "Accept", "application/json") {
+		w.Header().Set("Content-Type", "application/json")
+		json.NewEncoder(w).Encode(struct {
+			Files []File `json:"files"`
+			Cut   bool   `json:"cut"`
+		}{append([]File{}, list...), cut})
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	for _, f := range list {
+		fmt.Fprintf(w, "%12d  %s  %s\n", f.Size, f.Modified.Format("2006-01-02 15:04:05"), strconv.QuoteToGraphic(f.Path))
+	}
+	if cut {
+		fmt.Fprintln(w, "[wsrun: there are more]")
+	}
+}
+
+// serveFilesStatus answers /-/status.
+func (s *Server) serveFilesStatus(w http.ResponseWriter) {
+	s.files.mu.Lock()
+	followed, viewers := len(s.files.followed), 0
+	for _, f := range s.files.followed {
+		viewers += f.users
+	}
+	s.files.mu.Unlock()
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(struct {
+		Version  string `json:"version"`
+		Followed int    `json:"followed"`
+		Viewers  int    `json:"viewers"`
+	}{s.o.Version, followed, viewers})
+}
