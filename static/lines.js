@@ -30,8 +30,10 @@ export class Lines {
   #buffer;
   /** @type {IBufferCell} */
   #cell;
-  /** @type {IMarker | undefined} the first row that is not taken yet */
+  /** @type {IMarker | undefined} the last row that is taken; none if none is kept */
   #mark;
+  /** @type {number | undefined} stands for #mark where there can be none */
+  #firstRow;
   #taken = 0; // rows, ever: row numbers below are counted from the first ever
   #newest = 0; // the lowest row that was begun
   /** @type {Map<number, {n: number, ms: number}>} of the rows that are not taken */
@@ -59,9 +61,16 @@ export class Lines {
     this.#buffer = terminal.buffer.normal;
     this.#cell = this.#buffer.getNullCell();
     terminal.onLineFeed(() => this.#lineFeed());
+    terminal.buffer.onBufferChange(() => {
+      if (this.#firstRow !== undefined) this.#place(this.#firstRow);
+    });
     terminal.parser.registerEscHandler({ final: 'c' }, () => {
       this.#reset = true;
       return false; // xterm.js does it
+    });
+    terminal.parser.registerCsiHandler({ final: 'J' }, ([what]) => {
+      this.#erased(Number(what));
+      return false;
     });
     terminal.parser.registerOscHandler(8, (data) => this.#osc8(data));
   }
@@ -104,7 +113,7 @@ export class Lines {
   end() {
     if (this.#line !== this.#lineAfter) this.#correct();
     this.#fresh = [];
-    if (this.#reset || this.#mark?.isDisposed) this.#rebase();
+    if (this.#reset) this.#rebase();
     const base = this.#buffer.baseY;
     const first = this.#first();
     if (first >= base) return;
@@ -114,7 +123,45 @@ export class Lines {
       this.#links.delete(this.#taken + y - first);
     }
     this.#taken += base - first;
-    this.#place();
+    this.#place(base);
+  }
+
+  /**
+   * Resizes the terminal, which wraps its lines anew.
+   * @param {number} cols
+   * @param {number} rows
+   */
+  resize(cols, rows) {
+    const buffer = this.#buffer;
+    const isWrapped = (/** @type {number} */ y) => buffer.getLine(y)?.isWrapped ?? false;
+    // A line that is partly taken is in the buffer as a whole.
+    let first = this.#first();
+    while (this.#open && first > 0 && isWrapped(first)) first--;
+    const begun = [];
+    const cursor = buffer.baseY + buffer.cursorY;
+    let above = 0; // lines above the cursor's that are not taken
+    for (let y = first; y < buffer.length; y++) {
+      if (y > first && isWrapped(y)) continue;
+      begun.push(this.#begun.get(this.#rowOf(y)) ?? (y < this.#first() && this.#open ? { n: this.#open.n, ms: this.#open.ms } : undefined));
+      if (y > first && y <= cursor) above++;
+    }
+    this.#open = undefined;
+    this.#terminal.resize(cols, rows);
+    let y = buffer.baseY + buffer.cursorY;
+    while (y > 0 && isWrapped(y)) y--;
+    for (; above > 0 && y > 0; above--) {
+      y--;
+      while (y > 0 && isWrapped(y)) y--;
+    }
+    this.#place(y);
+    this.#begun.clear();
+    this.#links.clear();
+    for (let at = 0; y < buffer.length && at < begun.length; y++) {
+      if (at > 0 && isWrapped(y)) continue;
+      const it = begun[at++];
+      if (it) this.#begun.set(this.#rowOf(y), it);
+    }
+    this.#newest = Math.max(this.#row(), ...this.#begun.keys());
   }
 
   /**
@@ -167,37 +214,67 @@ export class Lines {
     this.#begun.clear();
     this.#links.clear();
     this.#link = '';
-    this.#place();
+    this.#place(this.#buffer.baseY);
     this.#newest = this.#taken + this.#buffer.cursorY;
     this.#begun.set(this.#newest, { n: this.#line, ms: this.#ms });
   }
 
-  /** Marks the top row in view as the first that is not taken. */
-  #place() {
-    const mark = this.#terminal.registerMarker(-this.#buffer.cursorY);
-    if (!mark) return; // on the alternate screen, where nothing is taken
+  /**
+   * Sets the first row that is not taken. The one above it is marked, since erasing
+   * rows in view removes their marks.
+   * @param {number} first
+   */
+  #place(first) {
     this.#mark?.dispose();
-    this.#mark = mark;
+    this.#mark = undefined;
+    this.#firstRow = undefined;
+    if (first === 0) return;
+    this.#mark = this.#terminal.registerMarker(first - 1 - this.#buffer.baseY - this.#buffer.cursorY);
+    if (!this.#mark) this.#firstRow = first; // on the alternate screen, where nothing scrolls
   }
 
+  /** The first row that is not taken; 0 when those that are were dropped. */
   #first() {
-    return Math.max(this.#mark?.line ?? 0, 0);
+    return this.#firstRow ?? (this.#mark?.line ?? -1) + 1;
+  }
+
+  /**
+   * A row of the buffer, counted from the first ever.
+   * @param {number} y
+   */
+  #rowOf(y) {
+    return this.#taken + y - this.#first();
   }
 
   /** The cursor's row, counted from the first ever. */
   #row() {
-    return this.#taken + this.#buffer.baseY + this.#buffer.cursorY - this.#first();
+    return this.#rowOf(this.#buffer.baseY + this.#buffer.cursorY);
   }
 
   #lineFeed() {
-    this.#line++;
+    const ended = this.#line++;
     if (this.#terminal.buffer.active !== this.#buffer) return;
     const row = this.#row();
+    const y = this.#buffer.baseY + this.#buffer.cursorY;
+    if (!this.#begun.has(row - 1) && y > 0 && this.#width(this.#buffer.getLine(y - 1))) {
+      this.#begun.set(row - 1, { n: ended, ms: this.#ms }); // begun by a movement of the cursor
+    }
     if (row <= this.#newest && this.#width(this.#buffer.getLine(this.#buffer.baseY + this.#buffer.cursorY))) return;
     this.#newest = Math.max(row, this.#newest);
     const begun = { n: this.#line, ms: this.#ms };
     this.#begun.set(row, begun);
     this.#fresh.push(begun);
+  }
+
+  /**
+   * Rows are erased, and what is written there next is another line.
+   * @param {number} what of ED
+   */
+  #erased(what) {
+    if (this.#terminal.buffer.active !== this.#buffer || what !== 2 && (what !== 0 || this.#buffer.cursorX > 0)) return;
+    const from = what === 2 ? this.#rowOf(this.#buffer.baseY) : this.#row();
+    for (const row of this.#begun.keys()) if (row >= from) this.#begun.delete(row);
+    this.#newest = Math.min(this.#newest, from - 1);
   }
 
   /**
@@ -241,12 +318,12 @@ export class Lines {
    * @param {Line[]} lines
    */
   #read(y, lines) {
-    const row = this.#taken + y - this.#first();
+    const row = this.#rowOf(y);
     const line = this.#buffer.getLine(y);
     if (!line) return;
     let into = lines.at(-1);
     if (!into || !line.isWrapped) {
-      const { n, ms } = this.#begun.get(row) ?? { n: 0, ms: this.#ms };
+      const { n, ms } = this.#begun.get(row) ?? { n: row === this.#row() ? this.#line : 0, ms: this.#ms };
       into = { n, ms, runs: [] };
       lines.push(into);
     }

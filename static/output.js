@@ -92,7 +92,7 @@ export class Output {
       if (clear) this.#lines.clear();
       else this.#lines.finish();
       this.terminal.reset();
-      if (at.cols) this.terminal.resize(at.cols, at.rows);
+      if (at.cols) this.terminal.resize(at.cols, at.rows); // it is empty
       if ('lf' in at) this.terminal.options.convertEol = at.lf;
       this.#lines.restart(at.line, 0);
       if (clear) {
@@ -154,7 +154,7 @@ export class Output {
    */
   resize(cols, rows, then) {
     this.#feed.after(() => {
-      this.terminal.resize(cols, rows);
+      this.#lines.resize(cols, rows);
       this.#lines.end();
       this.draw();
       then();

@@ -140,6 +140,33 @@ async function oracle(text, cols, rows) {
   return trimmed;
 }
 
+test('the screen erased, lines go on with their numbers', async () => {
+  assert.deepEqual((await all('a\r\nb\r\n\x1b[H\x1b[2JA\r\nB\r\n')).map((l) => [l.n, l.runs[0].text]), [[3, 'A'], [4, 'B']]);
+  const { lines, write, parsed } = make(80, 5);
+  write(`${Array.from({ length: 20 }, (_, i) => i + 1).join('\r\n')}\r\n\x1b[H\x1b[2J`);
+  write('A\r\nB\r\n');
+  await parsed();
+  assert.deepEqual([...lines.done(), ...lines.tail()].map((l) => l.n).slice(-3), [16, 21, 22]);
+});
+
+test('resizes keep lines and their numbers', async () => {
+  const { lines, write, parsed } = make(120, 30);
+  const long = (i) => `L${i} ${'0'.repeat(100)}`;
+  for (let i = 1; i <= 8; i++) write(`${long(i)}\r\n`);
+  await parsed();
+  lines.resize(40, 12);
+  lines.end();
+  write('after1\r\n');
+  await parsed();
+  lines.resize(120, 30);
+  lines.end();
+  write('after2\r\n');
+  await parsed();
+  const got = [...lines.done(), ...lines.tail()];
+  assert.deepEqual(textOf(got), [...[1, 2, 3, 4, 5, 6, 7, 8].map(long), 'after1', 'after2']);
+  assert.deepEqual(got.map((l) => l.n), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+});
+
 test('oracle: the text is that of a terminal that has kept everything', async () => {
   for (let seed = 1; seed <= 400; seed++) {
     const r = random(seed * 7919);
