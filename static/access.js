@@ -20,9 +20,11 @@ export async function sendToken(token) {
 /**
  * Says why there is no connection, and what to do, which a WebSocket can't tell.
  * @param {Bar} bar
+ * @param {() => boolean} wanted whether there is still no connection
  */
-export async function explain(bar) {
+export async function explain(bar, wanted) {
   const status = await fetch(`${base}-/status`).then((r) => r.status, () => 0);
+  if (!wanted()) return;
   $('login').hidden = status !== 401;
   if (status === 401) bar.show('wait', 'token needed');
   if (status === 0) notice('wsrun does not answer: it was stopped, or the network is down. This page goes on trying.');

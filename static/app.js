@@ -37,6 +37,8 @@ let epoch = '';
 let started = 0;
 let title = '';
 let ended = false;
+let connections = 0;
+let held = false; // too much of it waits: not connected until that is shown
 let standing = ''; // a notice that holds for this visit
 /** @type {Find | undefined} */
 let find;
@@ -48,7 +50,12 @@ async function makeOutput() {
     const { Output } = await import('./output.js');
     return new Output(log, {
       alternate: () => view(),
-      crowded: (crowded) => (crowded ? stream.close() : stream.connect()),
+      crowded: (crowded) => {
+        held = crowded;
+        if (!crowded) return stream.connect();
+        stream.close();
+        bar.show('wait', 'catching up');
+      },
       said: (words) => { bar.said = words; },
       drawn: () => { $('empty').hidden = true; links?.look(); },
     });
@@ -67,17 +74,30 @@ async function view() {
   $('view-now').textContent = wanted === 'auto' ? `by itself` : wanted;
   if (now === viewed || !('terminal' in output)) return;
   viewed = now;
+  const part = now === 'screen' && await load(() => import('./screen.js'));
+  if (viewed !== now) return; // meanwhile
+  if (now === 'screen' && !part) {
+    viewed = 'log';
+    return;
+  }
   $('log').hidden = now === 'screen';
   $('screen').hidden = now === 'log';
   $('pill').hidden = now === 'screen' || log.following;
-  if (now === 'log') {
+  if (part) {
+    screen ??= new part.ScreenView($('screen'), output.terminal);
+    screen.show();
+  } else {
     output.draw();
-    log.following = log.following; // to where it was
-    return;
   }
-  const { ScreenView } = await import('./screen.js');
-  screen ??= new ScreenView($('screen'), output.terminal);
-  if (viewed === 'screen') screen.show();
+}
+
+/**
+ * Loads a part of the page that is not needed at first.
+ * @template T
+ * @param {() => Promise<T>} part
+ */
+function load(part) {
+  return part().catch(() => notice('This part of the page could not be loaded: wsrun does not answer.'));
 }
 
 /** @param {Event} exit */
@@ -104,7 +124,9 @@ const stream = new Stream(url.href, {
     const fresh = hello.epoch !== epoch;
     notice(epoch && fresh ? 'wsrun was started anew: this is its new output.' : standing);
     $('login').hidden = true;
+    connections++;
     if (fresh) {
+      bar.said = '';
       ended = false;
       $('end').hidden = true;
       delete document.body.dataset.ended;
@@ -142,7 +164,7 @@ const stream = new Stream(url.href, {
         if ('resize' in output) output.resize(event.cols, event.rows, () => screen?.fit());
         break;
       case 'file':
-        if ('note' in output) output.note({ truncated: 'the file was truncated', rotated: 'the file was replaced: what follows is the new one', gone: `the file is gone: ${event.reason}`, back: 'the file is back' }[event.state] ?? event.state);
+        if ('note' in output) output.note(/** @type {Record<string, string>} */ ({ truncated: 'the file was truncated', rotated: 'the file was replaced: what follows is the new one', gone: `the file is gone: ${event.reason}`, back: 'the file is back' })[event.state] ?? event.state);
         break;
       case 'viewers':
         bar.viewers = event.n;
@@ -162,7 +184,8 @@ const stream = new Stream(url.href, {
     bar.show('wait', code === 1013 ? 'full' : 'reconnecting');
     if (code === 1013) notice('wsrun has as many viewers as it may have; this page tries again.');
     bar.retry(retryMs);
-    explain(bar);
+    const before = connections;
+    explain(bar, () => connections === before);
   },
 });
 
@@ -186,14 +209,16 @@ function showSwitches() {
   $('theme-now').textContent = theme;
   $('wrap-now').textContent = wrap ? 'on' : 'off';
   $('notify-now').textContent = notify ? 'on' : 'off';
+  $('copy-now').textContent = '';
   $('view-now').textContent = wanted === 'auto' ? 'by itself' : wanted;
 }
 
-const menu = () => import('./menu.js');
+/** @param {(menu: typeof import('./menu.js')) => void} use */
+const menu = (use) => { load(() => import('./menu.js')).then((m) => m && use(m)); };
 
 /** @type {Record<string, () => void>} */
 const actions = {
-  filter: () => find?.show(),
+  filter: () => { if (!params.has('embed')) find?.show(); },
   unfilter: () => find?.close(),
   next: () => find?.step(1),
   previous: () => find?.step(-1),
@@ -218,16 +243,17 @@ const actions = {
   normal: () => font(0),
   fullscreen: () => { document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen(); },
   help: () => dialog('help').showModal(),
-  share: () => { menu().then((m) => m.share()); },
-  copy: () => { menu().then((m) => m.copy(m.allText(log))); },
-  'copy-url': () => { menu().then((m) => m.copy(location.href)); },
-  html: () => { menu().then((m) => m.saveHTML(log, title)); },
-  notify: () => { menu().then(async (m) => { keep({ notify: !prefs().notify && await m.allowNotifications() }); showSwitches(); }); },
+  link: () => links?.make(),
+  share: () => menu((m) => m.share()),
+  copy: () => menu(async (m) => { await m.copy(m.allText(log)); $('copy-now').textContent = 'copied'; }),
+  'copy-url': () => menu((m) => m.copy(location.href)),
+  html: () => menu((m) => m.saveHTML(log, title)),
+  notify: () => menu(async (m) => { keep({ notify: !prefs().notify && await m.allowNotifications() }); showSwitches(); }),
 };
 /** @type {Record<string, string>} */
 const keys = {
   '/': 'filter', n: 'next', N: 'previous', G: 'follow', End: 'follow', ' ': 'pause', g: 'top', Home: 'top', t: 'times', v: 'view',
-  w: 'wrap', f: 'fullscreen', '+': 'bigger', '=': 'bigger', '-': 'smaller', 0: 'normal', '?': 'help',
+  w: 'wrap', f: 'fullscreen', '+': 'bigger', '=': 'bigger', '-': 'smaller', 0: 'normal', '?': 'help', l: 'link',
 };
 
 document.addEventListener('click', (e) => {
@@ -240,7 +266,7 @@ document.addEventListener('click', (e) => {
 document.addEventListener('keydown', (e) => {
   const target = /** @type {Element} */ (e.target);
   if (e.key === 'Tab') document.documentElement.dataset.tabbed = '';
-  if (e.key === 'Escape' && find?.open) return find.close();
+  if (e.key === 'Escape' && find?.open && !document.querySelector('dialog[open], :popover-open')) return find.close();
   if (e.ctrlKey || e.metaKey || e.altKey || target.closest('input, textarea, dialog, [popover]')) return;
   if (e.key === ' ' && target.closest('button, a')) return;
   const action = keys[e.key];
@@ -266,6 +292,8 @@ setTimes();
 view();
 stream.connect();
 if (!find.open) $('log').focus({ preventScroll: true });
-const wake = () => { if (!document.hidden && !ended) stream.connect(); };
+const wake = () => { if (!document.hidden && !ended && !held) stream.connect(); };
 for (const name of ['online', 'pageshow']) addEventListener(name, wake);
 document.addEventListener('visibilitychange', wake);
+// What is needed later works after wsrun's end, too.
+setTimeout(() => { for (const part of ['menu', 'export', 'screen']) import(`./${part}.js`).catch(() => {}); }, 2000);

@@ -68,6 +68,11 @@ export class Feed {
     return this.#waiting;
   }
 
+  /** Drops the beginning of a character: what follows is not its end. */
+  cut() {
+    this.#half = new Uint8Array();
+  }
+
   /** Drops what waits. */
   clear() {
     this.#queue = [];

@@ -1,6 +1,9 @@
 // @ts-check
-// What a hostile link's expression may take is bounded by what it sees of a line.
+// What is looked at of a line, in characters.
 const LONGEST = 10_000;
+// A repetition of a group that repeats or chooses itself: it can take for ever on a
+// line of forty characters, and a link can bring it.
+const NESTED = /\((?:[^()\\]|\\.)*(?:[*+|]|\{\d)(?:[^()\\]|\\.)*\)(?:[*+]|\{\d+,)/;
 
 /**
  * @typedef {object} Query
@@ -18,6 +21,7 @@ const LONGEST = 10_000;
 export function compile({ text, matchCase, invert }) {
   const regex = /^\/(.*)\/$/s.exec(text);
   let find;
+  if (regex && NESTED.test(regex[1].replace(/\\.|\[(?:[^\]\\]|\\.)*\]/g, 'x'))) return { error: 'bad expression: a repetition within a repetition' };
   try {
     find = new RegExp(regex ? regex[1] : text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&'), `g${matchCase ? '' : 'i'}u`);
   } catch (e) {

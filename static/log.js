@@ -3,9 +3,11 @@
 import { apply } from './style.js';
 
 const BLOCK = 100;
-// Rows kept while following; reading further up, nothing is dropped until PAUSED.
+// Rows kept while following. For one who reads further up nothing is dropped, but
+// over PAUSED what comes is held back, and over HELD counted.
 const KEPT = 20_000;
 const PAUSED = 60_000;
+const HELD = 20_000;
 const NEAR_END_PX = 12;
 const URLS = /\bhttps?:\/\/[^\s<>"'`\u0000-\u0020]+/g;
 
@@ -19,6 +21,7 @@ const URLS = /\bhttps?:\/\/[^\s<>"'`\u0000-\u0020]+/g;
  * @property {string} look all that its element shows
  * @property {boolean} hit
  * @property {boolean} out hidden by the filter
+ * @property {boolean} gap it says that lines are missing, and is none
  *
  * @typedef {object} Block rows that the browser lays out only when they come into view
  * @property {HTMLElement} element
@@ -42,6 +45,11 @@ export class LogView {
   #fixed = 0; // rows that will not change any more
   #following = true;
   #scrolled = 0;
+  #set = -1; // the scroll position that we set last
+  /** @type {Line[]} */
+  #held = [];
+  #dropped = 0; // of those held, the oldest
+  #digits = 0; // of the largest number
   #seen = 0; // lines that there were when following ended
   /** @type {Filter | null} */
   #filter = null;
@@ -59,6 +67,13 @@ export class LogView {
     this.#element = element;
     this.#on = on;
     element.addEventListener('scroll', () => this.#onScroll(), { passive: true });
+    // To look up is to pause, however far.
+    const pause = () => { if (element.scrollHeight > element.clientHeight) this.following = false; };
+    let touched = 0;
+    element.addEventListener('wheel', (e) => { if (e.deltaY < 0 && !e.ctrlKey) pause(); }, { passive: true });
+    element.addEventListener('touchstart', (e) => { touched = e.touches[0].clientY; }, { passive: true });
+    element.addEventListener('touchmove', (e) => { if (e.touches[0].clientY > touched + 3) pause(); }, { passive: true });
+    element.addEventListener('keydown', (e) => { if (['ArrowUp', 'PageUp'].includes(e.key)) pause(); });
     new ResizeObserver(() => this.#stick()).observe(element);
   }
 
@@ -71,7 +86,7 @@ export class LogView {
     if (following === this.#following) return;
     this.#following = following;
     this.#seen = this.#last();
-    if (following) this.#evict();
+    if (following) this.#release();
     this.#stick();
     this.#on.follow(following, 0);
   }
@@ -83,8 +98,11 @@ export class LogView {
    */
   show(done, tail) {
     // Those that would be dropped at once are not made.
-    const most = this.#following ? KEPT : PAUSED;
-    const skip = Math.max(done.length - most, 0);
+    if (!this.#following && this.rows.length >= PAUSED) {
+      this.#hold(done);
+      return;
+    }
+    const skip = this.#following ? Math.max(done.length - KEPT, 0) : 0;
     if (skip) this.#drop(this.rows.length);
     let at = this.#fixed;
     const from = at;
@@ -95,20 +113,39 @@ export class LogView {
     this.#settle(from);
   }
 
+  /** @param {Line[]} lines that are to be shown later */
+  #hold(lines) {
+    this.#held.push(...lines);
+    if (this.#held.length > HELD) this.#dropped += this.#held.splice(0, this.#held.length - HELD).length;
+    const last = this.#held.findLast((line) => line.n)?.n ?? 0;
+    this.#on.follow(false, Math.max(last - this.#seen, 0));
+  }
+
+  /** Shows what was held back. */
+  #release() {
+    const held = this.#held;
+    const dropped = this.#dropped;
+    [this.#held, this.#dropped] = [[], 0];
+    if (dropped) this.gap(`${dropped.toLocaleString('en')} lines not shown`);
+    if (held.length) this.show(held, []);
+    this.#evict();
+  }
+
   /**
    * Shows words in place of lines that are missing.
    * @param {string} words
    */
   gap(words) {
     this.#put(this.#fixed, { n: 0, ms: 0, runs: [{ text: words, style: '', link: '' }] });
-    this.rows[this.#fixed++].element.className = 'gap';
+    const row = this.rows[this.#fixed++];
+    row.gap = true;
+    row.element.className = 'gap';
     this.#settle(this.#fixed);
   }
 
   clear() {
     this.#drop(this.rows.length);
-    this.#fixed = 0;
-    this.#seen = 0;
+    [this.#fixed, this.#seen, this.#held, this.#dropped] = [0, 0, [], 0];
     this.hits = 0;
     this.#on.changed();
   }
@@ -139,8 +176,11 @@ export class LogView {
    */
   reveal(n) {
     const row = this.rows.find((r) => r.n === n);
-    if (row) this.goTo(row);
-    return row !== undefined;
+    if (!row) return false;
+    const [box, view] = [row.element.getBoundingClientRect(), this.#element.getBoundingClientRect()];
+    if (box.height && box.top >= view.top && box.bottom <= view.bottom) this.following = false;
+    else this.goTo(row);
+    return true;
   }
 
   /** @param {Row} row */
@@ -150,11 +190,18 @@ export class LogView {
     row.element.classList.remove('out');
     row.block.element.hidden = false;
     row.element.scrollIntoView({ block: 'center' });
-    this.#scrolled = this.#element.scrollTop;
+    this.#set = this.#scrolled = this.#element.scrollTop;
+  }
+
+  /** The first row in view. */
+  get top() {
+    const { top } = this.#element.getBoundingClientRect();
+    return this.inView().find((row) => !row.out && row.element.getBoundingClientRect().bottom > top);
   }
 
   /** @param {Filter | null} filter */
   set filter(filter) {
+    const top = this.#following ? undefined : this.top;
     const reseat = (filter?.only ?? false) !== (this.#filter?.only ?? false);
     this.#filter = filter;
     this.#judge(0);
@@ -163,6 +210,10 @@ export class LogView {
     if (reseat) this.#element.replaceChildren(...this.#blocks.map((b) => b.element));
     this.#on.changed();
     this.#stick();
+    if (!top) return;
+    const at = this.rows.indexOf(top);
+    (this.rows.slice(at).find((row) => !row.out) ?? this.rows.findLast((row) => !row.out))?.element.scrollIntoView({ block: 'start' });
+    this.#set = this.#scrolled = this.#element.scrollTop;
   }
 
   /** The rows in view, and some more. */
@@ -187,13 +238,18 @@ export class LogView {
     }
     const known = this.rows[at];
     if (known?.look === look) return;
-    const row = known ?? { element: document.createElement('div'), block: this.#block(), n: 0, ms: 0, text: '', look: '', hit: false, out: false };
+    const row = known ?? { element: document.createElement('div'), block: this.#block(), n: 0, ms: 0, text: '', look: '', hit: false, out: false, gap: false };
     row.n = line.n;
     row.ms = line.ms;
     row.text = text;
     row.look = look;
     if (row.n) row.element.setAttribute('data-n', String(row.n));
     else row.element.removeAttribute('data-n');
+    const digits = String(row.n).length;
+    if (digits > this.#digits) {
+      this.#digits = digits;
+      this.#element.style.setProperty('--digits', String(digits));
+    }
     row.element.replaceChildren(...contents(line, text));
     if (line.cut) {
       row.element.classList.add('cut');
@@ -243,7 +299,7 @@ export class LogView {
   }
 
   #evict() {
-    return this.#drop(this.rows.length - (this.#following ? KEPT : PAUSED));
+    return this.#following ? this.#drop(this.rows.length - KEPT) : 0;
   }
 
   /** @param {number} from the first row that may be new */
@@ -321,16 +377,18 @@ export class LogView {
   #stick() {
     if (!this.#following) return;
     this.#element.scrollTop = this.#element.scrollHeight;
-    this.#scrolled = this.#element.scrollTop;
+    this.#set = this.#scrolled = this.#element.scrollTop;
   }
 
   #onScroll() {
     const { scrollTop, clientHeight, scrollHeight } = this.#element;
-    const up = scrollTop < this.#scrolled - 1;
+    const by = scrollTop - this.#scrolled;
     this.#scrolled = scrollTop;
-    if (scrollHeight - scrollTop - clientHeight <= NEAR_END_PX) this.following = true;
-    else if (up) this.following = false;
     this.#on.changed();
+    if (Math.abs(scrollTop - this.#set) <= 1) return; // ours, which comes a frame later
+    this.#set = -1;
+    if (by < -1) this.following = false;
+    else if (by > 0 && scrollHeight - scrollTop - clientHeight <= NEAR_END_PX) this.following = true;
   }
 }
 

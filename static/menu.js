@@ -8,6 +8,8 @@ export function share() {
   const link = /** @type {HTMLAnchorElement} */ ($('share-url'));
   link.href = link.textContent = url.href;
   /** @type {HTMLImageElement} */ ($('share-qr')).src = `${base}-/qr?text=${encodeURIComponent(url.href)}`;
+  const tooLong = new TextEncoder().encode(url.href).length > 500; // for /-/qr, and for cameras
+  $('share-qr').hidden = tooLong;
   const local = /^(localhost|127\.|\[::1\])/.test(url.host);
   $('share-note').textContent = local
     ? 'Only this machine can open it: start wsrun with --addr :9000 to let others in.'
@@ -29,7 +31,7 @@ export async function copy(text) {
 }
 
 /** @param {LogView} log */
-export const allText = (log) => log.rows.map((r) => r.text).join('\n') + (log.rows.length ? '\n' : '');
+export const allText = (log) => log.rows.filter((r) => !r.gap).map((r) => `${r.text}\n`).join('');
 
 /**
  * @param {LogView} log

@@ -104,6 +104,7 @@ export class Output {
       }
     });
     this.place(at, skew);
+    this.#feed.cut();
     if (at.prelude) this.#feed.write(new TextEncoder().encode(at.prelude), 0);
   }
 

@@ -23,6 +23,14 @@ export class Permalinks {
     this.#seek();
   }
 
+  /** Makes one to the current hit, or the first line in view. */
+  make() {
+    const row = this.#log.rows.find((r) => r.element.classList.contains('current')) ?? this.#log.top;
+    if (!row?.n) return;
+    history.replaceState(null, '', `#L${row.n}`);
+    this.#seek();
+  }
+
   #seek() {
     const [, from, to] = /^#L(\d+)(?:-L(\d+))?$/.exec(location.hash) ?? [];
     const range = /** @type {[number, number]} */ ([Number(from), Number(to ?? from)].sort((a, b) => a - b));

@@ -27,6 +27,21 @@ test('it follows the end, pauses when scrolled up, and comes back', async (t) =>
   assert.equal(await atEnd(page), true);
 });
 
+test('it pauses while output runs, however little is scrolled', async (t) => {
+  const { port } = await run(t, sh('seq 1 500; i=0; while :; do i=$((i+1)); echo line $i; sleep 0.01; done'));
+  const page = await open(t, port);
+  await untilRow(page, 'line 20');
+  for (const pause of [() => page.keyboard.press(' '), () => page.mouse.wheel(0, -10), () => page.keyboard.press('PageUp'), () => page.keyboard.press('ArrowUp')]) {
+    await page.locator('#log').hover();
+    await pause();
+    await pill(page).waitFor();
+    await page.getByText(/^[3-9]\d new lines/).waitFor();
+    assert.equal(await atEnd(page), false);
+    await page.keyboard.press('G');
+    await pill(page).waitFor({ state: 'hidden' });
+  }
+});
+
 test('by keyboard only: pause, top, end, help, filter, times, size, wrap', async (t) => {
   const { child, port } = await run(t, sh('seq 1 300; read x; echo late; read x'));
   const page = await open(t, port);
@@ -83,6 +98,8 @@ test('filter: text, case, expressions, invert, context, steps, and the URL', asy
   assert.deepEqual(await rows(page), ['line 1', 'line 2', 'line 3']);
   await query.fill('(x)'); // no expression
   await page.getByText('1 hit').waitFor();
+  await query.fill('/(a+)+$/');
+  await page.locator('#count', { hasText: 'repetition within' }).waitFor();
   await query.fill('/(/');
   await page.locator('#count', { hasText: 'bad expression' }).waitFor();
   assert.equal((await rows(page)).length, 63);
@@ -221,6 +238,8 @@ test('on a phone: touch, lines wrapped to its width, the menu', async (t) => {
     const [width, log] = await page.evaluate(() => [document.documentElement.scrollWidth, document.getElementById('log').scrollWidth]);
     assert.ok(width <= viewport.width && log <= viewport.width, `${width}, ${log} of ${viewport.width}`);
     await page.locator('#more').tap();
+    await page.getByRole('button', { name: /^Keys/ }).scrollIntoViewIfNeeded();
+    assert.ok(await page.locator('#menu').evaluate((e) => e.getBoundingClientRect().bottom <= innerHeight));
     await page.locator('#menu [data-do=filter]').tap();
     await page.locator('#query').fill('100');
     await page.getByText('1 hit').waitFor();
