@@ -103,6 +103,14 @@ type files struct {
 	list    filetail.ListOptions
 }
 
+// Open implements [server.Files]. What is not listed can't be read either.
+func (s files) Open(path string) (*os.File, error) {
+	if !s.Shows(path, s.list) {
+		return nil, filetail.ErrNotFound
+	}
+	return s.Root.Open(path)
+}
+
 // Compressed implements [server.Files].
 func (files) Compressed(path string) bool { return filetail.Compressed(path) }
 

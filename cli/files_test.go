@@ -249,6 +249,11 @@ func TestFileList(t *testing.T) {
 		list.Files[0].Path != l.dir+"/deep/er/new.txt" || list.Files[0].Size != 5 || list.Files[1].Path != l.dir+"/old.log" {
 		t.Errorf("%s, %s, %v", resp.Status, body, err)
 	}
+	for name, want := range map[string]int{"old.log": 200, "deep/er/new.txt": 200, "secret.log": 404, "other.txt": 404, ".hidden.log": 404} {
+		if resp, _ := l.get(name); resp.StatusCode != want {
+			t.Errorf("%s: %s, want %d", name, resp.Status, want)
+		}
+	}
 	if _, body := l.get("/"); strings.Count(body, "\n") != 2 || !strings.Contains(body, "new.txt") {
 		t.Errorf("as text: %q", body)
 	}

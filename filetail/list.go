@@ -59,6 +59,27 @@ func (r *Root) List(ctx context.Context, o ListOptions) (files []File, cut bool,
 	return l.files, l.cut, nil
 }
 
+// Shows reports whether List would list a file of this path, if there were one. It
+// opens nothing.
+func (r *Root) Shows(name string, o ListOptions) bool {
+	return slices.ContainsFunc(r.places, func(p *place) bool {
+		if p.file != "" {
+			return name == p.path
+		}
+		rel, below := strings.CutPrefix(name, strings.TrimSuffix(p.path, "/")+"/")
+		if !below {
+			return false
+		}
+		for part := rel; part != "."; part = path.Dir(part) {
+			abs := path.Join(p.path, part)
+			if !o.Hidden && strings.HasPrefix(path.Base(part), ".") || matchAny(o.Exclude, part, abs) {
+				return false
+			}
+		}
+		return len(o.Include) == 0 || matchAny(o.Include, rel, name)
+	})
+}
+
 // A lister collects the files of a [Root.List].
 type lister struct {
 	root   *Root
