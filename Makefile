@@ -31,7 +31,9 @@ test: wsrun tools
 
 bench: wsrun
 	go test -run '^$$' -bench . ./broadcaster ./server
-	go test -run '^$$' -bench . -benchtime 3x -timeout 20m ./bench
+	go test -run '^$$' -bench . -benchtime 1x ./filetail
+	go test -run '^$$' -bench 'Listening|Memory|StoppedViewers' -benchtime 3x -timeout 20m ./bench
+	go test -run '^$$' -bench 'BigFile|Appended|ManyFiles' -benchtime 1x -timeout 20m ./bench
 	cd static && WSRUN=$(CURDIR)/wsrun node bench/page.mjs
 
 # What tests need beyond Go and Node.
