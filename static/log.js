@@ -20,7 +20,8 @@ const URLS = /\bhttps?:\/\/[^\s<>"'`\u0000-\u0020]+/g;
  * @property {string} text
  * @property {string} look all that its element shows
  * @property {boolean} hit
- * @property {boolean} out hidden by the filter
+ * @property {boolean} out not to be shown, for the filter's sake
+ * @property {boolean} hidden it is not
  * @property {boolean} gap it says that lines are missing, and is none
  *
  * @typedef {object} Block rows that the browser lays out only when they come into view
@@ -186,7 +187,7 @@ export class LogView {
   /** @param {Row} row */
   goTo(row) {
     this.following = false;
-    row.out = false;
+    row.out = row.hidden = false;
     row.element.classList.remove('out');
     row.block.element.hidden = false;
     row.element.scrollIntoView({ block: 'center' });
@@ -238,7 +239,7 @@ export class LogView {
     }
     const known = this.rows[at];
     if (known?.look === look) return;
-    const row = known ?? { element: document.createElement('div'), block: this.#block(), n: 0, ms: 0, text: '', look: '', hit: false, out: false, gap: false };
+    const row = known ?? { element: document.createElement('div'), block: this.#block(), n: 0, ms: 0, text: '', look: '', hit: false, out: false, hidden: false, gap: false };
     row.n = line.n;
     row.ms = line.ms;
     row.text = text;
@@ -333,9 +334,7 @@ export class LogView {
       for (; ahead <= i + context && ahead < this.rows.length; ahead++) if (this.rows[ahead].hit) shown = ahead + context;
       const row = this.rows[i];
       const out = only && i > shown;
-      if (out === row.out) continue;
       row.out = out;
-      row.element.classList.toggle('out', out);
     }
     this.#size(only);
   }
@@ -351,6 +350,13 @@ export class LogView {
       const end = at + block.rows;
       if (only) for (let i = at; i < end; i++) shown += this.rows[i].out ? 0 : 1;
       else shown = BLOCK;
+      // In a block that is hidden as a whole, rows need not be.
+      for (let i = shown ? at : end; i < end; i++) {
+        const row = this.rows[i];
+        if (row.out === row.hidden) continue;
+        row.hidden = row.out;
+        row.element.classList.toggle('out', row.out);
+      }
       at = end;
       if (shown === block.shown) continue;
       block.shown = shown;
