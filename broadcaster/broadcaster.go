@@ -129,7 +129,7 @@ func (b *Broadcaster) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// Emit puts a [Resize] or an [Exit] behind all output written so far, and
+// Emit puts an event, as a [Resize] or an [Exit], behind all output written so far, and
 // publishes both at once. After Close it does nothing.
 func (b *Broadcaster) Emit(event any) {
 	b.mu.Lock()
@@ -142,6 +142,13 @@ func (b *Broadcaster) Emit(event any) {
 	if exit, ok := event.(Exit); ok {
 		b.exit = &exit
 	}
+}
+
+// Flush publishes what was written at once.
+func (b *Broadcaster) Flush() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.publish()
 }
 
 // Close publishes what waits and ends the stream: cursors give what is left, then

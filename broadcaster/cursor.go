@@ -10,7 +10,7 @@ import (
 // An Item is the next thing at a cursor: exactly one of Data, Event and Reset.
 type Item struct {
 	Data  []byte // output; shared by all readers, never to be changed
-	Event any    // a [Resize] or an [Exit]
+	Event any    // as emitted
 	Reset *Start // the cursor fell out of the ring and goes on here
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -210,9 +211,12 @@ func (s files) Follow(ctx context.Context, path string, lines int, bytes int64, 
 // List implements [server.Files].
 func (s files) List(ctx context.Context) ([]server.File, bool, error) {
 	list, cut, err := s.Root.List(ctx, s.list)
-	files := make([]server.File, len(list))
-	for i, f := range list {
-		files[i] = server.File{Path: f.Path, Size: f.Size, Modified: f.ModTime}
+	files := make([]server.File, 0, len(list))
+	for _, f := range list {
+		if !utf8.ValidString(f.Path) {
+			continue // JSON can't hold it
+		}
+		files = append(files, server.File{Path: f.Path, Size: f.Size, Modified: f.ModTime})
 	}
 	return files, cut, err
 }

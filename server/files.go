@@ -18,6 +18,9 @@ const (
 	maxFollowed = 256
 	// idleFollow is how long a file is followed on after its last viewer.
 	idleFollow = 30 * time.Second
+	// maxFiltered is how many of those followed may be filtered views. They read
+	// their files from the start, and end with their last viewer.
+	maxFiltered = 64
 	// loadTime is how long a first viewer waits for a file's last lines.
 	loadTime = 5 * time.Second
 	// defaultFileLines is how much of a file is sent to those who don't say.
@@ -25,8 +28,8 @@ const (
 )
 
 // Files gives the log files that are served. Paths are those of URLs. Its methods
-// may be called concurrently; an error of Open and Content means that there is no
-// such file, or none that may be read.
+// may be called concurrently; an error of Open means that there is no such file, or
+// none that may be read.
 type Files interface {
 	Open(path string) (*os.File, error)
 	// Compressed tells whether a file can only be viewed, not followed.
@@ -60,6 +63,17 @@ type FileStart struct {
 // "truncated", "rotated", is "gone" for a reason, or "back".
 type FileEvent struct{ State, Reason string }
 
+// String says it in words.
+func (e FileEvent) String() string {
+	switch e.State {
+	case "gone":
+		return "the file is gone: " + e.Reason
+	case "back":
+		return "the file is back"
+	}
+	return "the file was " + e.State
+}
+
 // FileOptions says which files are served, and how much is kept of each that is
 // followed.
 type FileOptions struct {
@@ -69,7 +83,7 @@ type FileOptions struct {
 
 var (
 	errNoFile = errors.New("no such file")
-	errFull   = fmt.Errorf("%d files are followed already, which is the most", maxFollowed)
+	errFull   = fmt.Errorf("%d files are followed already, or %d filtered ones, which is the most", maxFollowed, maxFiltered)
 )
 
 // files are those that are served. Each is followed by one goroutine, however many
@@ -78,7 +92,11 @@ type files struct {
 	FileOptions
 	mu       sync.Mutex
 	followed map[followKey]*follower
+	filtered int // of those
 	closed   bool
+
+	ending context.Context // done when the server is shut down
+	end    context.CancelFunc
 }
 
 // A followKey names what is followed: a file, or the lines of one that a filter
@@ -92,6 +110,7 @@ type followKey struct {
 // A follower follows one file.
 type follower struct {
 	*feed
+	key    followKey
 	loaded chan struct{} // closed when the last lines are there
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -100,7 +119,9 @@ type follower struct {
 }
 
 func newFiles(o FileOptions) *files {
-	return &files{FileOptions: o, followed: map[followKey]*follower{}}
+	s := &files{FileOptions: o, followed: map[followKey]*follower{}}
+	s.ending, s.end = context.WithCancel(context.Background())
+	return s
 }
 
 // exists tells whether a file may be read.
@@ -115,20 +136,18 @@ func (s *files) exists(path string) bool {
 // follow returns what follows a file, which is to be given back to leave. It waits
 // until the file's last lines are there.
 func (s *files) follow(ctx context.Context, path string, g grep) (*follower, error) {
-	if !s.exists(path) {
-		return nil, errNoFile
-	}
 	key := followKey{path: path, invert: g.invert}
 	if g.re != nil {
 		key.grep = g.re.String()
 	}
+	exists := s.exists(path)
 	s.mu.Lock()
 	f := s.followed[key]
 	switch {
-	case s.closed:
+	case s.closed, f == nil && !exists: // one that is gone for a while is followed on
 		s.mu.Unlock()
 		return nil, errNoFile
-	case f == nil && len(s.followed) >= maxFollowed:
+	case f == nil && (len(s.followed) >= maxFollowed || g.re != nil && s.filtered >= maxFiltered):
 		s.mu.Unlock()
 		return nil, errFull
 	case f == nil:
@@ -157,17 +176,18 @@ func (s *files) start(key followKey, g grep) *follower {
 	ctx, cancel := context.WithCancel(context.Background())
 	b := broadcaster.New(broadcaster.Options{Lines: s.Lines, Bytes: s.Bytes})
 	f := &follower{
-		feed:   newFeed(Source{Stream: b, Title: key.path, Started: time.Now()}),
+		key: key, feed: newFeed(Source{Stream: b, Title: key.path, Started: time.Now()}),
 		loaded: make(chan struct{}), cancel: cancel, done: make(chan struct{}),
 	}
 	f.lf = true
 	s.followed[key] = f
 	lines, bytes := s.Lines, int64(s.Bytes)
-	l := &loader{w: b, loaded: f.loaded}
+	l := &loader{w: b, b: b, loaded: f.loaded}
+	filter := &grepWriter{w: b, grep: g}
 	if g.re != nil { // its last lines may be anywhere
+		s.filtered++
 		lines, bytes = -1, 0
-		l.w = &grepWriter{w: b, grep: g}
-		l.finish()
+		l.w = filter
 	}
 	go func() {
 		defer close(f.done)
@@ -177,6 +197,7 @@ func (s *files) start(key followKey, g grep) *follower {
 				f.exact.Store(e.FromStart && g.re == nil)
 				l.expect(e.Left)
 			case FileEvent:
+				filter.finish("\n")
 				l.finish()
 				b.Emit(e)
 			}
@@ -195,33 +216,38 @@ func (s *files) leave(f *follower) {
 	if f.users > 0 || s.closed {
 		return
 	}
-	f.idle = time.AfterFunc(idleFollow, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if f.users > 0 || s.closed {
-			return
-		}
-		for key, other := range s.followed {
-			if other == f {
-				delete(s.followed, key)
-			}
-		}
-		f.cancel()
-		f.audience.close()
-		if len(s.followed) == 0 {
-			debug.FreeOSMemory() // many may have been followed: their rings are gone
-		}
-	})
+	idle := idleFollow
+	if f.key.grep != "" {
+		idle = 0
+	}
+	f.idle = time.AfterFunc(idle, func() { s.drop(f) })
+}
+
+// drop ends a follower that nobody watches.
+func (s *files) drop(f *follower) {
+	s.mu.Lock()
+	if f.users > 0 || s.closed || s.followed[f.key] != f {
+		s.mu.Unlock()
+		return
+	}
+	delete(s.followed, f.key)
+	if f.key.grep != "" {
+		s.filtered--
+	}
+	last := len(s.followed) == 0
+	s.mu.Unlock()
+	f.cancel()
+	f.audience.close()
+	if last {
+		<-f.done
+		debug.FreeOSMemory() // many may have been followed: their rings are gone
+	}
 }
 
 // close ends all followers and waits for them.
 func (s *files) close() {
-	s.mu.Lock()
-	s.closed = true
-	followed := s.followed
-	s.followed = nil
-	s.mu.Unlock()
-	for _, f := range followed {
+	s.endAll()
+	for _, f := range s.followed { // nobody changes it any more
 		if f.idle != nil {
 			f.idle.Stop()
 		}
@@ -231,10 +257,12 @@ func (s *files) close() {
 	}
 }
 
-// endAll ends the streams, so that viewers leave.
+// endAll ends the streams, so that viewers leave, and begins no others.
 func (s *files) endAll() {
+	s.end()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.closed = true
 	for _, f := range s.followed {
 		f.cancel()
 	}
@@ -244,6 +272,7 @@ func (s *files) endAll() {
 // are called by one goroutine.
 type loader struct {
 	w      io.Writer
+	b      *broadcaster.Broadcaster // behind w
 	left   int64
 	loaded chan struct{}
 	over   bool
@@ -268,6 +297,7 @@ func (l *loader) Write(p []byte) (int, error) {
 func (l *loader) finish() {
 	if !l.over {
 		l.over = true
+		l.b.Flush()
 		close(l.loaded)
 	}
 }

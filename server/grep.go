@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"regexp"
+	"strings"
 )
 
 // maxGrepLine is the longest line that a filter looks at as one, in bytes.
@@ -16,7 +17,7 @@ type grep struct {
 	invert bool
 }
 
-// copy copies what is let through, and what is cut off at a line's middle.
+// copy copies what is let through.
 func (g grep) copy(w io.Writer, r io.Reader) error {
 	buffer := make([]byte, 64<<10)
 	if g.re == nil {
@@ -27,7 +28,7 @@ func (g grep) copy(w io.Writer, r io.Reader) error {
 	if _, err := io.CopyBuffer(filter, onlyReader{r}, buffer); err != nil {
 		return err
 	}
-	return filter.finish()
+	return filter.finish("")
 }
 
 // onlyReader and onlyWriter hide what else they are, so that io.CopyBuffer uses its
@@ -38,32 +39,34 @@ type (
 )
 
 // A grepWriter passes the lines on that a grep lets through. An unfinished line
-// waits for its end.
+// waits for its end, or until it is too long: then what there is of it decides.
 type grepWriter struct {
 	grep
-	w    io.Writer
-	line []byte // unfinished
-	out  []byte
+	w       io.Writer
+	line    []byte // unfinished, and undecided
+	decided bool   // the unfinished line is too long, and decided
+	passes  bool
+	out     []byte
 }
 
 // Write implements [io.Writer].
 func (g *grepWriter) Write(p []byte) (int, error) {
 	n := len(p)
 	g.out = g.out[:0]
-	if len(g.line) > 0 {
+	if g.decided || len(g.line) > 0 {
 		end := bytes.IndexByte(p, '\n') + 1
-		if end == 0 && len(g.line)+len(p) < maxGrepLine {
-			g.line = append(g.line, p...)
-			return n, nil
+		whole := end > 0
+		if !whole {
+			end = len(p)
 		}
-		g.line = append(g.line, p[:end]...)
+		g.more(p[:end], whole)
 		p = p[end:]
-		g.lines(g.line)
-		g.line = g.line[:0]
 	}
 	whole := bytes.LastIndexByte(p, '\n') + 1
 	g.lines(p[:whole])
-	g.line = append(g.line, p[whole:]...)
+	if whole < len(p) {
+		g.more(p[whole:], false)
+	}
 	if len(g.out) == 0 {
 		return n, nil
 	}
@@ -73,11 +76,32 @@ func (g *grepWriter) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// finish passes on the unfinished last line.
-func (g *grepWriter) finish() error {
-	g.out = g.out[:0]
-	g.lines(g.line)
+// more goes on with the unfinished line.
+func (g *grepWriter) more(p []byte, whole bool) {
+	if !g.decided {
+		g.line = append(g.line, p...)
+		if !whole && len(g.line) < maxGrepLine {
+			return
+		}
+		g.passes = g.re.Match(bytes.TrimRight(g.line[:min(len(g.line), maxGrepLine)], "\r\n")) != g.invert
+		g.decided = true
+		p = g.line
+	}
+	if g.passes {
+		g.out = append(g.out, p...)
+	}
 	g.line = g.line[:0]
+	if whole {
+		g.decided = false
+	}
+}
+
+// finish passes on the unfinished last line, with an end.
+func (g *grepWriter) finish(end string) error {
+	g.out = g.out[:0]
+	if g.decided || len(g.line) > 0 {
+		g.more([]byte(end), true)
+	}
 	_, err := g.w.Write(g.out)
 	return err
 }
@@ -85,7 +109,7 @@ func (g *grepWriter) finish() error {
 // lines adds those lines of p to out that are let through.
 func (g *grepWriter) lines(p []byte) {
 	literal, complete := g.re.LiteralPrefix()
-	if complete && literal != "" && !g.invert {
+	if complete && literal != "" && !g.invert && !strings.ContainsAny(literal, "\r\n") {
 		g.literal(p, []byte(literal))
 		return
 	}

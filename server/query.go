@@ -11,13 +11,16 @@ import (
 
 // A query is what a URL says about the stream's form.
 type query struct {
-	lines  int    // of backlog; negative means all
+	lines  int    // of backlog; negative when not said
 	follow bool   // text only: go on with what comes
 	format string // "", "text" or "raw"
 	epoch  string // with offset: where to resume
 	offset int64
 	grep   grep // files only
 }
+
+// allLines is a number of lines that nothing has.
+const allLines = math.MaxInt32
 
 func parseQuery(raw string) (query, error) {
 	v, err := url.ParseQuery(raw)
@@ -29,7 +32,7 @@ func parseQuery(raw string) (query, error) {
 		return query{}, fmt.Errorf("bad %s=%q: want %s", name, v.Get(name), want)
 	}
 	if n := v.Get("n"); n == "all" {
-		q.lines = math.MaxInt32
+		q.lines = allLines
 	} else if n != "" {
 		lines, err := strconv.ParseUint(n, 10, 31)
 		if err != nil {
@@ -48,7 +51,13 @@ func parseQuery(raw string) (query, error) {
 		if q.grep.re, err = regexp.Compile(expr); err != nil {
 			return query{}, fmt.Errorf("bad grep=%q: %w", expr, err)
 		}
-		q.grep.invert = v.Get("invert") == "1"
+	}
+	switch v.Get("invert") {
+	case "", "0", "false":
+	case "1", "true":
+		q.grep.invert = true
+	default:
+		return bad("invert", "1 or 0")
 	}
 	if q.format != "" && q.format != "text" && q.format != "raw" {
 		return bad("format", "text or raw")

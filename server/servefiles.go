@@ -2,12 +2,13 @@ package server
 
 import (
 	"bufio"
+	"cmp"
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net"
 	"net/http"
 	"strconv"
@@ -15,6 +16,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"wsrun/broadcaster"
 )
 
 // serveFile gives a file in the form that the request asks for. What does not exist
@@ -28,7 +31,8 @@ func (s *Server) serveFile(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	if q.lines < 0 {
+	said := q.lines >= 0
+	if !said {
 		q.lines = defaultFileLines
 	}
 	path := r.URL.Path
@@ -41,11 +45,13 @@ func (s *Server) serveFile(w http.ResponseWriter, r *http.Request) {
 		s.servePage(w, r, "index.html", path)
 	case s.files.Compressed(path) && form == asEvents:
 		http.Error(w, "a compressed file can't be followed", http.StatusBadRequest)
+	case r.Method == http.MethodHead && q.format != "raw":
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	case !s.files.Compressed(path) && (form == asEvents || q.follow):
 		s.serveFollowed(w, r, path, form, q)
 	case form == asWebSocket:
 		s.serveLast(w, r, path, q)
-	case q.format == "raw" && q.grep.re == nil:
+	case q.format == "raw" && q.grep.re == nil && (!said || q.lines == allLines):
 		s.serveBytes(w, r, path)
 	default:
 		s.serveLines(w, r, path, q)
@@ -80,22 +86,101 @@ func (s *Server) serveFollowed(w http.ResponseWriter, r *http.Request, path stri
 	}
 }
 
+// content returns a file's last lines, those that are let through. What it gives
+// ends early when the client has gone or the server is shut down.
+func (s *Server) content(r *http.Request, path string, q query) (io.ReadCloser, error) {
+	lines := q.lines
+	if q.lines == allLines || q.grep.re != nil {
+		lines = -1
+	}
+	content, err := s.files.Content(path, lines)
+	if err != nil {
+		return nil, err
+	}
+	limited := &while{content, r.Context(), s.files.ending}
+	if q.grep.re == nil || q.lines == allLines {
+		return limited, nil
+	}
+	// Which lines are the last of those is known at the end.
+	b := broadcaster.New(broadcaster.Options{Lines: max(q.lines, 1), Bytes: maxMatches})
+	if err := q.grep.copy(b, limited); err != nil {
+		content.Close()
+		return nil, err
+	}
+	b.Close()
+	cursor, _ := b.Open(q.lines)
+	return struct {
+		io.Reader
+		io.Closer
+	}{&cursorReader{cursor: cursor}, content}, nil
+}
+
+// maxMatches is how much of the last lines that a filter lets through is kept while
+// it is looking for more, in bytes.
+const maxMatches = 32 << 20
+
+// A while is read while neither context is done.
+type while struct {
+	io.ReadCloser
+	client, server context.Context
+}
+
+func (w *while) Read(p []byte) (int, error) {
+	if err := cmp.Or(w.client.Err(), w.server.Err()); err != nil {
+		return 0, err
+	}
+	return w.ReadCloser.Read(p)
+}
+
+// A cursorReader reads what a cursor of a closed stream gives.
+type cursorReader struct {
+	cursor *broadcaster.Cursor
+	rest   []byte
+}
+
+func (r *cursorReader) Read(p []byte) (int, error) {
+	if len(r.rest) == 0 {
+		item, _, err := r.cursor.Poll()
+		if err != nil {
+			return 0, err
+		}
+		r.rest = item.Data
+	}
+	n := copy(p, r.rest)
+	r.rest = r.rest[n:]
+	return n, nil
+}
+
+// left returns what is left of the query's filter once content has done it.
+func (q query) left() grep {
+	if q.lines == allLines {
+		return q.grep
+	}
+	return grep{}
+}
+
 // serveLast sends a file's last lines by WebSocket, and closes it.
 func (s *Server) serveLast(w http.ResponseWriter, r *http.Request, path string, q query) {
-	content, err := s.files.Content(path, q.lines)
+	content, err := s.content(r, path, q)
 	if err != nil {
-		http.Error(w, errNoFile.Error(), http.StatusNotFound)
+		unreadable(w, err)
 		return
 	}
 	defer content.Close()
 	s.withViewer(w, r, func(v *viewer) error {
+		v.nextPing = time.Now().Add(untilPing())
 		if err := v.event(helloEvent{
 			Event: "hello", Epoch: rand.Text(), Line: 1, Times: [][2]int64{}, Title: path, Command: []string{},
-			Started: time.Now().UnixMilli(), Now: time.Now().UnixMilli(), State: "ended", LF: true, Exact: q.lines == math.MaxInt32 && q.grep.re == nil,
+			Started: time.Now().UnixMilli(), Now: time.Now().UnixMilli(), State: "ended", LF: true,
+			Exact: q.lines == allLines && q.grep.re == nil,
 		}); err != nil {
 			return err
 		}
-		if err := q.grep.copy(frames{v}, content); err != nil {
+		err := q.left().copy(frames{v}, content)
+		if s.files.ending.Err() != nil {
+			return errStopping
+		}
+		if err != nil {
 			return err
 		}
 		return errors.Join(v.message(v.text.flush()), io.EOF)
@@ -111,39 +196,50 @@ func (f frames) Write(p []byte) (int, error) {
 		return 0, net.ErrClosed
 	default:
 	}
+	if alive, err := f.v.heartbeat(); !alive || err != nil {
+		return 0, cmp.Or(err, net.ErrClosed)
+	}
 	if err := f.v.output(p); err != nil {
 		return 0, err
 	}
 	return len(p), nil
 }
 
+// unreadable answers for a file that is there and can't be read, as one that is no
+// archive whatever its name says.
+func unreadable(w http.ResponseWriter, err error) {
+	http.Error(w, "the file can't be read: "+err.Error(), http.StatusInternalServerError)
+}
+
 // serveLines answers with a file's last lines as text.
 func (s *Server) serveLines(w http.ResponseWriter, r *http.Request, path string, q query) {
-	content, err := s.files.Content(path, q.lines)
-	if err != nil {
-		http.Error(w, errNoFile.Error(), http.StatusNotFound)
-		return
-	}
-	defer content.Close()
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", "sandbox")
 	if r.Method == http.MethodHead {
 		return
 	}
-	out := bufio.NewWriterSize(w, 64<<10)
-	defer out.Flush()
-	if q.format == "raw" {
-		q.grep.copy(out, content)
+	content, err := s.content(r, path, q)
+	if err != nil {
+		unreadable(w, err)
 		return
 	}
+	defer content.Close()
+	out := bufio.NewWriterSize(w, 64<<10)
+	to := io.Writer(out)
 	text := resolver{emit: func(line []byte, _ int64, whole bool) {
 		out.Write(line)
 		if whole {
 			out.WriteByte('\n')
 		}
 	}}
-	q.grep.copy(&text, content)
+	if q.format != "raw" {
+		to = &text
+	}
+	err = q.left().copy(to, content)
 	text.finish()
+	if out.Flush(); err != nil {
+		panic(http.ErrAbortHandler) // it must not look whole
+	}
 }
 
 // serveBytes serves a file as it is, or a range of it.

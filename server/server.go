@@ -131,6 +131,10 @@ func (s *Server) serveSource(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+	if q.grep.re != nil {
+		http.Error(w, "grep is for files", http.StatusBadRequest)
+		return
+	}
 	w.Header().Set("Vary", "Accept")
 	switch formOf(r, q) {
 	case asWebSocket:

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"wsrun/broadcaster"
@@ -58,8 +59,19 @@ func (s *Server) serveText(w http.ResponseWriter, r *http.Request, f *feed, q qu
 		default:
 			text.write(item.Data)
 		}
-		if size, ok := item.Event.(broadcaster.Resize); ok {
-			text.cols = size.Cols
+		switch e := item.Event.(type) {
+		case broadcaster.Resize:
+			text.cols = e.Cols
+		case FileEvent:
+			if q.format == "raw" {
+				break
+			}
+			text.finish()
+			if within {
+				out.WriteByte('\n')
+				within = false
+			}
+			fmt.Fprintf(out, "[wsrun: %s]\n", e)
 		}
 		at += int64(len(item.Data))
 	}
@@ -72,8 +84,9 @@ func (s *Server) serveText(w http.ResponseWriter, r *http.Request, f *feed, q qu
 // type exit.
 func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, f *feed, q query) {
 	stream := f.Stream
-	if offset, err := strconv.ParseInt(r.Header.Get("Last-Event-ID"), 10, 64); err == nil && offset >= 0 {
-		q.offset, q.epoch = offset, cmp.Or(q.epoch, stream.Epoch())
+	number, epoch, _ := strings.Cut(r.Header.Get("Last-Event-ID"), "-")
+	if offset, err := strconv.ParseInt(number, 10, 64); err == nil && offset >= 0 {
+		q.offset, q.epoch = offset, cmp.Or(epoch, q.epoch, stream.Epoch())
 	}
 	cursor, start := stream.Resume(q.epoch, q.offset, q.lines)
 	if st := stream.Stats(); start.Resumed && st.Exit != nil && start.Offset == st.End {
@@ -87,13 +100,19 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, f *feed, q 
 	}
 	out := newTrickle(w)
 	out.idle = ":\n\n" // a comment
+	id := func(offset int64) string {
+		if f.lf { // a file's runs are many: each ends when nobody watches
+			return fmt.Sprintf("%d-%s", offset, stream.Epoch())
+		}
+		return strconv.FormatInt(offset, 10)
+	}
 	event := func(name string, offset int64, e any) {
-		fmt.Fprintf(out, "event: %s\nid: %d\ndata: %s\n\n", name, offset, encode(e))
+		fmt.Fprintf(out, "event: %s\nid: %s\ndata: %s\n\n", name, id(offset), encode(e))
 	}
 	var text resolver
 	begin := func(start broadcaster.Start) {
 		text = resolver{offset: start.Offset, cols: start.Size.Cols, emit: func(line []byte, offset int64, _ bool) {
-			fmt.Fprintf(out, "id: %d\ndata: %s\n\n", offset, line)
+			fmt.Fprintf(out, "id: %s\ndata: %s\n\n", id(offset), line)
 		}}
 	}
 	if q.offset >= 0 && !start.Resumed {
@@ -112,6 +131,9 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, f *feed, q 
 		switch e := item.Event.(type) {
 		case broadcaster.Resize:
 			text.cols = e.Cols
+		case FileEvent:
+			text.finish()
+			event("file", text.offset, fileEvent{"file", e.State, e.Reason})
 		case broadcaster.Exit:
 			text.finish()
 			event("exit", stream.Stats().End, newExitEvent(e))

@@ -44,6 +44,7 @@ type viewer struct {
 	told   int                // number of viewers last told
 	change <-chan struct{}    // closed when there is another to tell
 	text   utf8Text           // of a plain viewer
+	within bool               // the last byte was no newline
 
 	pong     chan struct{}
 	pings    chan []byte // of the viewer's, to be answered
@@ -224,6 +225,9 @@ func (v *viewer) item(item broadcaster.Item) error {
 		case broadcaster.Exit:
 			return v.event(newExitEvent(e))
 		case FileEvent:
+			if !v.v1 && v.within {
+				return v.output([]byte("\n")) // what follows is another line
+			}
 			return v.event(fileEvent{"file", e.State, e.Reason})
 		}
 		return nil
@@ -234,6 +238,7 @@ func (v *viewer) item(item broadcaster.Item) error {
 // output sends output.
 func (v *viewer) output(p []byte) error {
 	v.sent += int64(len(p))
+	v.within = len(p) > 0 && p[len(p)-1] != '\n'
 	if v.v1 {
 		return v.wire.frame(opBinary, p)
 	}

@@ -86,6 +86,7 @@ export class LogView {
   set following(following) {
     if (following === this.#following) return;
     this.#following = following;
+    this.#element.classList.toggle('paused', !following);
     this.#seen = this.#last();
     if (following) this.#release();
     this.#stick();
@@ -393,8 +394,9 @@ export class LogView {
     this.#on.changed();
     if (Math.abs(scrollTop - this.#set) <= 1) return; // ours, which comes a frame later
     this.#set = -1;
-    if (by < -1) this.following = false;
-    else if (by > 0 && scrollHeight - scrollTop - clientHeight <= NEAR_END_PX) this.following = true;
+    const atEnd = scrollHeight - scrollTop - clientHeight <= NEAR_END_PX;
+    if (by < -1 && !atEnd) this.following = false; // at the end there is just less to show
+    else if (by > 0 && atEnd) this.following = true;
   }
 }
 
