@@ -108,7 +108,7 @@ export class LogView {
     if (skip) this.#drop(this.rows.length);
     let at = this.#fixed;
     const from = at;
-    for (let i = skip; i < done.length; i++) this.#put(at++, done[i]);
+    for (let i = skip; i < done.length; i++) this.#put(at++, done[i], true);
     this.#fixed = at;
     for (const line of tail) this.#put(at++, line);
     while (this.rows.length > at) this.#pop();
@@ -231,15 +231,19 @@ export class LogView {
   /**
    * @param {number} at
    * @param {Line} line
+   * @param {boolean} [fixed] it will not change any more
    */
-  #put(at, line) {
+  #put(at, line, fixed) {
     const text = line.runs.length === 1 ? line.runs[0].text : line.runs.map((r) => r.text).join('');
-    let look = `${line.n} ${line.ms} ${text}`;
-    if (line.runs.length > 1 || line.runs[0]?.style || line.runs[0]?.link) {
-      look += line.runs.map((r) => `\n${r.text.length} ${r.style} ${r.link}`).join('');
-    }
     const known = this.rows[at];
-    if (known?.look === look) return;
+    let look = '';
+    if (known || !fixed) {
+      look = `${line.n} ${line.ms} ${text}`;
+      if (line.runs.length > 1 || line.runs[0]?.style || line.runs[0]?.link) {
+        look += line.runs.map((r) => `\n${r.text.length} ${r.style} ${r.link}`).join('');
+      }
+      if (known?.look === look) return;
+    }
     const row = known ?? { element: document.createElement('div'), block: this.#block(), n: 0, ms: 0, text: '', look: '', hit: false, out: false, hidden: false, gap: false };
     row.n = line.n;
     row.ms = line.ms;

@@ -10,7 +10,7 @@ import { Terminal } from './xterm/xterm.mjs';
 // While the page is behind by this many bytes, it draws less often: laying out lines
 // that the next frame scrolls away takes as long as parsing them.
 const BEHIND = 256 << 10;
-const BEHIND_MS = 100;
+const BEHIND_MS = 250;
 // So many lines are not kept for the next frame.
 const MOST_WAITING = 10_000;
 
