@@ -11,6 +11,10 @@ import { Terminal } from './xterm/xterm.mjs';
 // that the next frame scrolls away takes as long as parsing them.
 const BEHIND = 256 << 10;
 const BEHIND_MS = 250;
+// Nobody reads more than this many lines at a time: they come 20 times a second, so
+// that frames are left for whoever scrolls.
+const FAST = 12;
+const FAST_MS = 50;
 // So many lines are not kept for the next frame.
 const MOST_WAITING = 10_000;
 
@@ -174,7 +178,8 @@ export class Output {
   draw() {
     this.#frame ||= requestAnimationFrame((now) => {
       this.#frame = 0;
-      if (this.#feed.waiting > BEHIND && now - this.#drawn < BEHIND_MS) return this.draw();
+      const apart = this.#feed.waiting > BEHIND ? BEHIND_MS : this.#lines.waiting > FAST ? FAST_MS : 0;
+      if (now - this.#drawn < apart) return this.draw();
       this.#drawn = now;
       this.#show();
     });
