@@ -375,9 +375,7 @@ export class Lines {
     /** @param {number} to */
     const add = (to) => {
       if (to === from) return;
-      let text = line.translateToString(false, from, to);
-      // Towers of combining marks take the browser seconds to draw.
-      if (text.length > 4 * (to - from)) text = text.replace(/(\p{M}{8})\p{M}+/gu, '$1');
+      const text = line.translateToString(false, from, to);
       const last = runs.at(-1);
       if (last && last.style === style && last.link === link) last.text += text;
       else runs.push({ text, style, link });

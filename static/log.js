@@ -9,6 +9,9 @@ const KEPT = 20_000;
 const PAUSED = 60_000;
 const HELD = 20_000;
 const NEAR_END_PX = 12;
+// Towers of combining marks take the browser seconds to draw.
+const TOWER = /\p{M}{9}/u;
+const TOWERS = /(\p{M}{8})\p{M}+/gu;
 const URLS = /\bhttps?:\/\/[^\s<>"'`\u0000-\u0020]+/g;
 
 /**
@@ -234,7 +237,11 @@ export class LogView {
    * @param {boolean} [fixed] it will not change any more
    */
   #put(at, line, fixed) {
-    const text = line.runs.length === 1 ? line.runs[0].text : line.runs.map((r) => r.text).join('');
+    let text = line.runs.length === 1 ? line.runs[0].text : line.runs.map((r) => r.text).join('');
+    if (TOWER.test(text)) {
+      line.runs = line.runs.map((r) => ({ ...r, text: r.text.replace(TOWERS, '$1') }));
+      text = line.runs.map((r) => r.text).join('');
+    }
     const known = this.rows[at];
     let look = '';
     if (known || !fixed) {
@@ -257,10 +264,7 @@ export class LogView {
       this.#element.style.setProperty('--digits', String(digits));
     }
     row.element.replaceChildren(...contents(line, text));
-    if (line.cut) {
-      row.element.classList.add('cut');
-      row.element.title = 'a long line, cut here';
-    }
+    row.element.classList.toggle('cut', line.cut ?? false);
     this.#time(row, at);
     if (this.#marked) this.#markRow(row);
     if (known) return;
