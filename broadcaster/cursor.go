@@ -1,6 +1,7 @@
 package broadcaster
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"slices"
@@ -155,4 +156,25 @@ func (c *Cursor) Next(ctx context.Context) (Item, error) {
 			return Item{}, ctx.Err()
 		}
 	}
+}
+
+// A Reader reads the bytes that a cursor of a closed stream gives.
+type Reader struct {
+	Cursor *Cursor
+	Err    error // at the end, instead of [io.EOF]; may be nil
+	rest   []byte
+}
+
+// Read implements [io.Reader].
+func (r *Reader) Read(p []byte) (int, error) {
+	if len(r.rest) == 0 {
+		item, _, err := r.Cursor.Poll()
+		if err != nil {
+			return 0, cmp.Or(r.Err, err)
+		}
+		r.rest = item.Data
+	}
+	n := copy(p, r.rest)
+	r.rest = r.rest[n:]
+	return n, nil
 }

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -152,31 +151,11 @@ func lastLines(r io.ReadCloser, lines int) io.ReadCloser {
 	_, err := io.Copy(b, r)
 	b.Close()
 	cursor, _ := b.Open(lines)
-	return io.NopCloser(cursorReader{cursor, &err, new([]byte)})
+	return io.NopCloser(&broadcaster.Reader{Cursor: cursor, Err: err})
 }
 
 // maxUnpacked is how much of a compressed file's end is kept, in bytes.
 const maxUnpacked = 32 << 20
-
-// A cursorReader reads what a cursor gives, then fails with err, if that is one.
-type cursorReader struct {
-	c    *broadcaster.Cursor
-	err  *error
-	rest *[]byte
-}
-
-func (r cursorReader) Read(p []byte) (int, error) {
-	if len(*r.rest) == 0 {
-		item, _, err := r.c.Poll()
-		if err != nil {
-			return 0, cmp.Or(*r.err, io.EOF)
-		}
-		*r.rest = item.Data
-	}
-	n := copy(p, *r.rest)
-	*r.rest = (*r.rest)[n:]
-	return n, nil
-}
 
 // closers reads the first and closes both.
 type closers struct {

@@ -112,7 +112,7 @@ func (s *Server) content(r *http.Request, path string, q query) (io.ReadCloser, 
 	return struct {
 		io.Reader
 		io.Closer
-	}{&cursorReader{cursor: cursor}, content}, nil
+	}{&broadcaster.Reader{Cursor: cursor}, content}, nil
 }
 
 // maxMatches is how much of the last lines that a filter lets through is kept while
@@ -130,25 +130,6 @@ func (w *while) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	return w.ReadCloser.Read(p)
-}
-
-// A cursorReader reads what a cursor of a closed stream gives.
-type cursorReader struct {
-	cursor *broadcaster.Cursor
-	rest   []byte
-}
-
-func (r *cursorReader) Read(p []byte) (int, error) {
-	if len(r.rest) == 0 {
-		item, _, err := r.cursor.Poll()
-		if err != nil {
-			return 0, err
-		}
-		r.rest = item.Data
-	}
-	n := copy(p, r.rest)
-	r.rest = r.rest[n:]
-	return n, nil
 }
 
 // left returns what is left of the query's filter once content has done it.
