@@ -178,3 +178,30 @@ func (r *Reader) Read(p []byte) (int, error) {
 	r.rest = r.rest[n:]
 	return n, nil
 }
+
+// SizeAt returns the terminal's size at offset, as [Start] has it.
+func (b *Broadcaster) SizeAt(offset int64) Resize {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.ring.sizeAt(offset)
+}
+
+// Range returns the output from offset from up to offset to, in slices that are
+// shared by all readers and never to be changed; false if it can't be read any
+// more, or not yet.
+func (b *Broadcaster) Range(from, to int64) ([][]byte, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r := &b.ring
+	if from < r.oldest() || from > to || to > r.end {
+		return nil, false
+	}
+	var parts [][]byte
+	for from < to {
+		k := r.blocks[r.find(from)]
+		end := min(to, k.end())
+		parts = append(parts, k.data[from-k.offset:end-k.offset:end-k.offset])
+		from = end
+	}
+	return parts, true
+}
