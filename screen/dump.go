@@ -1,0 +1,131 @@
+package screen
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	uv "github.com/charmbracelet/ultraviolet"
+)
+
+// appendDump appends what makes a terminal that is in state was show the picture,
+// whose state is now.
+func (p *picture) appendDump(b []byte, was, now *State) []byte {
+	// Without wrapping, the last column can be written like any other.
+	at := State{alt: now.alt, title: was.title, cursor: was.cursor, modes: maskOf(7)}
+	b = at.appendFrom(b, was)
+	b = append(b, "\x1b[H\x1b[2J"...)
+	for y := range p.rows {
+		b = p.appendRow(b, y, &at)
+	}
+
+	next := at
+	saved := now.buf().saved
+	next.pen, next.sets, next.shift, next.link = saved.pen, saved.sets, saved.shift, ""
+	b = at.become(b, next)
+	b = fmt.Appendf(b, "\x1b[%d;%dH\x1b7", p.saved.Y+1, p.saved.X+1)
+
+	// Pen, link and character set come last: the cursor's own cell may have to be
+	// drawn once more.
+	next = *now
+	next.pen, next.sets, next.shift, next.link = pen{}, [4]byte{}, 0, ""
+	b = at.become(b, next)
+	cursor := p.CursorPosition()
+	x, y := cursor.X, cursor.Y
+	if now.modes&originMode != 0 && now.buf().top > 0 {
+		y = max(y-int(now.buf().top)+1, 0)
+	}
+	pending := p.Pending()
+	for pending && x > 0 && p.at(x, cursor.Y).Width == 0 {
+		x--
+	}
+	b = fmt.Appendf(b, "\x1b[%d;%dH", y+1, x+1)
+	if c := p.at(x, cursor.Y); pending {
+		next.pen, next.link = penOf(&c.Style), p.linkOf(c)
+		b = append(at.become(b, next), c.Content...)
+	}
+	return at.become(b, *now)
+}
+
+// become makes s next, and appends what does that to a terminal.
+func (s *State) become(b []byte, next State) []byte {
+	was := *s
+	*s = next
+	return s.appendFrom(b, &was)
+}
+
+// appendRow appends what draws row y on an empty screen.
+func (p *picture) appendRow(b []byte, y int, at *State) []byte {
+	here := -1 // the cursor's column; -1 for elsewhere
+	for x := 0; x < p.cols; {
+		c := p.at(x, y)
+		width := max(c.Width, 1)
+		style, link := penOf(&c.Style), p.linkOf(c)
+		if c.Width == 0 || strings.TrimSpace(c.Content) == "" && style == (pen{}) && link == "" {
+			x += width
+			continue
+		}
+		switch {
+		case here < 0:
+			b = fmt.Appendf(b, "\x1b[%d;%dH", y+1, x+1)
+		case here < x:
+			b = fmt.Appendf(b, "\x1b[%dC", x-here)
+		}
+		b = style.appendSGR(b, at.pen)
+		if link != at.link {
+			b = appendLink(b, link)
+		}
+		at.pen, at.link = style, link
+		if c.Content == "" {
+			b = append(b, ' ')
+		} else {
+			b = append(b, c.Content...)
+		}
+		x += width
+		here = x
+	}
+	return b
+}
+
+// appendText appends the picture's rows as lines, without what is blank at their
+// ends and at the bottom.
+func (p *picture) appendText(b []byte) []byte {
+	cursor := p.CursorPosition()
+	for y := range p.rows {
+		for x := 0; x < p.cols; {
+			c := p.at(x, y)
+			if x == cursor.X && y == cursor.Y && len(p.held) > 0 {
+				b = append(b, valid(p.held)...)
+				x++
+				continue
+			}
+			if c.Content == "" {
+				b = append(b, ' ')
+			}
+			b = append(b, c.Content...)
+			x += max(c.Width, 1)
+		}
+		b = append(bytes.TrimRight(b, " "), '\n')
+	}
+	if b = bytes.TrimRight(b, "\n"); len(b) > 0 {
+		b = append(b, '\n')
+	}
+	return b
+}
+
+// at returns a cell; a blank one where there is none.
+func (p *picture) at(x, y int) *uv.Cell {
+	if c := p.CellAt(x, y); c != nil {
+		return c
+	}
+	return &uv.EmptyCell
+}
+
+// linkOf returns a cell's hyperlink.
+func (p *picture) linkOf(c *uv.Cell) string {
+	n := 0
+	for _, d := range c.Link.URL {
+		n = n*10 + int(d-'0')
+	}
+	return p.links[n%len(p.links)]
+}

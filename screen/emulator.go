@@ -1,0 +1,330 @@
+package screen
+
+import (
+	"fmt"
+	imagecolor "image/color"
+	"io"
+	"reflect"
+	"strconv"
+	"unicode/utf8"
+
+	uv "github.com/charmbracelet/ultraviolet"
+	"github.com/charmbracelet/x/ansi"
+	"github.com/charmbracelet/x/vt"
+)
+
+const (
+	// maxCells is how large a screen is followed. One cell takes about 130 bytes.
+	maxCells = 1 << 17
+	// maxCluster is how long a run of characters beyond ASCII may be, in bytes,
+	// that is written at once: any number of marks would go into one cell.
+	maxCluster = 256
+	// maxLinks is how many hyperlinks are told apart on one screen.
+	maxLinks = 1 << 12
+)
+
+// An emulator is a terminal in memory, with one screen: what is written to it are
+// text, movements, erasures and canonical SGR sequences.
+type emulator interface {
+	io.Writer
+	Resize(cols, rows int)
+	CursorPosition() uv.Position
+	CellAt(x, y int) *uv.Cell
+	// Pending tells whether the next character will begin the next row.
+	Pending() bool
+	// Scrolled tells whether rows have left at the top since it was last asked.
+	Scrolled() bool
+	// Close ends what the emulator started.
+	Close() error
+}
+
+// A picture follows what a full-screen program draws: it translates the program's
+// output to what an emulator knows, which is less than what browsers' terminals
+// know.
+type picture struct {
+	emulator
+	cols, rows int
+	held       []byte // the last character, which the next one may change
+	told       State  // the emulator
+	saved      uv.Position
+	links      []string
+}
+
+// newPicture returns a picture of an empty screen, or nil if it is too large.
+func newPicture(make func(cols, rows int) emulator, cols, rows int) *picture {
+	if cols <= 0 || rows <= 0 || cols*rows > maxCells {
+		return nil
+	}
+	return &picture{emulator: make(cols, rows), cols: cols, rows: rows, links: []string{""}}
+}
+
+// text draws characters and control characters. The end may be held back: see
+// flush.
+func (p *picture) text(t []byte) {
+	if len(t) == 0 {
+		return
+	}
+	t = append(p.held, t...)
+	cut := lastCluster(t)
+	p.held = t[cut:len(t):len(t)]
+	p.draw(t[:cut])
+}
+
+// flush draws what is held back.
+func (p *picture) flush() {
+	t := p.held
+	p.held = nil
+	p.draw(t)
+}
+
+func (p *picture) draw(t []byte) {
+	for len(t) > 0 {
+		n := 0
+		for run := 0; n < len(t) && run < maxCluster; n++ {
+			if run++; t[n] < utf8.RuneSelf {
+				run = 0
+			}
+		}
+		for n < len(t) && n > 0 && !utf8.RuneStart(t[n]) {
+			n--
+		}
+		if n == 0 {
+			n = len(t)
+		}
+		p.Write(valid(t[:n]))
+		t = t[n:]
+	}
+}
+
+// lastCluster returns where the last character begins, with what may combine.
+func lastCluster(t []byte) int {
+	i := len(t)
+	for i > 0 && t[i-1] >= utf8.RuneSelf && len(t)-i < maxCluster {
+		i--
+	}
+	if i > 0 && t[i-1] >= ' ' && t[i-1] < 0x7f {
+		i--
+	}
+	return i
+}
+
+// valid drops what is not UTF-8, as browsers' terminals do.
+func valid(t []byte) []byte {
+	if utf8.Valid(t) {
+		return t
+	}
+	var b []byte
+	for len(t) > 0 {
+		r, n := utf8.DecodeRune(t)
+		if r != utf8.RuneError || n > 1 {
+			b = append(b, t[:n]...)
+		}
+		t = t[n:]
+	}
+	return b
+}
+
+// sequence does on the picture what a control sequence does there; now is the
+// terminal's state behind it.
+func (p *picture) sequence(seq []byte, what effect, now *State) {
+	p.flush()
+	switch what {
+	case savedCursor:
+		p.saved = p.CursorPosition()
+		p.Write([]byte("\x1b7"))
+	case restored:
+		p.Write([]byte("\x1b8"))
+		p.told.pen = unknown
+	default:
+		p.act(seq)
+	}
+	p.tell(now)
+	if final := seq[len(seq)-1]; what == homed && (final == 'h' || final == 'l') {
+		p.Write([]byte("\x1b[H")) // by the origin mode, which has changed only now
+	}
+}
+
+// tell brings the emulator's state up to date.
+func (p *picture) tell(now *State) {
+	var b []byte
+	if now.pen != p.told.pen {
+		b = now.pen.appendSGR(b, unknown)
+		if now.pen.attrs&overline != 0 {
+			b = append(b, "\x1b[6m"...) // see penOf
+		}
+	}
+	if now.link != p.told.link {
+		b = fmt.Appendf(b, "\x1b]8;;%d\x1b\\", p.link(now.link))
+	}
+	if set, was := now.sets[now.shift], p.told.sets[p.told.shift]; set != was {
+		if set == 0 {
+			set = 'B'
+		}
+		b = append(b, esc, '(', set)
+	}
+	for _, number := range [...]uint16{6, 7} {
+		if bit := maskOf(number); (now.modes^p.told.modes)&bit != 0 {
+			b = appendMode(b, int(number), true, (now.modes&bit != 0) != (number == 7))
+		}
+	}
+	p.told = *now
+	p.Write(b)
+}
+
+// link returns the number of a link.
+func (p *picture) link(link string) int {
+	for i, l := range p.links {
+		if l == link {
+			return i
+		}
+	}
+	if len(p.links) == maxLinks {
+		return 0
+	}
+	p.links = append(p.links, link)
+	return len(p.links) - 1
+}
+
+// act passes on a sequence that moves the cursor or erases.
+func (p *picture) act(seq []byte) {
+	switch {
+	case len(seq) == 2 && (seq[0] == esc || seq[0] == c1):
+		final := seq[1]
+		if seq[0] == c1 {
+			final -= 0x40
+		}
+		switch {
+		case final == 'D' || final == 'H' || final == 'M' && seq[0] == esc:
+			p.Write([]byte{esc, final})
+		case final == 'E':
+			p.Write([]byte("\r\x1bD"))
+		}
+	case len(seq) > 2 && (seq[0] == esc && seq[1] == '[' || seq[0] == c1 && seq[1] == 0x9b):
+		var ps params
+		ps.parse(seq[2:])
+		p.control(&ps)
+	}
+}
+
+// control passes on a control sequence.
+func (p *picture) control(ps *params) {
+	most := maxParam
+	switch ps.final {
+	case 'J', 'K':
+		if ps.prefix != 0 && ps.prefix != '?' || ps.value(0) > 2 {
+			return
+		}
+		ps.prefix = 0
+	case 'b':
+		most = p.cols * p.rows
+	case 'I', 'Z', '@', 'P', 'X', 'a', 'C', 'D':
+		most = p.cols
+	case 'L', 'M', 'S', 'T', 'A', 'B', 'E', 'F', 'e', 'r':
+		most = p.rows
+		if ps.final == 'T' && ps.n > 1 { // highlight mouse tracking
+			return
+		}
+	case 'G', 'H', 'd', 'f', 'g', '`':
+	default:
+		return
+	}
+	if ps.prefix != 0 || ps.inter != 0 {
+		return
+	}
+	b := []byte("\x1b[")
+	for i := range min(ps.n, 2) {
+		if i > 0 {
+			b = append(b, ';')
+		}
+		b = strconv.AppendInt(b, int64(min(ps.value(i), most)), 10)
+	}
+	if ps.final == 'f' {
+		ps.final = 'H'
+	}
+	p.Write(append(b, ps.final))
+}
+
+// resize gives the picture another size, or tells that it is too large. What a
+// lower screen has no room for is taken from below the cursor, then from above.
+func (p *picture) resize(cols, rows int) bool {
+	p.flush()
+	if cols <= 0 || rows <= 0 || cols*rows > maxCells {
+		return false
+	}
+	if at := p.CursorPosition(); at.Y >= rows {
+		fmt.Fprintf(p, "\x1b[?6l\x1b[r\x1b[%dS\x1b[%d;%dH", at.Y-rows+1, rows, at.X+1)
+		p.told.modes &^= originMode
+	}
+	p.Resize(cols, rows)
+	p.cols, p.rows = cols, rows
+	return true
+}
+
+// unknown is a pen that no terminal has.
+var unknown = pen{attrs: ^attrs(0)}
+
+// penOf returns how a cell is drawn. Rapid blinking, which browsers' terminals don't
+// know, stands for the overline, which the emulator doesn't.
+func penOf(s *uv.Style) pen {
+	p := pen{fg: colorOf(s.Fg), bg: colorOf(s.Bg), line: colorOf(s.UnderlineColor), underline: uint8(s.Underline)}
+	for _, a := range [...]struct {
+		theirs uint8
+		ours   attrs
+	}{
+		{uv.AttrBold, bold}, {uv.AttrFaint, faint}, {uv.AttrItalic, italic}, {uv.AttrBlink, blink},
+		{uv.AttrReverse, inverse}, {uv.AttrConceal, hidden}, {uv.AttrStrikethrough, struck}, {uv.AttrRapidBlink, overline},
+	} {
+		if s.Attrs&a.theirs != 0 {
+			p.attrs |= a.ours
+		}
+	}
+	return p
+}
+
+func colorOf(c imagecolor.Color) color {
+	switch c := c.(type) {
+	case nil:
+		return 0
+	case ansi.BasicColor:
+		return indexed | color(c)
+	case ansi.IndexedColor:
+		return indexed | color(c)
+	}
+	r, g, b, _ := c.RGBA()
+	return direct | color(r>>8)<<16 | color(g>>8)<<8 | color(b>>8)
+}
+
+// A vtEmulator is charmbracelet's. It starts a goroutine that drops its answers to
+// queries; Close ends that, and waits.
+type vtEmulator struct {
+	*vt.Emulator
+	phantom reflect.Value
+	drained chan struct{}
+}
+
+func newVT(cols, rows int) emulator {
+	e := &vtEmulator{Emulator: vt.NewEmulator(cols, rows), drained: make(chan struct{})}
+	e.SetScrollbackSize(1)
+	e.phantom = reflect.ValueOf(e.Emulator).Elem().FieldByName("atPhantom")
+	go func() {
+		defer close(e.drained)
+		io.Copy(io.Discard, e.Emulator)
+	}()
+	return e
+}
+
+// Pending reads what the emulator shows to nobody.
+func (e *vtEmulator) Pending() bool { return e.phantom.Bool() }
+
+func (e *vtEmulator) Scrolled() bool {
+	n := e.ScrollbackLen()
+	e.ClearScrollback()
+	return n > 0
+}
+
+// Close implements [io.Closer]. The emulator's own would race with Read.
+func (e *vtEmulator) Close() error {
+	err := e.InputPipe().(io.Closer).Close()
+	<-e.drained
+	return err
+}

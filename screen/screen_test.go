@@ -1,0 +1,294 @@
+package screen
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// scan returns the state behind all of p, and what is left of it.
+func scan(p string) (State, string) {
+	var s State
+	n := s.Scan([]byte(p))
+	return s, p[n:]
+}
+
+func TestAppend(t *testing.T) {
+	for _, tt := range []struct{ in, want string }{
+		{"", ""},
+		{"text, \r\n\ttext äö\u00a0漢\x7f", ""},
+		{"\x1b[31mred", "\x1b[0;31m"},
+		{"\x1b[31mred\x1b[mnot", ""},
+		{"\x1b[1;2;3;4;5;7;8;9;53;91;102m", "\x1b[0;1;2;3;5;7;8;9;53;4;91;102m"},
+		{"\x1b[1;2;3;4;5;7;8;9;53m\x1b[22;23;24;25;27;28;29;55m", ""},
+		{"\x1b[4:3;58:2::1:2:3m", "\x1b[0;4:3;58;2;1;2;3m"},
+		{"\x1b[4:3m\x1b[4:0m", ""},
+		{"\x1b[21m", "\x1b[0;4:2m"},
+		{"\x1b[38;5;200;48;5;7m", "\x1b[0;38;5;200;47m"},
+		{"\x1b[38;2;1;2;3;1m", "\x1b[0;1;38;2;1;2;3m"},
+		{"\x1b[38:2::1:2:3;1m", "\x1b[0;1;38;2;1;2;3m"},
+		{"\x1b[38:5:9m", "\x1b[0;91m"},
+		{"\x1b[58;5;9m", "\x1b[0;58;5;9m"},
+		{"\x1b[31;39;41;49;58;5;1;59m", ""},
+		{"\u009b31mC1", "\x1b[0;31m"},
+		{"\x1b[3\n1mC0 within", "\x1b[0;31m"},
+		{"\x1b[3\x181m aborted", ""},
+		{"\x1b[3\x1b[32m restarted", "\x1b[0;32m"},
+		{"\x1b[>31m\x1b[?31m\x1b[31 m other ones", ""},
+		{"\x1b]8;id=1;http://x\x1b\\link", "\x1b]8;id=1;http://x\x1b\\"},
+		{"\x1b]8;;http://x\alink\x1b]8;;\a", ""},
+		{"\x1b]0;title\a", "\x1b]2;title\a"},
+		{"\x1b]2;ti\x1b\\\x1b[31m", "\x1b]2;ti\a\x1b[0;31m"},
+		{"\x1b]2;aborted\x18", ""},
+		{"\x1bP1$r31m\x1b\\\x1b_31m\x1b\\\x1b^31m\x1b\\\x1bX31m\x1b\\", ""},
+		{"\x1b(0", "\x1b(0"},
+		{"\x1b(0\x1b(B", ""},
+		{"\x1b)0\x0e", "\x1b)0\x0e"},
+		{"\x1b)0\x0e\x0f\x1b)B", ""},
+		{"\x1b*A\x1bn", "\x1b*A\x1bn"},
+		{"\x1b[?25l", "\x1b[?25l"},
+		{"\x1b[?25l\x1b[?25h", ""},
+		{"\x1b[?7;2004;1000;1006h\x1b[4h", "\x1b[4h\x1b[?1000h\x1b[?1006h\x1b[?2004h"},
+		{"\x1b[?1000;1003h\x1b[?1000l", ""},
+		{"\x1b[?7l\x1b[!p", ""},
+		{"\x1b[5;20r\x1b[?6h", "\x1b[5;20r\x1b[?6h"},
+		{"\x1b[5;20r\x1b[r", ""},
+		{"\x1b[20;5r", ""},
+		{"\x1b[3 q", "\x1b[3 q"},
+		{"\x1b[?1049h", "\x1b[?1049h"},
+		{"\x1b[?47h\x1b[5;9r", "\x1b[?47h\x1b[5;9r"},
+		{"\x1b[31m\x1b[?1049h\x1b[32m\x1b[?1049l", "\x1b[0;31m"},
+		{"\x1b[31m\x1b7\x1b[32m\x1b8", "\x1b[0;31m"},
+		{"\x1b[31m\x1b[s\x1b[32m\x1b[u", "\x1b[0;31m"},
+		{"\x1b[31;1m\x1b[?1049h\x1b[5;9r\x1b(0\x1b]2;x\a\x1bc", ""},
+	} {
+		s, rest := scan(tt.in)
+		if got := string(s.Append(nil)); got != tt.want || rest != "" {
+			t.Errorf("%q: %q, rest %q; want %q", tt.in, got, rest, tt.want)
+		}
+		// What it returns means the same.
+		if again, _ := scan(tt.want); again.Append(nil) != nil && string(again.Append(nil)) != tt.want {
+			t.Errorf("%q: %q", tt.want, again.Append(nil))
+		}
+	}
+}
+
+func TestScanStopsBeforeWhatIsCut(t *testing.T) {
+	for _, tt := range []struct{ in, rest string }{
+		{"text\x1b", "\x1b"},
+		{"text\x1b[31", "\x1b[31"},
+		{"\x1b[31m\x1b]0;tit", "\x1b]0;tit"},
+		{"\x1b]0;title\x1b", "\x1b"},
+		{"text\xc2", "\xc2"},
+		{"text\xc3", ""},
+		{"\x1b(", "\x1b("},
+	} {
+		if _, rest := scan(tt.in); rest != tt.rest {
+			t.Errorf("%q: rest %q, want %q", tt.in, rest, tt.rest)
+		}
+	}
+}
+
+// random returns a stream of what programs write, and what they don't.
+func random(rng *rand.Rand) []byte {
+	pieces := []string{
+		"text ", "\r\n", "\n", "\t", "\b", "äöü", "漢字", "e\u0301", "👩\u200d💻", "\xff\xc2", "\x1b[31m", "\x1b[0;1;38;5;99m", "\x1b[48;2;1;2;3m", "\x1b[m",
+		"\x1b[4:3m", "\x1b[?1049h", "\x1b[?1049l", "\x1b[?47h", "\x1b[?47l", "\x1b[H", "\x1b[2J", "\x1b[5;7H", "\x1b[J", "\x1b[K", "\x1b7", "\x1b8", "\x1b[?25l",
+		"\x1b[3;9r", "\x1b[r", "\x1b[?6h", "\x1b[?6l", "\x1b(0", "\x1b(B", "\x0e", "\x0f", "\x1b)0", "\x1b]2;title\a", "\x1b]8;;http://a\x1b\\", "\x1b]8;;\x1b\\",
+		"\x1bM", "\x1bD", "\x1bE", "\x1bc", "\x1b[!p", "\x1b[4L", "\x1b[3M", "\x1b[2P", "\x1b[2@", "\x1b[9X", "\x1b[3b", "\x1b[2S", "\x1b[2T", "\x1b[c", "\x1b[6n", "\x1b[?7l",
+		"\x1bP$qm\x1b\\", "\x18", "\x1b", "\x1b[", "\u009b1m", "\u0085", "\x1b[999999999b", "\x1b[1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1;1m",
+	}
+	var b []byte
+	for range 1 + rng.IntN(60) {
+		b = append(b, pieces[rng.IntN(len(pieces))]...)
+	}
+	return b
+}
+
+// The state behind any pieces is that behind the whole.
+func TestPiecesMakeNoDifference(t *testing.T) {
+	for seed := range uint64(20_000) {
+		pieces(t, random(rand.New(rand.NewPCG(seed, 1))), seed)
+	}
+}
+
+func pieces(t *testing.T, p []byte, seed uint64) {
+	t.Helper()
+	var whole State
+	rest := p[whole.Scan(p):]
+	rng := rand.New(rand.NewPCG(seed, 2))
+	var s State
+	var tail []byte
+	for left := p; len(left) > 0; {
+		n := 1 + rng.IntN(min(len(left), 9))
+		tail = append(tail, left[:n]...)
+		left = left[n:]
+		tail = tail[s.Scan(tail):]
+	}
+	if s != whole || !bytes.Equal(tail, rest) {
+		t.Fatalf("%q: in pieces %+v, rest %q; whole %+v, rest %q", p, s, tail, whole, rest)
+	}
+}
+
+// screenOf returns a Screen that was shown p, in pieces of n bytes.
+func screenOf(t *testing.T, p string, n int) *Screen {
+	s := New()
+	t.Cleanup(s.Close)
+	s.Resize(20, 5)
+	for len(p) > 0 {
+		k := min(n, len(p))
+		s.Write([]byte(p[:k]))
+		p = p[k:]
+	}
+	return s
+}
+
+func TestPicture(t *testing.T) {
+	for _, tt := range []struct {
+		name, in, text string
+		from           int64
+	}{
+		{"nothing", "text\r\n", "", 0},
+		{"alternate", "abc\r\n\x1b[?1049h\x1b[Hhello\x1b[3;5Hworld", "hello\n\n    world\n", 5},
+		{"it has ended", "\x1b[?1049hhello\x1b[?1049l", "", 0},
+		{"top", "abc\r\n\x1b[H\x1b[2Jtop\r\nrow\x1b[Htip", "tip\nrow\n", 5},
+		{"top, the other way", "abc\x1b[2J\x1b[Htop\r\nrow\x1b[2;2Ha", "top\nraw\n", 3},
+		{"clear", "abc\x1b[H\x1b[2J\x1b[3Jprompt", "", 0},
+		{"line drawing", "\x1b[?1049h\x1b[H\x1b(0lqk\x1b(B", "┌─┐\n", 0},
+		{"line drawing by shift", "\x1b[?1049h\x1b)0\x1b[H\x0elqk\x0fq", "┌─┐q\n", 0},
+		{"wide", "\x1b[?1049h\x1b[H漢字\x1b[1;3Hx", "漢x\n", 0},
+		{"next line", "\x1b[?1049h\x1b[Ha\x1bEb", "a\nb\n", 0},
+	} {
+		for n := 1; n < 9; n++ {
+			s := screenOf(t, tt.in, n)
+			full := s.Full()
+			p := s.Picture()
+			if full != (tt.text != "") || string(p.Text) != tt.text || full && p.From != tt.from {
+				t.Errorf("%s, in pieces of %d: full %v, from %d, %q", tt.name, n, full, p.From, p.Text)
+			}
+			if full && p.To+int64(len(s.picture.held)) > int64(len(tt.in)) {
+				t.Errorf("%s: to %d of %d", tt.name, p.To, len(tt.in))
+			}
+		}
+	}
+}
+
+// A dump makes another screen show the same.
+func TestDumpOfADump(t *testing.T) {
+	for seed := range uint64(500) {
+		in := "\x1b[?1049h" + string(random(rand.New(rand.NewPCG(seed, 3))))
+		if strings.Contains(in, "\x1be\u0301") {
+			continue // a mark on nothing
+		}
+		s := screenOf(t, in, len(in))
+		if !s.Full() || s.cleared {
+			continue
+		}
+		p := s.Picture()
+		again := screenOf(t, string(p.Before.Append(nil))+string(p.Prelude)+in[p.To:], 7)
+		q := again.Picture()
+		if !again.Full() || !bytes.Equal(p.Text, q.Text) {
+			t.Errorf("%q:\n%s, then\n%s\nby %q", in, p.Text, q.Text, p.Prelude)
+		}
+		a, b := s.state, again.state
+		a.bufs, b.bufs = [2]buf{}, [2]buf{}
+		if a != b {
+			t.Errorf("%q: %+v, then %+v", in, a, b)
+		}
+		if s.state.modes&originMode != 0 {
+			continue // no sequence moves the cursor where a restored one may be
+		}
+		if x, y := s.picture.CursorPosition(), again.picture.CursorPosition(); x != y {
+			t.Errorf("%q: cursor at %v, then %v, by %q", in, x, y, p.Prelude)
+		}
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+type failing struct{ emulator }
+
+func (f failing) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte("boom")) {
+		panic("boom")
+	}
+	return f.emulator.Write(p)
+}
+
+func TestAPanicIsContained(t *testing.T) {
+	s := New()
+	defer s.Close()
+	s.emulators = func(cols, rows int) emulator { return failing{newVT(cols, rows)} }
+	s.Resize(20, 5)
+	fmt.Fprint(s, "\x1b[?1049hboom!\x1b[31m")
+	if s.Full() || s.Failures() != 1 || s.Picture().To != 0 {
+		t.Errorf("full %v, %d failures, %+v", s.Full(), s.Failures(), s.Picture())
+	}
+	if got := string(s.state.Append(nil)); got != "\x1b[?1049h\x1b[0;31m" {
+		t.Errorf("state %q", got)
+	}
+	fmt.Fprint(s, "\x1b[?1049l\x1b[?1049hfine\x1b[H")
+	if !s.Full() || string(s.Picture().Text) != "fine\n" {
+		t.Errorf("the next one: %q", s.Picture().Text)
+	}
+}
+
+func TestLongSequencesAreSkipped(t *testing.T) {
+	s := screenOf(t, "\x1b[31m\x1b]52;c;"+strings.Repeat("A", 1<<20), 4096)
+	if len(s.tail) > maxSequence+4096 {
+		t.Errorf("%d bytes kept", len(s.tail))
+	}
+	fmt.Fprint(s, "\atext\x1b[32m")
+	if s.at != 1<<20+12+1+4+5 || string(s.state.Append(nil)) != "\x1b[0;32m" {
+		t.Errorf("at %d, state %q", s.at, s.state.Append(nil))
+	}
+}
+
+func FuzzScreen(f *testing.F) {
+	for seed := range uint64(50) {
+		f.Add(random(rand.New(rand.NewPCG(seed, 4))), seed)
+	}
+	f.Fuzz(func(t *testing.T, p []byte, seed uint64) {
+		pieces(t, p, seed)
+		s := New()
+		defer s.Close()
+		s.Resize(30, 6)
+		half := len(p) / 2
+		s.Write(p[:half])
+		s.Picture()
+		s.Resize(25, 9)
+		s.Write(p[half:])
+		if q := s.Picture(); s.Full() && q.To > int64(len(p)) {
+			t.Errorf("picture at %d of %d", q.To, len(p))
+		}
+	})
+}
+
+func benchmark(b *testing.B, line string) {
+	p := bytes.Repeat([]byte(line), 1<<20/len(line))
+	b.SetBytes(int64(len(p)))
+	s := New()
+	defer s.Close()
+	s.Resize(120, 30)
+	for b.Loop() {
+		for piece := p; len(piece) > 0; piece = piece[min(4096, len(piece)):] {
+			s.Write(piece[:min(4096, len(piece))])
+		}
+		s.Forget(s.Offset())
+	}
+}
+
+func BenchmarkPlain(b *testing.B) { benchmark(b, strings.Repeat("x", 99)+"\n") }
+func BenchmarkColored(b *testing.B) {
+	benchmark(b, "\x1b[2m12:00:00\x1b[0m \x1b[1;32mINFO\x1b[0m server: \x1b[36mlistening\x1b[0m on port \x1b[33m8080\x1b[0m\r\n")
+}
+func BenchmarkFullScreen(b *testing.B) {
+	benchmark(b, "\x1b[?1049h\x1b[5;10H\x1b[1;32mINFO\x1b[0m server: \x1b[36mlistening\x1b[0m on port \x1b[33m8080\x1b[0m\x1b[K")
+}

@@ -1,0 +1,179 @@
+package screen
+
+import (
+	"bytes"
+	"unicode/utf8"
+)
+
+const (
+	esc = 0x1b
+	can = 0x18
+	sub = 0x1a
+	so  = 0x0e
+	si  = 0x0f
+	bel = 0x07
+	// In UTF-8 the control characters from 0x80 to 0x9f (C1) begin with this byte.
+	c1 = 0xc2
+	st = 0x9c
+
+	maxParams = 32 // as many as xterm.js heeds
+	maxParam  = 1 << 24
+)
+
+// next finds the first control sequence in p, a shift between character sets
+// among them, but not other control characters. It begins at start and ends
+// before end. Where it is not yet whole, end is 0; where there is none, start is
+// len(p).
+func next(p []byte) (start, end int) {
+	start = introducer(p)
+	if start == len(p) {
+		return start, start
+	}
+	if end = length(p[start:]); end > 0 {
+		end += start
+	}
+	return start, end
+}
+
+// introducer returns where the first control sequence begins, or len(p).
+func introducer(p []byte) int {
+	for _, c := range [...]byte{esc, so, si} {
+		if i := bytes.IndexByte(p, c); i >= 0 {
+			p = p[:i]
+		}
+	}
+	for from := 0; ; {
+		i := bytes.IndexByte(p[from:], c1)
+		if i < 0 {
+			return len(p)
+		}
+		from += i + 1
+		if from == len(p) || p[from] >= utf8.RuneSelf && p[from] < 0xa0 {
+			return from - 1
+		}
+	}
+}
+
+// length returns that of the control sequence that p begins with; 0 if it goes on
+// behind p. A sequence that another one aborts ends before that.
+func length(p []byte) int {
+	i := 1
+	switch p[0] {
+	case so, si:
+		return 1
+	case c1:
+		if len(p) < 2 {
+			return 0
+		}
+		switch p[1] {
+		case 0x9b:
+			return control(p, 2)
+		case 0x9d:
+			return str(p, 2, true)
+		case 0x90, 0x98, 0x9e, 0x9f:
+			return str(p, 2, false)
+		}
+		return 2
+	}
+	for ; i < len(p); i++ {
+		switch c := p[i]; {
+		case c == can || c == sub:
+			return i + 1
+		case c == esc || c >= utf8.RuneSelf:
+			return i
+		case c < '0' || c == 0x7f: // an intermediate byte, or a control character
+		case c == '[' && !hasIntermediate(p[1:i]):
+			return control(p, i+1)
+		case c == ']' && !hasIntermediate(p[1:i]):
+			return str(p, i+1, true)
+		case (c == 'P' || c == 'X' || c == '^' || c == '_') && !hasIntermediate(p[1:i]):
+			return str(p, i+1, false)
+		default:
+			return i + 1
+		}
+	}
+	return 0
+}
+
+func hasIntermediate(p []byte) bool {
+	return bytes.ContainsFunc(p, func(r rune) bool { return r >= ' ' && r < '0' })
+}
+
+// control returns the end of a control sequence whose parameters begin at i.
+func control(p []byte, i int) int {
+	for ; i < len(p); i++ {
+		switch c := p[i]; {
+		case c >= '@' && c < 0x7f, c == can, c == sub:
+			return i + 1
+		case c == esc || c >= utf8.RuneSelf:
+			return i
+		}
+	}
+	return 0
+}
+
+// str returns the end of a control string that begins at i. An ESC ends it, too:
+// that of ST is a sequence of its own.
+func str(p []byte, i int, bell bool) int {
+	for ; i < len(p); i++ {
+		switch c := p[i]; {
+		case c == esc:
+			return i
+		case c == can, c == sub, c == bel && bell:
+			return i + 1
+		case c == c1 && i+1 < len(p) && p[i+1] == st:
+			return i + 2
+		}
+	}
+	return 0
+}
+
+// params are the parameters of a control sequence.
+type params struct {
+	n      int
+	v      [maxParams]int32 // -1 where there is none
+	sub    [maxParams]bool  // belongs to the one before, behind a colon
+	prefix byte             // '?', '>', '=', '<' or 0
+	inter  byte             // the last intermediate byte, or 0
+	final  byte
+}
+
+// value returns the i-th parameter; 0 where there is none.
+func (ps *params) value(i int) int {
+	if i >= ps.n {
+		return 0
+	}
+	return max(int(ps.v[i]), 0)
+}
+
+// or returns the i-th parameter, or def where it is zero or there is none.
+func (ps *params) or(i, def int) int {
+	if v := ps.value(i); v > 0 {
+		return v
+	}
+	return def
+}
+
+// parse reads what follows CSI, a final byte included.
+func (ps *params) parse(p []byte) {
+	*ps = params{n: 1}
+	ps.v[0] = -1
+	for _, c := range p {
+		switch {
+		case c >= '0' && c <= '9':
+			v := &ps.v[ps.n-1]
+			*v = min(max(*v, 0)*10+int32(c-'0'), maxParam)
+		case c == ';' || c == ':':
+			if ps.n < maxParams {
+				ps.v[ps.n], ps.sub[ps.n] = -1, c == ':'
+				ps.n++
+			}
+		case c >= '<' && c <= '?':
+			ps.prefix = c
+		case c >= ' ' && c < '0':
+			ps.inter = c
+		case c >= '@':
+			ps.final = c
+		}
+	}
+}

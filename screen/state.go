@@ -1,0 +1,465 @@
+package screen
+
+import (
+	"bytes"
+	"math/bits"
+	"slices"
+)
+
+const (
+	// maxSequence is how long a control sequence may be that is understood, in
+	// bytes: the rest of a longer one is skipped.
+	maxSequence = 64 << 10
+	// maxText is how long a title or a link may be that is kept, in bytes.
+	maxText = 4 << 10
+)
+
+// A State is what a terminal remembers beside the characters on its screen: how it
+// draws the next one, and its modes. The zero value is that of a new terminal.
+// States can be copied, and compared with ==.
+type State struct {
+	pen    pen
+	link   string // of OSC 8: parameters, a semicolon, and the target; empty for none
+	modes  modes
+	sets   [4]byte // final byte of each character set's designation; 0 for ASCII
+	shift  uint8   // which of sets is in use
+	cursor uint8   // shape, as in DECSCUSR
+	title  string
+	alt    uint16 // the mode that switched to the alternate screen; 0 on the normal one
+	bufs   [2]buf // of the normal and of the alternate screen
+	within byte   // the sequence whose rest is skipped: ']', '_' for any other string, or 0
+	rows   int    // 0 if not known
+}
+
+// A buf is what each of the two screens has of its own.
+type buf struct {
+	top, bottom uint16 // margins, from 1; 0 for the screen's edges
+	saved       saved
+}
+
+// saved is what Save Cursor saves beside the position.
+type saved struct {
+	pen   pen
+	sets  [4]byte
+	shift uint8
+}
+
+// modes has a bit for each of known that differs from a new terminal's.
+type modes uint32
+
+// known are the modes that matter to those who watch; the others are about keys
+// that nobody presses. The order is that in which they are set.
+var known = [...]struct {
+	number  uint16
+	private bool // with the prefix '?'
+}{
+	{4, false},   // insert
+	{20, false},  // newline
+	{1, true},    // cursor keys
+	{5, true},    // reverse video
+	{7, true},    // wrap, which is on at first
+	{12, true},   // blinking cursor
+	{45, true},   // reverse wrap
+	{66, true},   // keypad
+	{9, true},    // mouse, and so on
+	{1000, true}, //
+	{1002, true}, //
+	{1003, true}, //
+	{1004, true}, // focus
+	{1006, true}, //
+	{1016, true}, //
+	{2004, true}, // bracketed paste
+	{25, true},   // cursor, which is to be seen at first
+	{6, true},    // origin, which moves the cursor
+}
+
+var (
+	mouseModes    = maskOf(9) | maskOf(1000) | maskOf(1002) | maskOf(1003)
+	mouseEncoding = maskOf(1006) | maskOf(1016)
+	originMode    = maskOf(6)
+	// hard are the modes that a soft reset leaves alone.
+	hard = mouseModes | mouseEncoding | maskOf(5) | maskOf(12)
+)
+
+// maskOf returns the bit of a private mode.
+func maskOf(number uint16) modes {
+	for i, m := range known {
+		if m.private && m.number == number {
+			return 1 << i
+		}
+	}
+	return 0
+}
+
+// initially tells whether a new terminal has mode k of known.
+func initially(k int) bool {
+	return known[k].private && (known[k].number == 7 || known[k].number == 25)
+}
+
+// An effect is what a control sequence does that is more than a new state.
+type effect int
+
+const (
+	nothing     effect = iota
+	entered            // the alternate screen
+	left               // it
+	erased             // the whole screen
+	erasedBelow        // all from the cursor on
+	addressed          // a row of the screen
+	homed              // to the upper left corner
+	reset              // everything
+	savedCursor
+	restored // the cursor
+)
+
+// Scan follows p as far as that ends outside of control sequences and returns how
+// many bytes that is. The rest is to be given again, with what follows it.
+func (s *State) Scan(p []byte) int {
+	at := 0
+	for {
+		if s.within != 0 {
+			n, ok := s.skip(p[at:])
+			at += n
+			if !ok {
+				return at
+			}
+		}
+		start, end := next(p[at:])
+		switch {
+		case end == 0 && !s.tooLong(p[at+start:]):
+			return at + start
+		case end == 0 || start == end:
+			return len(p)
+		}
+		s.apply(p[at+start : at+end])
+		at += end
+	}
+}
+
+// ScanTo follows p up to the first place from offset least on that is outside of
+// control sequences, and returns where that is; least if there is none.
+func (s *State) ScanTo(p []byte, least int) int {
+	n := s.Scan(p[:least])
+	if n == least {
+		return n
+	}
+	if _, end := next(p[n:]); end > 0 {
+		s.apply(p[n : n+end])
+		return n + end
+	}
+	return least
+}
+
+// Alternate tells whether the alternate screen is in use.
+func (s *State) Alternate() bool { return s.alt != 0 }
+
+// Ground tells whether what follows is not the rest of a control sequence too long
+// to be understood.
+func (s *State) Ground() bool { return s.within == 0 }
+
+// tooLong tells whether p, the beginning of a control sequence, is so long that
+// the rest of it is to be skipped.
+func (s *State) tooLong(p []byte) bool {
+	if len(p) <= maxSequence {
+		return false
+	}
+	s.within = '_'
+	if osc := bytes.TrimLeft(p[:2], "\x1b\xc2"); len(osc) > 0 && (osc[0] == ']' || osc[0] == 0x9d) {
+		s.within = ']'
+	}
+	return true
+}
+
+// skip goes on with a sequence that is too long, and returns how much of p belongs
+// to it and whether that was all.
+func (s *State) skip(p []byte) (int, bool) {
+	n := str(p, 0, s.within == ']')
+	if n == 0 && !(len(p) > 0 && p[0] == esc) {
+		return len(p), false
+	}
+	s.within = 0
+	return n, true
+}
+
+// apply does what a whole control sequence says.
+func (s *State) apply(seq []byte) effect {
+	switch seq[0] {
+	case so, si:
+		s.shift = si - seq[0]
+		return nothing
+	case c1:
+		switch seq[1] {
+		case 0x9b:
+			return s.control(seq[2:])
+		case 0x9d:
+			s.command(seq[2:])
+		}
+		return nothing
+	}
+	seq = seq[1:]
+	if len(seq) > 0 && seq[0] != ']' {
+		seq = s.execute(seq)
+	}
+	if len(seq) == 0 {
+		return nothing
+	}
+	switch final := seq[len(seq)-1]; {
+	case final == can || final == sub:
+		return nothing
+	case seq[0] == '[':
+		return s.control(seq[1:])
+	case seq[0] == ']':
+		s.command(seq[1:])
+		return nothing
+	case len(seq) == 2:
+		s.designate(seq[0], final)
+		return nothing
+	case len(seq) > 2:
+		return nothing
+	}
+	switch seq[0] {
+	case '7':
+		s.save()
+		return savedCursor
+	case '8':
+		s.restore()
+		return restored
+	case 'c':
+		*s = State{rows: s.rows}
+		return reset
+	case '=':
+		s.modes |= maskOf(66)
+	case '>':
+		s.modes &^= maskOf(66)
+	case 'n', '}':
+		s.shift = 2
+	case 'o', '|':
+		s.shift = 3
+	case '~':
+		s.shift = 1
+	}
+	return nothing
+}
+
+// execute does what control characters within a sequence say, at once, and returns
+// the sequence without them.
+func (s *State) execute(seq []byte) []byte {
+	for _, c := range seq {
+		if c >= ' ' && c != 0x7f || c == can || c == sub {
+			continue
+		}
+		return bytes.Map(func(r rune) rune {
+			switch {
+			case r == so || r == si:
+				s.shift = uint8(si - r)
+			case !isC0(r) || r == can || r == sub:
+				return r
+			}
+			return -1
+		}, seq)
+	}
+	return seq
+}
+
+func isC0(r rune) bool { return r < ' ' || r == 0x7f }
+
+// designate makes a character set one of the four (ISO 2022), or, with '%', all of
+// them ASCII.
+func (s *State) designate(inter, final byte) {
+	if inter == '%' && (final == '@' || final == 'G') {
+		s.sets, s.shift = [4]byte{}, 0
+		return
+	}
+	set, ok := map[byte]int{'(': 0, ')': 1, '-': 1, '*': 2, '.': 2, '+': 3}[inter]
+	if !ok {
+		return
+	}
+	if final == 'B' {
+		final = 0
+	}
+	s.sets[set] = final
+}
+
+func (s *State) buf() *buf { return &s.bufs[min(s.alt, 1)] }
+
+func (s *State) save() { s.buf().saved = saved{s.pen, s.sets, s.shift} }
+
+func (s *State) restore() {
+	was := s.buf().saved
+	s.pen, s.sets, s.shift = was.pen, was.sets, was.shift
+}
+
+// control does what a control sequence says, without its introducer.
+func (s *State) control(p []byte) effect {
+	var ps params
+	ps.parse(p)
+	switch {
+	case ps.prefix == 0 && ps.inter == 0:
+		return s.plain(&ps)
+	case ps.prefix == '?' && ps.inter == 0 && (ps.final == 'h' || ps.final == 'l'):
+		return s.private(&ps)
+	case ps.prefix == 0 && ps.inter == ' ' && ps.final == 'q':
+		s.cursor = uint8(min(ps.value(0), 6))
+	case ps.prefix == 0 && ps.inter == '!' && ps.final == 'p':
+		s.pen, s.sets, s.shift = pen{}, [4]byte{}, 0
+		s.modes &= hard
+		*s.buf() = buf{}
+	}
+	return nothing
+}
+
+// plain does what a control sequence without prefix and intermediate bytes says.
+func (s *State) plain(ps *params) effect {
+	switch ps.final {
+	case 'm':
+		s.pen.apply(ps)
+	case 'h', 'l':
+		for i := range ps.n {
+			s.set(ps.value(i), false, ps.final == 'h')
+		}
+	case 'r':
+		top, bottom := ps.or(0, 1), ps.value(1)
+		if s.rows > 0 && (bottom == 0 || bottom > s.rows) {
+			bottom = s.rows
+		}
+		if bottom > 0 && bottom <= top {
+			break
+		}
+		if top == 1 && bottom == s.rows {
+			top, bottom = 0, 0
+		}
+		b := s.buf()
+		b.top, b.bottom = uint16(min(top, 1<<16-1)), uint16(min(bottom, 1<<16-1))
+	case 's':
+		s.save()
+		return savedCursor
+	case 'u':
+		s.restore()
+		return restored
+	case 'J':
+		switch ps.value(0) {
+		case 0:
+			return erasedBelow
+		case 2:
+			return erased
+		}
+	case 'H', 'f':
+		if ps.or(0, 1) == 1 && ps.or(1, 1) == 1 {
+			return homed
+		}
+		return addressed
+	case 'd':
+		return addressed
+	}
+	return nothing
+}
+
+// private sets and resets private modes.
+func (s *State) private(ps *params) effect {
+	on, what := ps.final == 'h', nothing
+	for i := range ps.n {
+		switch n := ps.value(i); n {
+		case 2:
+			if on {
+				s.sets = [4]byte{}
+			}
+		case 6:
+			s.set(n, true, on)
+			what = homed
+		case 1048:
+			if on {
+				s.save()
+				what = savedCursor
+			} else {
+				s.restore()
+				what = restored
+			}
+		case 47, 1047, 1049:
+			switch {
+			case on && n == 1049:
+				s.save()
+				if what = savedCursor; s.alt == 0 {
+					s.alt, what = uint16(n), entered
+				}
+			case on && s.alt == 0:
+				s.alt, what = uint16(n), entered
+			case !on:
+				if s.alt != 0 {
+					s.alt, s.bufs[1], what = 0, buf{}, left
+				}
+				if n == 1049 {
+					s.restore()
+				}
+			}
+		default:
+			s.set(n, true, on)
+		}
+	}
+	return what
+}
+
+func (s *State) set(number int, private, on bool) {
+	k := slices.IndexFunc(known[:], func(m struct {
+		number  uint16
+		private bool
+	}) bool {
+		return int(m.number) == number && m.private == private
+	})
+	if k < 0 {
+		return
+	}
+	bit := modes(1) << k
+	for _, exclusive := range [...]modes{mouseModes, mouseEncoding} {
+		if bit&exclusive != 0 {
+			s.modes &^= exclusive
+		}
+	}
+	if on != initially(k) {
+		s.modes |= bit
+	} else {
+		s.modes &^= bit
+	}
+}
+
+// command does what an operating system command says, without its introducer.
+func (s *State) command(p []byte) {
+	number, text, ok := bytes.Cut(bytes.TrimSuffix(bytes.TrimSuffix(p, []byte{bel}), []byte{c1, st}), []byte{';'})
+	if !ok || len(text) > 0 && (text[len(text)-1] == can || text[len(text)-1] == sub) {
+		return
+	}
+	text = bytes.Map(func(r rune) rune {
+		if isC0(r) {
+			return -1
+		}
+		return r
+	}, bytes.ToValidUTF8(text, []byte("\ufffd")))
+	if len(text) > maxText {
+		return
+	}
+	switch string(number) {
+	case "0", "2":
+		s.title = string(text)
+	case "8":
+		if _, target, ok := bytes.Cut(text, []byte{';'}); ok && len(target) > 0 {
+			s.link = string(text)
+		} else {
+			s.link = ""
+		}
+	}
+}
+
+// resize is for a terminal that gets another number of rows, which resets its
+// margins.
+func (s *State) resize(rows int) {
+	s.rows = rows
+	for i := range s.bufs {
+		s.bufs[i].top, s.bufs[i].bottom = 0, 0
+	}
+}
+
+// changed calls f with the index of each of known in which two differ.
+func (m modes) changed(was modes, f func(k int)) {
+	for d := uint32(m ^ was); d != 0; d &= d - 1 {
+		f(bits.TrailingZeros32(d))
+	}
+}
