@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/json"
+	"net"
 
 	"wsrun/broadcaster"
 )
@@ -16,7 +17,7 @@ type helloEvent struct {
 	Line    int64      `json:"line"`
 	End     int64      `json:"end"`
 	Resumed bool       `json:"resumed"`
-	Prelude string     `json:"prelude"`
+	Kept    *keptEvent `json:"kept,omitempty"`
 	Times   [][2]int64 `json:"times"`
 	Title   string     `json:"title"`
 	Command []string   `json:"command"`
@@ -37,8 +38,17 @@ type resetEvent struct {
 	End          int64      `json:"end"`
 	SkippedLines int64      `json:"skippedLines"`
 	SkippedBytes int64      `json:"skippedBytes"`
-	Prelude      string     `json:"prelude"`
+	Kept         *keptEvent `json:"kept,omitempty"`
 	Times        [][2]int64 `json:"times"`
+}
+
+// keptEvent tells which bytes of a prelude, from From up to To, are output, and
+// the offset of that and the number of its first line.
+type keptEvent struct {
+	Offset int64 `json:"offset"`
+	Line   int64 `json:"line"`
+	From   int   `json:"from"`
+	To     int   `json:"to"`
 }
 
 type resizeEvent struct {
@@ -70,7 +80,7 @@ type pingEvent struct {
 }
 
 func newResetEvent(s broadcaster.Start) resetEvent {
-	return resetEvent{"reset", s.Offset, s.Line, s.End, s.SkippedLines, s.SkippedBytes, "", times(s.Stamps)}
+	return resetEvent{"reset", s.Offset, s.Line, s.End, s.SkippedLines, s.SkippedBytes, nil, times(s.Stamps)}
 }
 
 func newResizeEvent(s broadcaster.Resize) resizeEvent { return resizeEvent{"resize", s.Cols, s.Rows} }
@@ -86,6 +96,13 @@ func times(stamps []broadcaster.Stamp) [][2]int64 {
 		t[i] = [2]int64{s.Offset, s.UnixMilli}
 	}
 	return t
+}
+
+// withPrelude returns the JSON of an event, with a prelude that is JSON already and
+// that many viewers share.
+func withPrelude(event any, prelude []byte) net.Buffers {
+	b := encode(event)
+	return net.Buffers{append(b[:len(b)-1], `,"prelude":`...), prelude, []byte("}")}
 }
 
 // encode returns the JSON of an event, which is made of nothing that can fail.

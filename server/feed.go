@@ -19,12 +19,19 @@ type Source struct {
 type feed struct {
 	Source
 	audience *audience
+	late     *late
 	lf       bool        // its lines end in \n, where a terminal's end in \r\n
 	exact    atomic.Bool // its lines' numbers are those of the whole
 }
 
 func newFeed(s Source) *feed {
-	f := &feed{Source: s, audience: newAudience()}
+	f := &feed{Source: s, audience: newAudience(), late: newLate(s.Stream)}
 	f.exact.Store(true)
 	return f
+}
+
+// close ends what newFeed started, and waits for it. The viewers should have left.
+func (f *feed) close() {
+	f.audience.close()
+	f.late.close()
 }

@@ -237,7 +237,7 @@ func (s *files) drop(f *follower) {
 	last := len(s.followed) == 0
 	s.mu.Unlock()
 	f.cancel()
-	f.audience.close()
+	f.close()
 	if last {
 		<-f.done
 		debug.FreeOSMemory() // many may have been followed: their rings are gone
@@ -253,7 +253,7 @@ func (s *files) close() {
 		}
 		f.cancel()
 		<-f.done
-		f.audience.close()
+		f.close()
 	}
 }
 

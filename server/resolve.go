@@ -52,6 +52,9 @@ type resolver struct {
 	emit func(line []byte, offset int64, whole bool)
 	// offset is that of the next byte to be resolved.
 	offset int64
+	// alternate tells that the alternate screen is in use. What is on it is no part
+	// of the lines.
+	alternate bool
 	// cols is the terminal's width, which movements respect; 0 if not known.
 	cols int
 
@@ -64,6 +67,7 @@ type resolver struct {
 	params [2]int // the first two numbers of a control sequence
 	param  int    // index of the one being read
 	odd    bool   // the control sequence has a prefix or an intermediate byte
+	mode   bool   // the prefix is that of a private mode
 	out    []byte
 }
 
@@ -98,7 +102,7 @@ func (v *resolver) finish() {
 
 // segment resolves a piece that may have a newline at its end.
 func (v *resolver) segment(p []byte) {
-	if line, ok := bytes.CutSuffix(p, []byte("\n")); ok && v.state == ground && v.col == 0 && len(v.line) == 0 && len(v.half) == 0 {
+	if line, ok := bytes.CutSuffix(p, []byte("\n")); ok && !v.alternate && v.state == ground && v.col == 0 && len(v.line) == 0 && len(v.half) == 0 {
 		if line = bytes.TrimRight(line, "\r"); isPlain(line) {
 			v.offset += int64(len(p))
 			v.emit(line, v.offset, true)
@@ -183,12 +187,14 @@ func (v *resolver) step(r rune) {
 func (v *resolver) afterEscape(r rune) {
 	switch {
 	case r == '[':
-		v.state, v.params, v.param, v.odd = control, [2]int{}, 0, false
+		v.state, v.params, v.param, v.odd, v.mode = control, [2]int{}, 0, false, false
 	case r == ']', r == 'P', r == '_', r == '^', r == 'X', r == 'k': // k: a title, by screen
 		v.state, v.bell = text, r == ']'
 	case r == 'E': // NEL
 		v.state = ground
-		v.give(v.offset, true)
+		v.control('\n')
+	case r == 'c': // RIS
+		v.state, v.alternate = ground, false
 	case r >= ' ' && r < '0':
 		v.state = intermediate
 	default: // a two-byte sequence, ST among them
@@ -207,16 +213,31 @@ func (v *resolver) inControl(r rune) {
 		v.param++
 	case r < '@':
 		v.odd = true
+		v.mode = v.mode || r == '?'
 	default:
 		v.state = ground
 		if !v.odd {
 			v.act(r)
+		} else if v.mode && (r == 'h' || r == 'l') {
+			v.switchScreen(r == 'h')
+		}
+	}
+}
+
+// switchScreen goes to the alternate screen and back.
+func (v *resolver) switchScreen(alternate bool) {
+	for _, mode := range v.params {
+		if mode == 47 || mode == 1047 || mode == 1049 {
+			v.alternate = alternate
 		}
 	}
 }
 
 // act does what a control sequence does within a line (ECMA-48, section 8.3).
 func (v *resolver) act(final rune) {
+	if v.alternate {
+		return
+	}
 	n := max(v.params[0], 1)
 	cols := v.cols
 	if cols == 0 {
@@ -276,6 +297,9 @@ func (v *resolver) leave(col int) {
 
 // control does a control character.
 func (v *resolver) control(r rune) {
+	if v.alternate {
+		return
+	}
 	switch r {
 	case '\n', '\v', '\f':
 		v.give(v.offset, true)
@@ -297,14 +321,15 @@ func (v *resolver) control(r rune) {
 // print puts a character at the cursor.
 func (v *resolver) print(r rune) {
 	switch {
-	case r < 0x7f:
+	case r < 0x7f && !v.alternate:
 		v.put(cell{r: r}, 1)
 	case r == 0x9b: // CSI as one character
 		v.afterEscape('[')
 	case r == 0x90 || r == 0x98 || r >= 0x9d && r <= 0x9f: // DCS, SOS, OSC, PM, APC
 		v.state, v.bell = text, r == 0x9d
 	case r == 0x85: // NEL
-		v.give(v.offset, true)
+		v.control('\n')
+	case v.alternate:
 	case r == 0x7f || unicode.IsControl(r):
 	case unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf) && v.combine(r):
 	default:

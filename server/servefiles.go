@@ -150,11 +150,11 @@ func (s *Server) serveLast(w http.ResponseWriter, r *http.Request, path string, 
 	defer content.Close()
 	s.withViewer(w, r, func(v *viewer) error {
 		v.nextPing = time.Now().Add(untilPing())
-		if err := v.event(helloEvent{
+		if err := v.place(helloEvent{
 			Event: "hello", Epoch: rand.Text(), Line: 1, Times: [][2]int64{}, Title: path, Command: []string{},
 			Started: time.Now().UnixMilli(), Now: time.Now().UnixMilli(), State: "ended", LF: true,
 			Exact: q.lines == allLines && q.grep.re == nil,
-		}); err != nil {
+		}, noPrelude); err != nil {
 			return err
 		}
 		err := q.left().copy(frames{v}, content)

@@ -90,7 +90,7 @@ func (s *Server) Shutdown(ctx context.Context) {
 	if s.files != nil {
 		s.files.close()
 	} else {
-		s.feed.audience.close()
+		s.feed.close()
 	}
 	s.cut()
 }

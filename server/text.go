@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -28,15 +29,25 @@ func (s *Server) serveText(w http.ResponseWriter, r *http.Request, f *feed, q qu
 	}
 	end := f.Stream.Stats().End
 	cursor, start := f.Stream.Resume(q.epoch, q.offset, q.lines)
+	at, alternate := start.Offset, false
+	var rows []byte // of a program that fills the screen
+	if q.format != "raw" {
+		cursor, at, alternate = s.ground(f, cursor, at)
+		if !q.follow {
+			var from int64
+			if rows, from = f.late.rows(); rows != nil {
+				end = min(end, from)
+			}
+		}
+	}
 	out := newTrickle(w)
 	within := false // a line
-	text := resolver{offset: start.Offset, cols: start.Size.Cols, emit: func(line []byte, _ int64, whole bool) {
+	text := resolver{offset: at, cols: start.Size.Cols, alternate: alternate, emit: func(line []byte, _ int64, whole bool) {
 		out.Write(line)
 		if within = !whole; whole {
 			out.WriteByte('\n')
 		}
 	}}
-	at := start.Offset
 	for q.follow || at < end {
 		item, err := s.next(r.Context(), cursor, out)
 		if err != nil {
@@ -76,6 +87,10 @@ func (s *Server) serveText(w http.ResponseWriter, r *http.Request, f *feed, q qu
 		at += int64(len(item.Data))
 	}
 	text.finish()
+	if rows != nil && within {
+		out.WriteByte('\n')
+	}
+	out.Write(rows)
 	out.Flush()
 }
 
@@ -106,12 +121,14 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, f *feed, q 
 		}
 		return strconv.FormatInt(offset, 10)
 	}
-	event := func(name string, offset int64, e any) {
-		fmt.Fprintf(out, "event: %s\nid: %s\ndata: %s\n\n", name, id(offset), encode(e))
+	event := func(name string, offset int64, data ...[]byte) {
+		fmt.Fprintf(out, "event: %s\nid: %s\ndata: %s\n\n", name, id(offset), bytes.Join(data, nil))
 	}
 	var text resolver
 	begin := func(start broadcaster.Start) {
-		text = resolver{offset: start.Offset, cols: start.Size.Cols, emit: func(line []byte, offset int64, _ bool) {
+		var alternate bool
+		cursor, start.Offset, alternate = s.ground(f, cursor, start.Offset)
+		text = resolver{offset: start.Offset, alternate: alternate, cols: start.Size.Cols, emit: func(line []byte, offset int64, _ bool) {
 			fmt.Fprintf(out, "id: %s\ndata: %s\n\n", id(offset), line)
 		}}
 	}
@@ -119,7 +136,7 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, f *feed, q 
 		if q.epoch == stream.Epoch() {
 			start.SkippedBytes = max(start.Offset-q.offset, 0)
 		}
-		event("reset", start.Offset, newResetEvent(start))
+		event("reset", start.Offset, withPrelude(newResetEvent(start), noPrelude)...)
 	}
 	begin(start)
 	out.Flush() // the head, so that the client knows it is connected
@@ -133,20 +150,30 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, f *feed, q 
 			text.cols = e.Cols
 		case FileEvent:
 			text.finish()
-			event("file", text.offset, fileEvent{"file", e.State, e.Reason})
+			event("file", text.offset, encode(fileEvent{"file", e.State, e.Reason}))
 		case broadcaster.Exit:
 			text.finish()
-			event("exit", stream.Stats().End, newExitEvent(e))
+			event("exit", stream.Stats().End, encode(newExitEvent(e)))
 		}
 		if item.Reset != nil {
 			text.finish()
-			event("reset", item.Reset.Offset, newResetEvent(*item.Reset))
+			event("reset", item.Reset.Offset, withPrelude(newResetEvent(*item.Reset), noPrelude)...)
 			begin(*item.Reset)
 		}
 		text.write(item.Data)
 	}
 	text.finish()
 	out.Flush()
+}
+
+// ground returns a cursor that begins outside of control sequences, where that is,
+// and whether the alternate screen is in use there.
+func (s *Server) ground(f *feed, c *broadcaster.Cursor, from int64) (*broadcaster.Cursor, int64, bool) {
+	offset, alternate := f.late.ground(from)
+	if offset > from {
+		c, _ = f.Stream.Resume(f.Stream.Epoch(), offset, -1)
+	}
+	return c, offset, alternate
 }
 
 // next returns what follows at the cursor. Before it waits it sends what was

@@ -144,22 +144,21 @@ func (s *Server) withViewer(w http.ResponseWriter, r *http.Request, send func(*v
 
 // hello takes a cursor and, for wsrun.v1, sends the hello event.
 func (v *viewer) hello(q query) error {
-	var start broadcaster.Start
-	v.cursor, start = v.f.Stream.Resume(q.epoch, q.offset, q.lines)
-	v.size = start.Size
+	cursor, start, opening := v.f.late.open(q)
+	v.cursor, v.size = cursor, opening.size
 	v.nextPing = time.Now().Add(untilPing())
 	if !v.v1 {
-		return nil
+		return v.message(v.text.append(opening.prelude))
 	}
 	f := v.f
 	v.told, v.change = v.f.audience.count()
-	return v.event(helloEvent{
-		Event: "hello", Epoch: f.Stream.Epoch(), Offset: start.Offset, Line: start.Line, End: start.End, Resumed: start.Resumed,
+	return v.place(helloEvent{
+		Event: "hello", Epoch: f.Stream.Epoch(), Offset: start.Offset, Line: start.Line, End: start.End, Resumed: start.Resumed, Kept: opening.kept,
 		Times: times(start.Stamps), Title: f.Title, Command: append([]string{}, f.Command...),
 		Started: f.Started.UnixMilli(), Now: time.Now().UnixMilli(),
 		Cols: start.Size.Cols, Rows: start.Size.Rows,
 		State: stateOf(f.Stream.Stats()), Viewers: v.told, LF: f.lf, Exact: f.exact.Load(),
-	})
+	}, opening.quoted)
 }
 
 // follow sends what comes. The error is [io.EOF] at the stream's end, nil when
@@ -214,10 +213,7 @@ func (v *viewer) follow() error {
 func (v *viewer) item(item broadcaster.Item) error {
 	switch {
 	case item.Reset != nil:
-		if err := errors.Join(v.message(v.text.flush()), v.event(newResetEvent(*item.Reset))); err != nil {
-			return err
-		}
-		return v.resize(item.Reset.Size)
+		return v.gap(*item.Reset)
 	case item.Event != nil:
 		switch e := item.Event.(type) {
 		case broadcaster.Resize:
@@ -233,6 +229,19 @@ func (v *viewer) item(item broadcaster.Item) error {
 		return nil
 	}
 	return v.output(item.Data)
+}
+
+// gap goes on at another place, for the cursor fell out of the ring.
+func (v *viewer) gap(at broadcaster.Start) error {
+	if !v.v1 { // it can't be told
+		v.size = at.Size
+		return v.message(v.text.flush())
+	}
+	cursor, start, opening := v.f.late.reopen(at)
+	v.cursor = cursor
+	e := newResetEvent(start)
+	e.Kept = opening.kept
+	return errors.Join(v.resize(opening.size), v.place(e, opening.quoted))
 }
 
 // output sends output.
@@ -259,6 +268,14 @@ func (v *viewer) event(e any) error {
 		return nil
 	}
 	return v.wire.frame(opText, encode(e))
+}
+
+// place sends an event that places the viewer in the stream.
+func (v *viewer) place(e any, prelude []byte) error {
+	if !v.v1 {
+		return nil
+	}
+	return v.wire.frame(opText, withPrelude(e, prelude)...)
 }
 
 func (v *viewer) resize(size broadcaster.Resize) error {

@@ -47,8 +47,12 @@ func (w *wire) Write(p []byte) (int, error) {
 
 // frame writes a message of one frame. After an error the connection is of no use
 // any more.
-func (w *wire) frame(opcode byte, payload []byte) error {
-	return w.send(false, net.Buffers{frameHead(opcode, len(payload)), payload})
+func (w *wire) frame(opcode byte, payload ...[]byte) error {
+	size := 0
+	for _, part := range payload {
+		size += len(part)
+	}
+	return w.send(false, append(net.Buffers{frameHead(opcode, size)}, payload...))
 }
 
 // frameHead returns the head of an unmasked frame (RFC 6455, section 5.2).

@@ -97,6 +97,14 @@ export class Lines {
   }
 
   /**
+   * Goes on with the line of the given number.
+   * @param {number} line
+   */
+  renumber(line) {
+    this.#line = this.#lineAfter = line;
+  }
+
+  /**
    * To be called before a slice is parsed.
    * @param {Uint8Array} slice
    * @param {number} ms when it came

@@ -98,7 +98,7 @@ export class Output {
       this.terminal.reset();
       if (at.cols) this.terminal.resize(at.cols, at.rows); // it is empty
       if ('lf' in at) this.terminal.options.convertEol = at.lf;
-      this.#lines.restart(at.line, 0);
+      this.#lines.restart(at.kept?.line ?? at.line, 0);
       if (clear) {
         this.#log.clear();
       } else {
@@ -107,9 +107,15 @@ export class Output {
         this.#log.gap(missing > 0 ? `${number.format(missing)} ${missing === 1 ? 'line' : 'lines'} skipped` : 'some output skipped');
       }
     });
-    this.place(at, skew);
     this.#feed.cut();
-    if (at.prelude) this.#feed.write(new TextEncoder().encode(at.prelude), 0);
+    const prelude = new TextEncoder().encode(at.prelude);
+    const { offset, from, to } = at.kept ?? { offset: at.offset, from: prelude.length, to: prelude.length };
+    this.#feed.write(prelude.subarray(0, from), 0);
+    this.place({ times: at.times, offset, end: offset + to - from }, skew);
+    this.write(prelude.subarray(from, to));
+    this.#feed.write(prelude.subarray(to), 0);
+    if (at.kept) this.#feed.after(() => this.#lines.renumber(at.line));
+    this.place(at, skew);
   }
 
   /**
@@ -128,7 +134,7 @@ export class Output {
 
   /**
    * Notes when the output that is to come came to the server.
-   * @param {Event} at a hello or a reset
+   * @param {Pick<Event, 'times' | 'offset' | 'end'>} at a hello or a reset
    * @param {number} skew of the server's clock to ours, in ms
    */
   place(at, skew) {
