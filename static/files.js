@@ -1,94 +1,146 @@
 // @ts-check
+/** @import { File } from './tree.js' */
 import { logIn, sendToken } from './access.js';
-import { $, base, input, notice, number } from './dom.js';
+import { $, input, base, notice, number } from './dom.js';
+import { count, FileList } from './filelist.js';
+import { keep, prefs } from './prefs.js';
+import { spread, tree } from './tree.js';
 
 // How often the list is asked for, in ms, while it is looked at.
 const REFRESH_MS = 3000;
-const FRESH_MS = 60_000;
+// What this tab keeps of its visit, for when the user comes back to the page.
+const VISIT = `wsrun ${location.pathname}`;
 
-/** @typedef {{path: string, size: number, modified: string}} File */
-
+const query = input('query');
+const list = new FileList($('files'), $('main'));
 /** @type {File[]} */
 let files = [];
-let query = '';
 
-/** @param {number} ms since something happened */
-function ago(ms) {
-  const s = Math.max(Math.round(ms / 1000), 0);
-  if (s < 60) return `${s} s ago`;
-  if (s < 3600) return `${Math.round(s / 60)} min ago`;
-  if (s < 86_400) return `${Math.round(s / 3600)} h ago`;
-  return `${Math.round(s / 86_400)} d ago`;
+const asTree = () => (prefs().files ?? (spread(files) ? 'tree' : 'list')) === 'tree';
+
+/** @param {boolean} anew whether it is something else that is shown now */
+function show(anew) {
+  const words = query.value.toLowerCase().split(/\s+/).filter(Boolean);
+  const shown = words.length ? files.filter((f) => words.every((w) => f.path.toLowerCase().includes(w))) : files;
+  const flat = words.length > 0 || !asTree();
+  $('files').classList.toggle('flat', flat);
+  $('tree').setAttribute('aria-pressed', String(asTree()));
+  const entries = flat ? shown : tree(files);
+  anew ? list.begin(entries) : list.show(entries);
+  $('state').textContent = words.length ? `${number.format(shown.length)} of ${number.format(files.length)}` : count(files.length);
 }
 
-/** @param {number} bytes */
-function size(bytes) {
-  let unit = 0;
-  for (; bytes >= 1000 && unit < 4; unit++) bytes /= 1024;
-  return `${unit ? bytes.toFixed(1) : bytes} ${['B', 'KiB', 'MiB', 'GiB', 'TiB'][unit]}`;
-}
-
-/** @param {File} file */
-function row(file) {
-  const link = document.createElement('a');
-  link.href = base + file.path.slice(1).split('/').map(encodeURIComponent).join('/');
-  const at = file.path.lastIndexOf('/') + 1;
-  const age = Date.now() - Date.parse(file.modified);
-  for (const [name, text] of [['name', file.path.slice(at)], ['dir', file.path.slice(0, at)], ['size', size(file.size)], ['time', ago(age)]]) {
-    const part = document.createElement('span');
-    part.className = name;
-    part.textContent = text;
-    link.append(part);
+/** @returns {Promise<{status: number, list?: {files: File[], cut: boolean}, words?: string} | null>} the server's answer */
+async function ask() {
+  try {
+    const answer = await fetch(base, { headers: { accept: 'application/json' } });
+    return answer.ok ? { status: answer.status, list: await answer.json() } : { status: answer.status, words: await answer.text() };
+  } catch {
+    return null;
   }
-  if (age < FRESH_MS) link.classList.add('fresh');
-  const item = document.createElement('li');
-  item.append(link);
-  return item;
-}
-
-function show() {
-  const words = query.toLowerCase().split(/\s+/).filter(Boolean);
-  const shown = files.filter((f) => words.every((w) => f.path.toLowerCase().includes(w)));
-  const focused = document.activeElement instanceof HTMLAnchorElement ? document.activeElement.getAttribute('href') : null;
-  $('files').replaceChildren(...shown.map(row));
-  if (focused) /** @type {HTMLElement | null} */ (document.querySelector(`#files a[href="${CSS.escape(focused)}"]`))?.focus();
-  $('state').textContent = shown.length === files.length ? `${number.format(files.length)} files` : `${number.format(shown.length)} of ${number.format(files.length)}`;
 }
 
 async function refresh() {
-  const answer = await fetch(base, { headers: { accept: 'application/json' } }).catch(() => null);
+  const answer = await ask();
   $('login').hidden = answer?.status !== 401;
-  if (answer?.ok) {
-    const list = await answer.json();
-    files = list.files;
-    notice(list.cut ? 'There are more files than these.' : '');
-    show();
-  } else if (!answer) {
+  if (answer?.list) {
+    ({ files } = answer.list);
+    list.keepOnly(new Set(files.map((f) => f.path)));
+    notice(answer.list.cut ? 'There are more files than these.' : '');
+    show(false);
+  } else if (!answer || answer.status > 500) { // the latter from a proxy
     notice('wsrun does not answer: it was stopped, or the network is down. This page goes on trying.');
+  } else {
+    notice(answer.status === 401 ? '' : answer.words ?? '');
   }
 }
 
-input('query').addEventListener('input', () => {
-  query = input('query').value;
-  show();
+async function keepRefreshing() {
+  if (!document.hidden) await refresh();
+  setTimeout(keepRefreshing, REFRESH_MS);
+}
+
+function restore() {
+  /** @type {{list: FileList['state'], query: string, focused?: string, top: number} | null} */
+  let visit = null;
+  try {
+    visit = JSON.parse(sessionStorage.getItem(VISIT) ?? 'null');
+  } catch { /* no storage, or not ours */ }
+  if (!visit) return null;
+  list.state = visit.list;
+  query.value = visit.query;
+  return visit;
+}
+
+addEventListener('pagehide', () => {
+  const visit = { list: list.state, query: query.value, focused: list.focused, top: $('main').scrollTop };
+  try {
+    sessionStorage.setItem(VISIT, JSON.stringify(visit));
+  } catch { /* no storage: it begins anew */ }
 });
+
+function clear() {
+  if (!query.value) return $('main').focus();
+  const focused = list.focused;
+  query.value = '';
+  show(true);
+  if (focused && !list.focused) query.focus();
+}
+
+function switchView() {
+  keep({ files: asTree() ? 'list' : 'tree' });
+  show(true);
+}
+
+/** @type {Record<string, (handles: HTMLElement[], at: number) => void>} what keys do, with a row's place if it has the focus */
+const keys = {
+  ArrowDown: (handles, at) => handles[Math.min(at + 1, handles.length - 1)]?.focus(),
+  ArrowUp: (handles, at) => (at > 0 ? handles[at - 1] : query).focus(),
+  ArrowRight: (handles, at) => {
+    if (list.isOpen(handles[at])) handles[at + 1].focus();
+    else if (list.isOpen(handles[at]) === false) list.toggle(handles[at]);
+  },
+  ArrowLeft: (handles, at) => {
+    if (list.isOpen(handles[at])) list.toggle(handles[at]);
+    else list.parent(handles[at])?.focus();
+  },
+  Escape: clear,
+  '/': () => query.focus(),
+  t: switchView,
+};
+
 document.addEventListener('keydown', (e) => {
-  const links = /** @type {HTMLAnchorElement[]} */ ([...document.querySelectorAll('#files a')]);
-  const at = links.indexOf(/** @type {HTMLAnchorElement} */ (document.activeElement));
-  if (e.key === 'ArrowDown') links[Math.min(at + 1, links.length - 1)]?.focus();
-  else if (e.key === 'ArrowUp') (at > 0 ? links[at - 1] : input('query')).focus();
-  else if (e.key === 'Enter' && document.activeElement === input('query')) links[0]?.click();
-  else if (e.key === '/' && document.activeElement !== input('query')) input('query').focus();
-  else return;
+  const { key, target } = e;
+  if (e.ctrlKey || e.metaKey || e.altKey || target === $('token')) return;
+  const handles = list.handles;
+  const at = handles.indexOf(/** @type {HTMLElement} */ (document.activeElement));
+  if (target === query) {
+    if (key === 'Enter') return query.value && handles[0]?.click();
+    if (!['ArrowDown', 'ArrowUp', 'Escape'].includes(key)) return;
+  } else if (!keys[key]) {
+    if (key.length === 1 && key !== ' ') query.focus(); // which then gets it
+    return;
+  }
+  if (at < 0 && ['ArrowRight', 'ArrowLeft'].includes(key)) return;
   e.preventDefault();
+  keys[key](handles, at);
 });
+query.addEventListener('input', () => show(true));
+$('tree').addEventListener('click', switchView);
 $('login').addEventListener('submit', async (e) => {
   e.preventDefault();
   if (await sendToken(input('token').value)) refresh();
 });
 addEventListener('hashchange', async () => { if (await logIn()) refresh(); });
+document.addEventListener('visibilitychange', () => { if (!document.hidden) refresh(); });
 
 await logIn();
+const visit = restore();
+$('main').focus();
 await refresh();
-input('query').focus();
-setInterval(() => { if (!document.hidden) refresh(); }, REFRESH_MS);
+if (!$('login').hidden) input('token').focus();
+if (visit) {
+  $('main').scrollTop = visit.top;
+  if (visit.focused) list.focus(visit.focused);
+}
+setTimeout(keepRefreshing, REFRESH_MS);

@@ -1,7 +1,7 @@
 // @ts-check
 const KEY = 'wsrun';
 
-/** @typedef {{theme?: string, font?: number, wrap?: boolean, times?: string, notify?: boolean}} Prefs */
+/** @typedef {{theme?: string, font?: number, wrap?: boolean, times?: string, notify?: boolean, files?: 'tree' | 'list'}} Prefs */
 
 /** @returns {Prefs} what this browser keeps for its user */
 export function prefs() {

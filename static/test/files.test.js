@@ -1,8 +1,8 @@
 // The log viewer: the list of files, and a file that is followed.
 import assert from 'node:assert/strict';
-import { appendFile, mkdtemp, realpath, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, realpath, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { numbers, open, rows, run, untilRow } from './harness.js';
 
@@ -10,6 +10,42 @@ async function folder(t) {
   const dir = await realpath(await mkdtemp(join(tmpdir(), 'wsrun-')));
   t.after(() => rm(dir, { recursive: true }));
   return dir;
+}
+
+/** Makes a folder with files, the first of them the newest, a minute between each. */
+async function filled(t, ...names) {
+  const dir = await folder(t);
+  for (const [i, name] of names.entries()) {
+    await mkdir(join(dir, dirname(name)), { recursive: true });
+    await writeFile(join(dir, name), `this is ${name}\n`);
+    await aged(join(dir, name), 2 + i);
+  }
+  return dir;
+}
+
+/** Makes a file so many minutes old. */
+const aged = (path, minutes) => utimes(path, Date.now() / 1000 - 60 * minutes, Date.now() / 1000 - 60 * minutes);
+
+/** The rows of the list, indented as they are nested, with what a folder is. */
+const shown = (page) => page.locator('#files').evaluate((list) => [...list.querySelectorAll('a, summary')].map((row) => {
+  let level = 0;
+  for (let up = row.closest('li').parentElement; up !== list; up = up.parentElement) level += up.matches('ul');
+  const open = row.matches('summary') ? (row.parentElement.open ? '- ' : '+ ') : '';
+  return ' '.repeat(level) + open + row.querySelector('.name').textContent + (open && ` ${row.querySelector('.size').textContent}`);
+}));
+
+/** The name of the row with the focus. */
+const focused = (page) => page.evaluate(() => document.activeElement?.querySelector('.name')?.textContent);
+
+/** Waits until the page has an answer to a question that it had not asked before. */
+async function refreshed(page) {
+  await page.waitForRequest((r) => r.headers().accept === 'application/json').then((r) => r.response()).then((r) => r.finished());
+}
+
+const untilShown = (page, name) => page.locator('#files .name', { hasText: name }).first().waitFor();
+
+async function press(page, ...keys) {
+  for (const key of keys) await page.keyboard.press(key);
 }
 
 test('files are listed, newest first, filtered by typing, and opened by keyboard', async (t) => {
@@ -34,8 +70,201 @@ test('files are listed, newest first, filtered by typing, and opened by keyboard
   await untilRow(page, 'odd name');
   assert.equal(await page.locator('h1').getAttribute('title'), join(dir, 'a b#c?%.log'));
   await page.goBack();
+  await page.getByText('1 of 3').waitFor();
+  await press(page, 'Escape');
   await page.getByText('3 files').waitFor();
   assert.deepEqual(page.problems, []);
+});
+
+test('folders are a tree, newest first, with their numbers of files', async (t) => {
+  const dir = await filled(t, 'b/c/1.log', 'top.log', 'a/2.log', 'b/3.log', 'd/e/f/4.log', 'a/5.log');
+  const { port } = await run(t, ['files', dir]);
+  const page = await open(t, port);
+  await page.getByText('6 files').first().waitFor();
+  assert.deepEqual(await shown(page), [`- ${dir}/ 6 files`, ' + b/ 2 files', ' top.log', ' + a/ 2 files', ' + d/e/f/ 1 file']);
+  await page.locator('summary', { hasText: 'a/' }).last().click();
+  assert.deepEqual((await shown(page)).slice(3), [' - a/ 2 files', '  2.log', '  5.log', ' + d/e/f/ 1 file']);
+  await page.locator('summary', { hasText: 'a/' }).last().click();
+  assert.equal((await shown(page)).length, 5);
+  assert.deepEqual(page.problems, []);
+});
+
+test('the tree by keyboard', async (t) => {
+  const dir = await filled(t, 'a/b/1.log', 'a/2.log', '3.log');
+  const { port } = await run(t, ['files', dir]);
+  const page = await open(t, port);
+  await untilShown(page, '3.log');
+  const query = page.locator('#query');
+  await press(page, 'ArrowDown', 'ArrowDown');
+  assert.equal(await focused(page), 'a/');
+  await press(page, 'ArrowRight');
+  assert.deepEqual(await shown(page), [`- ${dir}/ 3 files`, ' - a/ 2 files', '  + b/ 1 file', '  2.log', ' 3.log']);
+  assert.equal(await focused(page), 'a/');
+  await press(page, 'ArrowRight');
+  assert.equal(await focused(page), 'b/');
+  await press(page, 'Enter', 'ArrowDown');
+  assert.equal(await focused(page), '1.log');
+  await press(page, 'ArrowLeft');
+  assert.equal(await focused(page), 'b/');
+  await press(page, 'ArrowLeft', 'ArrowLeft');
+  assert.equal(await focused(page), 'a/');
+  assert.deepEqual((await shown(page)).slice(2), ['  + b/ 1 file', '  2.log', ' 3.log']);
+  await press(page, 'ArrowLeft', 'ArrowDown', 'ArrowDown', 'ArrowUp', 'ArrowDown');
+  assert.equal(await focused(page), '3.log');
+
+  await press(page, '/');
+  await page.keyboard.type('t/');
+  assert.equal(await query.inputValue(), 't/'); // no commands here
+  await query.fill('1.log');
+  await page.getByText('1 of 3').waitFor();
+  assert.deepEqual(await shown(page), ['1.log']);
+  assert.equal(await page.locator('#files .dir').innerText(), `${dir}/a/b/`);
+  await press(page, 'ArrowDown', 'Escape');
+  assert.equal(await query.inputValue(), '');
+  assert.deepEqual(await shown(page), [`- ${dir}/ 3 files`, ' + a/ 2 files', ' 3.log']);
+  await press(page, 'Escape');
+  await page.keyboard.type('2.l');
+  await page.getByText('1 of 3').waitFor();
+  await press(page, 'Enter');
+  await untilRow(page, 'this is a/2.log');
+  assert.deepEqual(page.problems, []);
+});
+
+test('a tree if there are folders, else a list; or what the user wants, on later visits, too', async (t) => {
+  const dir = await filled(t, 'a/1.log', 'a/2.log');
+  const { port } = await run(t, ['files', dir]);
+  const page = await open(t, port);
+  await untilShown(page, '2.log');
+  assert.deepEqual(await shown(page), ['1.log', '2.log']);
+  await mkdir(join(dir, 'b'));
+  await writeFile(join(dir, 'b/3.log'), '');
+  await untilShown(page, 'b/');
+  await press(page, 't');
+  assert.deepEqual(await shown(page), ['3.log', '1.log', '2.log']);
+  await page.reload();
+  await untilShown(page, '2.log');
+  assert.deepEqual(await shown(page), ['3.log', '1.log', '2.log']);
+  await page.getByRole('button', { name: 'tree', pressed: false }).click();
+  assert.deepEqual(await shown(page), [`- ${dir}/ 3 files`, ' + b/ 1 file', ' + a/ 2 files']);
+  await page.getByRole('button', { name: 'tree', pressed: true }).waitFor();
+  await rm(join(dir, 'b'), { recursive: true });
+  await untilShown(page, '/a/'); // alone, and still a tree
+  assert.deepEqual(await shown(page), [`- ${dir}/a/ 2 files`, ' 1.log', ' 2.log']);
+});
+
+test('as files come, grow and go, what is open, looked at and in focus stays', async (t) => {
+  const names = (folder) => Array.from({ length: 60 }, (_, i) => `${folder}/${i}.log`);
+  const dir = await filled(t, ...names('a'), ...names('b'), 'c/d/1.log');
+  const { port } = await run(t, ['files', dir]);
+  const page = await open(t, port);
+  await untilShown(page, 'c/d/');
+  for (const name of ['c/d/', 'b/', 'a/']) await page.locator('summary', { hasText: name }).last().click();
+  await page.locator('a', { hasText: '30.log' }).last().focus();
+  const place = () => page.evaluate(() => Math.round(document.activeElement.getBoundingClientRect().top));
+  const before = await place();
+  await page.evaluate(() => { for (const row of document.querySelectorAll('#files li')) row.was = true; });
+  const [first] = await shown(page);
+  assert.equal(first, `- ${dir}/ 121 files`);
+  // Others get above it: a folder, a new file, one that has grown; three go.
+  await mkdir(join(dir, 'c/e'));
+  await writeFile(join(dir, 'c/e/2.log'), '');
+  await aged(join(dir, 'c/e/2.log'), 0.5);
+  await writeFile(join(dir, 'new.log'), '');
+  await aged(join(dir, 'a/50.log'), 1);
+  await rm(join(dir, 'a/10.log'));
+  await rm(join(dir, 'a/11.log'));
+  await rm(join(dir, 'a/12.log'));
+  await page.waitForFunction(() => document.querySelector('#files .size').textContent === '120 files');
+  assert.equal(await focused(page), '30.log');
+  assert.ok(Math.abs(await place() - before) <= 1, `${await place()}, was ${before}`);
+  const now = await shown(page);
+  assert.deepEqual(now.slice(1, 3), [' new.log', ' - c/ 2 files']);
+  assert.ok(now.includes(' - a/ 57 files') && now.includes(' - b/ 60 files') && now.includes('  - d/ 1 file'), now.join('\n'));
+  assert.equal(now[now.indexOf(' - a/ 57 files') + 1], '  50.log');
+  const made = await page.evaluate(() => [...document.querySelectorAll('#files li')].filter((row) => !row.was).length);
+  assert.equal(made, 3); // new.log, c/ and e/; the rest are the same elements
+  await press(page, 'ArrowUp');
+  assert.equal(await focused(page), '29.log');
+  await appendFile(join(dir, 'b/29.log'), 'it goes up itself\n');
+  await page.waitForFunction(() => document.activeElement?.closest('li')?.previousElementSibling === null || document.activeElement === document.body);
+  assert.equal(await focused(page), '29.log');
+  // The folder that splits or is joined keeps what was open in it.
+  await rm(join(dir, 'c/e'), { recursive: true });
+  await untilShown(page, 'c/d/');
+  assert.deepEqual((await shown(page)).slice(-2), [' - c/d/ 1 file', '  1.log']);
+  await mkdir(join(dir, 'c/f'));
+  await writeFile(join(dir, 'c/f/3.log'), '');
+  await untilShown(page, 'f/');
+  const split = await shown(page);
+  assert.deepEqual(split.slice(split.indexOf(' - c/ 2 files'), split.indexOf(' - c/ 2 files') + 4), [' - c/ 2 files', '  + f/ 1 file', '  - d/ 1 file', '   1.log']);
+  assert.deepEqual(page.problems, []);
+});
+
+test('back goes back to the same place', async (t) => {
+  const dir = await filled(t, 'a/b/1.log', ...Array.from({ length: 300 }, (_, i) => `c/${i}.log`));
+  const { port } = await run(t, ['files', dir]);
+  const page = await open(t, port);
+  await untilShown(page, 'c/');
+  await page.locator('summary', { hasText: 'c/' }).last().click();
+  await page.locator('a', { hasText: /^199\.log/ }).focus();
+  await page.locator('a', { hasText: /^290\.log/ }).focus(); // was not there at first
+  const top = await page.locator('main').evaluate((e) => e.scrollTop);
+  await press(page, 'Enter');
+  await untilRow(page, 'this is c/290.log');
+  await page.goBack();
+  await untilShown(page, '290.log');
+  assert.equal(await focused(page), '290.log');
+  assert.equal(await page.locator('main').evaluate((e) => e.scrollTop), top);
+  assert.deepEqual(page.problems, []);
+});
+
+test('10,000 files in 1,000 folders are shown at once, and an update touches what has changed', async (t) => {
+  const dir = await folder(t);
+  for (let i = 0; i < 1000; i++) {
+    await mkdir(join(dir, `f${i % 50}/g${i}`), { recursive: true });
+    await Promise.all(Array.from({ length: 10 }, (_, j) => writeFile(join(dir, `f${i % 50}/g${i}/${j}.log`), '')));
+  }
+  const path = join(dir, 'f7/g7/7.log');
+  await Promise.all(Array.from({ length: 10_000 }, (_, i) => aged(join(dir, `f${Math.floor(i / 10) % 50}/g${Math.floor(i / 10)}/${i % 10}.log`), 90 * 24 * 60 + i)));
+  const { port } = await run(t, ['files', dir]);
+  for (const files of ['tree', 'list']) {
+    let cdp;
+    const page = await open(t, port, {}, async (page, context) => {
+      await context.addInitScript((files) => localStorage.setItem('wsrun', JSON.stringify({ files })), files);
+      cdp = await context.newCDPSession(page);
+      await cdp.send('Performance.enable');
+    });
+    const script = async () => 1000 * (await cdp.send('Performance.getMetrics')).metrics.find((m) => m.name === 'ScriptDuration').value;
+    await page.getByText('10,000 files').first().waitFor();
+    const first = await script();
+    t.diagnostic(`${files}: ${first.toFixed()} ms of script`);
+    assert.ok(first < 200, `${first} ms`);
+    await refreshed(page);
+    await page.evaluate(() => {
+      window.changes = 0;
+      new MutationObserver((all) => { window.changes += all.length; }).observe(document.getElementById('files'), { childList: true, characterData: true, subtree: true, attributes: true });
+    });
+    await writeFile(path, 'x');
+    await page.locator('.fresh').first().waitFor();
+    const changes = await page.evaluate(() => window.changes);
+    assert.ok(changes > 0 && changes < 30, `${changes} changes`);
+    await aged(path, 100 * 24 * 60);
+    await page.locator('.fresh').first().waitFor({ state: 'detached' });
+    const before = await script();
+    await page.keyboard.type('/g999/9');
+    await page.getByText('1 of 10,000').waitFor();
+    t.diagnostic(`${files}: ${(await script() - before).toFixed()} ms of script for a filter`);
+    // The others are there when one scrolls to them.
+    await press(page, 'Escape');
+    if (files === 'list') {
+      await page.waitForFunction(() => {
+        const main = document.querySelector('main');
+        main.scrollTop = main.scrollHeight;
+        return document.querySelectorAll('#files a').length > 3000;
+      });
+    }
+    assert.deepEqual(page.problems, []);
+  }
 });
 
 test('a file is followed, over a rotation; its lines have its numbers', async (t) => {
