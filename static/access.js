@@ -27,7 +27,7 @@ export async function explain(bar, wanted) {
   if (!wanted()) return;
   $('login').hidden = status !== 401;
   if (status === 401) bar.show('wait', 'token needed');
-  if (status === 0) notice('wsrun does not answer: it was stopped, or the network is down. This page goes on trying.');
+  if (status === 0 || status > 500) notice('wsrun does not answer: it was stopped, or the network is down. This page goes on trying.');
   if (status === 421) notice('wsrun does not serve this host name: start it with --allow-host.');
   if (status === 403) notice('wsrun does not serve pages of this origin: start it with --allow-origin.');
 }

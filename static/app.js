@@ -2,7 +2,7 @@
 /** @import { Event } from './socket.js' */
 import { explain, logIn, sendToken } from './access.js';
 import { Bar } from './bar.js';
-import { $, dialog, input, nameDownloads, notice, number } from './dom.js';
+import { $, base, dialog, input, nameDownloads, notice, number } from './dom.js';
 import { Find } from './find.js';
 import { LogView } from './log.js';
 import { Permalinks } from './permalinks.js';
@@ -13,6 +13,10 @@ import { duration, format, MODES } from './times.js';
 const params = new URLSearchParams(location.search);
 const bar = new Bar();
 bar.title = document.title;
+if (base !== './') { // a file's
+  $('index').setAttribute('href', base);
+  $('index').hidden = false;
+}
 
 const log = new LogView($('log'), {
   follow(following, behind) {

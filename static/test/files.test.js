@@ -1,6 +1,8 @@
 // The log viewer: the list of files, and a file that is followed.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { appendFile, mkdir, mkdtemp, realpath, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { createServer, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
@@ -46,6 +48,27 @@ const untilShown = (page, name) => page.locator('#files .name', { hasText: name 
 
 async function press(page, ...keys) {
   for (const key of keys) await page.keyboard.press(key);
+}
+
+/** A reverse proxy that gives an http server what is asked for below /logs/. */
+async function reverseProxy(t, port) {
+  const forward = (from) => request({ port: port(), host: '127.0.0.1', method: from.method, path: from.url.slice('/logs'.length), headers: from.headers });
+  const server = createServer((from, to) => {
+    if (!from.url.startsWith('/logs/')) return to.writeHead(404).end();
+    from.pipe(forward(from).on('response', (r) => r.pipe(to.writeHead(r.statusCode, r.headers))).on('error', () => (to.headersSent ? to.destroy() : to.writeHead(502).end())));
+  });
+  server.on('upgrade', (from, near) => {
+    forward(from).on('upgrade', (r, far, head) => {
+      near.write(`HTTP/1.1 101 Switching Protocols\r\n${Object.entries(r.headers).map(([k, v]) => `${k}: ${v}\r\n`).join('')}\r\n`);
+      near.write(head);
+      far.pipe(near).pipe(far);
+      near.on('error', () => far.destroy());
+      far.on('error', () => near.destroy());
+    }).on('error', () => near.destroy()).on('response', () => near.destroy()).end();
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  t.after(() => { server.close(); server.closeAllConnections(); });
+  return server.address().port;
 }
 
 test('files are listed, newest first, filtered by typing, and opened by keyboard', async (t) => {
@@ -215,6 +238,10 @@ test('back goes back to the same place', async (t) => {
   await untilShown(page, '290.log');
   assert.equal(await focused(page), '290.log');
   assert.equal(await page.locator('main').evaluate((e) => e.scrollTop), top);
+  await page.goForward();
+  await untilRow(page, 'this is c/290.log');
+  await page.getByRole('link', { name: 'files' }).click();
+  await untilShown(page, '290.log');
   assert.deepEqual(page.problems, []);
 });
 
@@ -265,6 +292,98 @@ test('10,000 files in 1,000 folders are shown at once, and an update touches wha
     }
     assert.deepEqual(page.problems, []);
   }
+});
+
+for (const width of [320, 390]) {
+  for (const colorScheme of ['light', 'dark']) {
+    test(`nothing sticks out at ${width} px, ${colorScheme}`, async (t) => {
+      const long = `${'a-very-long-name-'.repeat(5)}2026.log`;
+      const dir = await filled(t, `nginx/sites/${long}`, 'nginx/access.log', 'syslog');
+      const { port } = await run(t, ['files', '--token', 'secret', dir]);
+      const look = async (page) => assert.deepEqual(await page.evaluate(() => {
+        const out = [];
+        const parts = [...document.querySelectorAll('header, header *, main *, #log *, #login *')].filter((e) => e.checkVisibility() && !e.closest('#state, [popover]') && e.getClientRects().length);
+        for (const e of parts) {
+          const { left, right } = e.getBoundingClientRect();
+          if (left < -0.5 || right > innerWidth + 0.5) out.push(`${e.tagName} ${e.className || e.id} ${left} to ${right}`);
+        }
+        const cells = parts.filter((e) => e.matches('#files span, header > *')).map((e) => [e, e.getBoundingClientRect()]);
+        for (const [a, x] of cells) {
+          for (const [b, y] of cells) {
+            if (a !== b && x.width && y.width && x.left < y.right - 1 && y.left < x.right - 1 && x.top < y.bottom - 1 && y.top < x.bottom - 1) out.push(`${a.className || a.id} over ${b.className || b.id}`);
+          }
+        }
+        return out;
+      }), []);
+      const view = { viewport: { width, height: 640 }, colorScheme };
+      const locked = await open(t, port, view);
+      await locked.getByPlaceholder('token').waitFor();
+      await look(locked);
+      const page = await open(t, port, { ...view, path: '#token=secret' });
+      await untilShown(page, 'syslog');
+      await press(page, 'ArrowDown', 'ArrowDown', 'ArrowRight', 'ArrowDown', 'ArrowRight');
+      await untilShown(page, 'a-very-long');
+      await look(page);
+      const [ground, text] = await page.evaluate(() => [document.body, document.querySelector('.name')].map((e) => getComputedStyle(e)).map((s, i) => (i ? s.color : s.backgroundColor)));
+      assert.deepEqual([ground, text], colorScheme === 'dark' ? ['rgb(13, 17, 23)', 'rgb(230, 237, 243)'] : ['rgb(255, 255, 255)', 'rgb(31, 35, 40)']);
+      await press(page, 't');
+      await look(page);
+      await page.keyboard.type('log');
+      await page.getByText('3 of 3').waitFor();
+      await look(page);
+      await page.locator('#files a').filter({ hasText: 'a-very-long' }).click();
+      await untilRow(page, `this is nginx/sites/${long}`);
+      await look(page);
+      assert.deepEqual(page.problems, []);
+    });
+  }
+}
+
+test('behind a reverse proxy, under a path that it strips', async (t) => {
+  const dir = await filled(t, 'a b/#1?.log', 'a b/c/2.log', '3.log');
+  let far;
+  const port = await reverseProxy(t, () => far);
+  const { port: own, child } = await run(t, ['files', '--token', 's3cret', '--allow-host', `127.0.0.1:${port}`, dir]);
+  far = own;
+  const paths = [];
+  const page = await open(t, port, { path: 'logs/#token=s3cret' }, async (page) => {
+    page.on('request', (r) => paths.push(new URL(r.url()).pathname));
+    page.on('websocket', (s) => paths.push(new URL(s.url()).pathname));
+  });
+  await untilShown(page, '3.log');
+  assert.equal(page.url(), `http://127.0.0.1:${port}/logs/`);
+  await press(page, 'ArrowDown', 'ArrowDown', 'ArrowRight', 'ArrowDown', 'Enter');
+  await untilRow(page, 'this is a b/#1?.log');
+  const file = `/logs${dir}/a%20b/%231%3F.log`;
+  assert.equal(new URL(page.url()).pathname, file);
+  await appendFile(join(dir, 'a b/#1?.log'), 'more\n');
+  await untilRow(page, 'more');
+  assert.deepEqual([...new Set(paths.filter((p) => !p.startsWith('/logs/')))], []);
+  assert.ok(paths.filter((p) => p === file).length >= 2, 'page and socket');
+  await page.locator('#more').click();
+  const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'bytes' }).click()]);
+  assert.equal(download.url(), `http://127.0.0.1:${port}${file}?format=raw`);
+  await page.goBack();
+  await untilShown(page, '#1?.log');
+  await page.goForward();
+  await untilRow(page, 'more');
+  await page.getByRole('link', { name: 'files' }).click();
+  await untilShown(page, '3.log');
+  assert.equal(page.url(), `http://127.0.0.1:${port}/logs/`);
+  assert.deepEqual(page.problems, []);
+
+  // Without the token in the URL it is asked for, on either page.
+  for (const path of ['logs/', file.slice(1)]) {
+    const other = await open(t, port, { path });
+    await other.getByPlaceholder('token').waitFor();
+    if (path === 'logs/') await other.waitForFunction(() => document.activeElement?.id === 'token').then(() => other.keyboard.type('s3cret'));
+    else await other.getByPlaceholder('token').fill('s3cret');
+    await press(other, 'Enter');
+    await (path === 'logs/' ? untilShown(other, '3.log') : untilRow(other, 'more'));
+    assert.equal(await other.locator('#login').isVisible(), false);
+  }
+  child.kill();
+  await page.getByText('wsrun does not answer').waitFor();
 });
 
 test('a file is followed, over a rotation; its lines have its numbers', async (t) => {
