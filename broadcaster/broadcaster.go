@@ -63,6 +63,7 @@ type Stats struct {
 	Line, Lines int64
 	Size        Resize // the last one; zero if none was told
 	Exit        *Exit  // nil until the source has ended
+	Chunks      int64  // published, ever
 }
 
 // A Broadcaster is an [io.Writer] whose output any number of cursors follow.
@@ -171,7 +172,7 @@ func (b *Broadcaster) Stats() Stats {
 	return Stats{
 		Start: r.start, End: r.end,
 		Line: r.startLine + 1, Lines: r.lines(),
-		Size: r.sizeAt(r.end), Exit: b.exit,
+		Size: r.sizeAt(r.end), Exit: b.exit, Chunks: r.chunks,
 	}
 }
 

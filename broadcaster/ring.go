@@ -50,6 +50,7 @@ type ring struct {
 	written  int64 // bytes appended, ever
 	newlines int64 // among them
 	last     byte  // of them
+	chunks   int64 // publications of some, ever
 
 	start, end         int64 // the bytes kept, all published
 	startLine, endLine int64 // newlines before them
@@ -90,6 +91,7 @@ func (r *ring) publish(now time.Time) {
 	if r.pending() == 0 {
 		return
 	}
+	r.chunks++
 	begun := r.newlines
 	if r.last != '\n' {
 		begun++
