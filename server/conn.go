@@ -54,14 +54,22 @@ func (c *conn) send(b *net.Buffers) error {
 	}
 }
 
-// conns is a listener whose connections are conns.
-type conns struct{ net.Listener }
+// conns is a listener whose connections are conns. Its errors are all temporary, but
+// for that of a closed listener: net/http would stop serving at most of them.
+type conns struct {
+	net.Listener
+	failed func(error) // called with each
+}
 
-// Accept implements [net.Listener].
+// Accept implements [net.Listener]. After an error net/http waits, up to a second.
 func (l conns) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
-	if err != nil {
+	if errors.Is(err, net.ErrClosed) {
 		return nil, err
+	}
+	if err != nil {
+		l.failed(err)
+		return nil, passing{err}
 	}
 	if sized, ok := c.(interface{ SetWriteBuffer(bytes int) error }); ok {
 		sized.SetWriteBuffer(sendBuffer)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"wsrun/broadcaster"
@@ -94,10 +95,17 @@ type files struct {
 	followed map[followKey]*follower
 	filtered int // of those
 	closed   bool
+	leaving  map[*follower]bool // dropped, but not yet at their end
+	past     fileTally          // of those that were
+
+	read atomic.Int64 // bytes of files that are followed, ever
 
 	ending context.Context // done when the server is shut down
 	end    context.CancelFunc
 }
+
+// A fileTally is what was counted of files that are followed.
+type fileTally struct{ started, dropped, chunks int64 }
 
 // A followKey names what is followed: a file, or the lines of one that a filter
 // lets through.
@@ -119,7 +127,7 @@ type follower struct {
 }
 
 func newFiles(o FileOptions) *files {
-	s := &files{FileOptions: o, followed: map[followKey]*follower{}}
+	s := &files{FileOptions: o, followed: map[followKey]*follower{}, leaving: map[*follower]bool{}}
 	s.ending, s.end = context.WithCancel(context.Background())
 	return s
 }
@@ -181,8 +189,9 @@ func (s *files) start(key followKey, g grep) *follower {
 	}
 	f.lf = true
 	s.followed[key] = f
+	s.past.started++
 	lines, bytes := s.Lines, int64(s.Bytes)
-	l := &loader{w: b, b: b, loaded: f.loaded}
+	l := &loader{w: b, b: b, loaded: f.loaded, read: &s.read}
 	filter := &grepWriter{w: b, grep: g}
 	if g.re != nil { // its last lines may be anywhere
 		s.filtered++
@@ -204,6 +213,7 @@ func (s *files) start(key followKey, g grep) *follower {
 		})
 		l.finish()
 		b.Close()
+		s.ended(f)
 	}()
 	return f
 }
@@ -231,6 +241,8 @@ func (s *files) drop(f *follower) {
 		return
 	}
 	delete(s.followed, f.key)
+	s.leaving[f] = true
+	s.past.dropped++
 	if f.key.grep != "" {
 		s.filtered--
 	}
@@ -241,6 +253,16 @@ func (s *files) drop(f *follower) {
 	if last {
 		<-f.done
 		debug.FreeOSMemory() // many may have been followed: their rings are gone
+	}
+}
+
+// ended moves what a follower that was dropped has counted to the past.
+func (s *files) ended(f *follower) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.leaving[f] {
+		delete(s.leaving, f)
+		s.past.chunks += f.Stream.Stats().Chunks
 	}
 }
 
@@ -273,6 +295,7 @@ func (s *files) endAll() {
 type loader struct {
 	w      io.Writer
 	b      *broadcaster.Broadcaster // behind w
+	read   *atomic.Int64            // counts the bytes
 	left   int64
 	loaded chan struct{}
 	over   bool
@@ -288,6 +311,7 @@ func (l *loader) expect(left int64) {
 // Write implements [io.Writer].
 func (l *loader) Write(p []byte) (int, error) {
 	n, err := l.w.Write(p)
+	l.read.Add(int64(n))
 	if l.left -= int64(n); l.left <= 0 {
 		l.finish()
 	}

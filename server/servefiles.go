@@ -15,8 +15,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"wsrun/broadcaster"
 )
 
@@ -60,30 +58,22 @@ func (s *Server) serveFile(w http.ResponseWriter, r *http.Request) {
 
 // serveFollowed follows a file.
 func (s *Server) serveFollowed(w http.ResponseWriter, r *http.Request, path string, form form, q query) {
+	visit := s.enter(w, r, form, q)
+	if visit == nil {
+		return
+	}
+	defer visit.leave()
 	f, err := s.files.follow(r.Context(), path, q.grep)
 	switch {
-	case errors.Is(err, errFull) && form == asWebSocket:
-		// A page can't see why an upgrade was refused.
-		if c, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{subprotocol}, InsecureSkipVerify: true}); err == nil {
-			c.Close(websocket.StatusTryAgainLater, errFull.Error())
-		}
-		return
 	case errors.Is(err, errFull):
-		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		s.turnAway(w, r, form, err)
 		return
 	case err != nil:
 		http.Error(w, err.Error(), http.StatusNotFound)
 		return
 	}
 	defer s.files.leave(f)
-	switch form {
-	case asWebSocket:
-		s.serveWebSocket(w, r, f.feed, q)
-	case asEvents:
-		s.serveEvents(w, r, f.feed, q)
-	default:
-		s.serveText(w, r, f.feed, q)
-	}
+	s.serveFeed(w, visit, f.feed, form, q)
 }
 
 // content returns a file's last lines, those that are let through. What it gives
@@ -142,13 +132,18 @@ func (q query) left() grep {
 
 // serveLast sends a file's last lines by WebSocket, and closes it.
 func (s *Server) serveLast(w http.ResponseWriter, r *http.Request, path string, q query) {
+	visit := s.enter(w, r, asWebSocket, q)
+	if visit == nil {
+		return
+	}
+	defer visit.leave()
 	content, err := s.content(r, path, q)
 	if err != nil {
 		unreadable(w, err)
 		return
 	}
 	defer content.Close()
-	s.withViewer(w, r, func(v *viewer) error {
+	s.withViewer(w, visit, func(v *viewer) error {
 		v.nextPing = time.Now().Add(untilPing())
 		if err := v.place(helloEvent{
 			Event: "hello", Epoch: rand.Text(), Line: 1, Times: [][2]int64{}, Title: path, Command: []string{},
@@ -177,8 +172,8 @@ func (f frames) Write(p []byte) (int, error) {
 		return 0, net.ErrClosed
 	default:
 	}
-	if alive, err := f.v.heartbeat(); !alive || err != nil {
-		return 0, cmp.Or(err, net.ErrClosed)
+	if err := f.v.heartbeat(); err != nil {
+		return 0, err
 	}
 	if err := f.v.output(p); err != nil {
 		return 0, err

@@ -7,8 +7,7 @@ package server
 
 import (
 	"context"
-	"io"
-	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"slices"
@@ -23,6 +22,9 @@ const (
 	headerTime  = 5 * time.Second
 	headerBytes = 16 << 10
 	idleTime    = 120 * time.Second
+
+	// headerSlop is what net/http lets a head have over MaxHeaderBytes.
+	headerSlop = 4 << 10
 )
 
 // Options says what is served and to whom. Either Stream or Files is needed.
@@ -36,6 +38,9 @@ type Options struct {
 	AllowHosts   []string // further exact values of the Host header
 	AllowOrigins []string // further exact values of the Origin header
 	Token        string   // empty: none is needed
+
+	MaxViewers int          // at a time; 0 is any number
+	Log        *slog.Logger // nil: nothing is logged
 }
 
 // A Server serves one stream on one listener.
@@ -46,14 +51,22 @@ type Server struct {
 	files *files // nil without any
 	http  http.Server
 
+	visits   visits
+	refusals refusals
+	full     rarely
+	accepts  accepts
+
 	stop    context.Context // done when viewers are to be cut off
 	cut     context.CancelFunc
-	viewers sync.WaitGroup // WebSocket handlers, which net/http does not track
+	viewers sync.WaitGroup // visits: net/http does not track WebSockets
 }
 
 // New returns a server for o. Options are not to be changed afterwards.
 func New(o Options) *Server {
-	s := &Server{o: o, guard: newGuard(o)}
+	s := &Server{o: o, guard: newGuard(o), visits: visits{max: o.MaxViewers, here: map[*visit]struct{}{}}}
+	if o.Log == nil {
+		s.o.Log = slog.New(slog.DiscardHandler)
+	}
 	if o.Files != nil {
 		s.files = newFiles(*o.Files)
 	} else {
@@ -61,17 +74,17 @@ func New(o Options) *Server {
 	}
 	s.stop, s.cut = context.WithCancel(context.Background())
 	s.http = http.Server{
-		Handler:           s.guard.wrap(s.routes()),
+		Handler:           s.countRefusals(s.guard.wrap(s.routes())),
 		ReadHeaderTimeout: headerTime,
-		MaxHeaderBytes:    headerBytes,
+		MaxHeaderBytes:    headerBytes - headerSlop,
 		IdleTimeout:       idleTime,
-		ErrorLog:          log.New(io.Discard, "", 0), // what strangers do wrong is no news
+		ErrorLog:          slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug), // what strangers do wrong is no news
 	}
 	return s
 }
 
 // Serve answers on l until Shutdown, then returns [http.ErrServerClosed].
-func (s *Server) Serve(l net.Listener) error { return s.http.Serve(conns{l}) }
+func (s *Server) Serve(l net.Listener) error { return s.http.Serve(conns{l, s.acceptFailed}) }
 
 // Shutdown stops listening and waits until every viewer has left: the stream
 // should be closed by then, so that they get what is left and a close frame. When
@@ -105,6 +118,7 @@ func (s *Server) routes() http.Handler {
 	}
 	mux.HandleFunc("GET /-/healthz", s.serveHealth)
 	mux.HandleFunc("GET /-/status", s.serveStatus)
+	mux.HandleFunc("GET /-/metrics", s.serveMetrics)
 	mux.HandleFunc("GET /-/static/{digest}/{name...}", serveStatic)
 	mux.HandleFunc("GET /-/qr", serveQR)
 	mux.HandleFunc("POST /-/login", s.guard.serveLogin)
@@ -136,15 +150,26 @@ func (s *Server) serveSource(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Vary", "Accept")
-	switch formOf(r, q) {
-	case asWebSocket:
-		s.serveWebSocket(w, r, s.feed, q)
-	case asPage:
+	form := formOf(r, q)
+	if form == asPage {
 		s.servePage(w, r, "index.html", s.feed.Title)
+		return
+	}
+	if visit := s.enter(w, r, form, q); visit != nil {
+		defer visit.leave()
+		s.serveFeed(w, visit, s.feed, form, q)
+	}
+}
+
+// serveFeed gives a feed in a form, which is none of a page.
+func (s *Server) serveFeed(w http.ResponseWriter, visit *visit, f *feed, form form, q query) {
+	switch form {
+	case asWebSocket:
+		s.serveWebSocket(w, visit, f, q)
 	case asEvents:
-		s.serveEvents(w, r, s.feed, q)
+		s.serveEvents(w, visit, f, q)
 	default:
-		s.serveText(w, r, s.feed, q)
+		s.serveText(w, visit, f, q)
 	}
 }
 

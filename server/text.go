@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -21,13 +20,15 @@ const quietTime = 25 * time.Second
 
 // serveText answers with the backlog, and with tail=1 with what follows: as text
 // or, with format=raw, as the exact bytes.
-func (s *Server) serveText(w http.ResponseWriter, r *http.Request, f *feed, q query) {
+func (s *Server) serveText(w http.ResponseWriter, visit *visit, f *feed, q query) {
+	r := visit.r
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", "sandbox")
 	if r.Method == http.MethodHead {
 		return
 	}
 	end := f.Stream.Stats().End
+	visit.begin(kindText)
 	cursor, start := f.Stream.Resume(q.epoch, q.offset, q.lines)
 	at, alternate := start.Offset, false
 	var rows []byte // of a program that fills the screen
@@ -40,7 +41,7 @@ func (s *Server) serveText(w http.ResponseWriter, r *http.Request, f *feed, q qu
 			}
 		}
 	}
-	out := newTrickle(w)
+	out := newTrickle(w, visit)
 	within := false // a line
 	text := resolver{offset: at, cols: start.Size.Cols, alternate: alternate, emit: func(line []byte, _ int64, whole bool) {
 		out.Write(line)
@@ -49,7 +50,7 @@ func (s *Server) serveText(w http.ResponseWriter, r *http.Request, f *feed, q qu
 		}
 	}}
 	for q.follow || at < end {
-		item, err := s.next(r.Context(), cursor, out)
+		item, err := s.next(visit, cursor, out)
 		if err != nil {
 			break
 		}
@@ -57,6 +58,7 @@ func (s *Server) serveText(w http.ResponseWriter, r *http.Request, f *feed, q qu
 		case item.Reset != nil && q.format == "raw":
 			// The bytes are no longer exact, and nothing in them may say so: let the
 			// client see a broken answer.
+			visit.err = errMissed
 			panic(http.ErrAbortHandler)
 		case item.Reset != nil:
 			text.finish()
@@ -97,8 +99,8 @@ func (s *Server) serveText(w http.ResponseWriter, r *http.Request, f *feed, q qu
 // serveEvents answers with server-sent events: one for each line, whose id is the
 // offset behind it, one of type reset where lines are missing, and at last one of
 // type exit.
-func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, f *feed, q query) {
-	stream := f.Stream
+func (s *Server) serveEvents(w http.ResponseWriter, visit *visit, f *feed, q query) {
+	r, stream := visit.r, f.Stream
 	number, epoch, _ := strings.Cut(r.Header.Get("Last-Event-ID"), "-")
 	if offset, err := strconv.ParseInt(number, 10, 64); err == nil && offset >= 0 {
 		q.offset, q.epoch = offset, cmp.Or(epoch, q.epoch, stream.Epoch())
@@ -113,7 +115,8 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, f *feed, q 
 	if r.Method == http.MethodHead {
 		return
 	}
-	out := newTrickle(w)
+	visit.begin(kindEvents)
+	out := newTrickle(w, visit)
 	out.idle = ":\n\n" // a comment
 	id := func(offset int64) string {
 		if f.lf { // a file's runs are many: each ends when nobody watches
@@ -141,7 +144,7 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, f *feed, q 
 	begin(start)
 	out.Flush() // the head, so that the client knows it is connected
 	for {
-		item, err := s.next(r.Context(), cursor, out)
+		item, err := s.next(visit, cursor, out)
 		if err != nil {
 			break
 		}
@@ -177,12 +180,17 @@ func (s *Server) ground(f *feed, c *broadcaster.Cursor, from int64) (*broadcaste
 }
 
 // next returns what follows at the cursor. Before it waits it sends what was
-// written.
-func (s *Server) next(ctx context.Context, c *broadcaster.Cursor, out *trickle) (broadcaster.Item, error) {
+// written. It tells the visit of an error.
+func (s *Server) next(visit *visit, c *broadcaster.Cursor, out *trickle) (item broadcaster.Item, err error) {
+	defer func() { visit.err = err }()
+	ctx := visit.r.Context()
 	for {
 		item, wait, err := c.Poll()
 		if err != nil {
 			return item, err
+		}
+		if item.Reset != nil {
+			visit.resets.Add(1)
 		}
 		if _, err := out.Write(nil); err != nil { // of an earlier write
 			return item, err
@@ -216,8 +224,8 @@ type trickle struct {
 	err  error  // the first one
 }
 
-func newTrickle(w http.ResponseWriter) *trickle {
-	return &trickle{Writer: bufio.NewWriter(w), http: http.NewResponseController(w)}
+func newTrickle(w http.ResponseWriter, visit *visit) *trickle {
+	return &trickle{Writer: bufio.NewWriter(counted{w, visit}), http: http.NewResponseController(w)}
 }
 
 // Flush sends what was written to the client.

@@ -36,9 +36,11 @@ const (
 // A viewer is a WebSocket that follows the stream.
 type viewer struct {
 	f      *feed
+	visit  *visit
 	v1     bool
 	wire   *wire
 	left   chan struct{} // closed when it has left, or speaks
+	spoke  bool          // to be read when left is closed
 	cursor *broadcaster.Cursor
 	size   broadcaster.Resize // last told
 	told   int                // number of viewers last told
@@ -56,8 +58,8 @@ type viewer struct {
 
 // serveWebSocket follows the stream until it ends, the viewer leaves, stalls or
 // speaks, or the server is shut down.
-func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, f *feed, q query) {
-	s.withViewer(w, r, func(v *viewer) error {
+func (s *Server) serveWebSocket(w http.ResponseWriter, visit *visit, f *feed, q query) {
+	s.withViewer(w, visit, func(v *viewer) error {
 		v.f = f
 		f.audience.add(1)
 		defer f.audience.add(-1)
@@ -77,12 +79,10 @@ var errStopping = errors.New("wsrun stops")
 
 // withViewer upgrades the connection and lets send write to it; io.EOF from that
 // means that all was sent. It starts one goroutine, which reads, and waits for it.
-func (s *Server) withViewer(w http.ResponseWriter, r *http.Request, send func(*viewer) error) {
-	s.viewers.Add(1)
-	defer s.viewers.Done()
-	v := &viewer{left: make(chan struct{}), pong: make(chan struct{}, 1), pings: make(chan []byte, 1)}
+func (s *Server) withViewer(w http.ResponseWriter, visit *visit, send func(*viewer) error) {
+	v := &viewer{visit: visit, left: make(chan struct{}), pong: make(chan struct{}, 1), pings: make(chan []byte, 1)}
 	h := &hijacker{ResponseWriter: w}
-	c, err := websocket.Accept(h, r, &websocket.AcceptOptions{
+	c, err := websocket.Accept(h, visit.r, &websocket.AcceptOptions{
 		Subprotocols:       []string{subprotocol},
 		InsecureSkipVerify: true, // of the origin: the guard has looked
 		CompressionMode:    websocket.CompressionDisabled,
@@ -109,10 +109,12 @@ func (s *Server) withViewer(w http.ResponseWriter, r *http.Request, send func(*v
 	}
 	defer context.AfterFunc(s.stop, func() { h.wire.Close() })()
 	v.wire, v.v1 = h.wire, strings.EqualFold(c.Subprotocol(), subprotocol)
+	visit.begin(kindOf(v.v1))
 	c.SetReadLimit(readLimit)
 	go func() { // not CloseRead, which takes 15 s to close one that speaks
 		defer close(v.left)
 		if _, _, err := c.Reader(context.Background()); err == nil {
+			v.spoke = true
 			// Close waits for the rest of the message, which may never come.
 			h.wire.SetReadDeadline(time.Now().Add(giveUpTime))
 			c.Close(websocket.StatusPolicyViolation, "viewers can only read")
@@ -122,9 +124,13 @@ func (s *Server) withViewer(w http.ResponseWriter, r *http.Request, send func(*v
 	defer func() {
 		c.CloseNow()
 		<-v.left
+		if v.spoke {
+			visit.err = errSpoke
+		}
 	}()
 
 	err = send(v)
+	visit.err = err
 	switch {
 	case errors.Is(err, io.EOF):
 		c.Close(websocket.StatusNormalClosure, "the stream ended")
@@ -162,7 +168,7 @@ func (v *viewer) hello(q query) error {
 }
 
 // follow sends what comes. The error is [io.EOF] at the stream's end, nil when
-// the viewer has left or is taken for dead.
+// the viewer has left.
 func (v *viewer) follow() error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -177,7 +183,7 @@ func (v *viewer) follow() error {
 		if err != nil {
 			return err
 		}
-		if alive, err := v.heartbeat(); !alive || err != nil {
+		if err := v.heartbeat(); err != nil {
 			return err
 		}
 		if wait == nil {
@@ -213,6 +219,7 @@ func (v *viewer) follow() error {
 func (v *viewer) item(item broadcaster.Item) error {
 	switch {
 	case item.Reset != nil:
+		v.visit.resets.Add(1)
 		return v.gap(*item.Reset)
 	case item.Event != nil:
 		switch e := item.Event.(type) {
@@ -249,7 +256,7 @@ func (v *viewer) output(p []byte) error {
 	v.sent += int64(len(p))
 	v.within = len(p) > 0 && p[len(p)-1] != '\n'
 	if v.v1 {
-		return v.wire.frame(opBinary, p)
+		return v.data(opBinary, p)
 	}
 	return v.message(v.text.append(p))
 }
@@ -259,7 +266,7 @@ func (v *viewer) message(text []byte) error {
 	if len(text) == 0 {
 		return nil
 	}
-	return v.wire.frame(opText, text)
+	return v.data(opText, text)
 }
 
 // event sends an event; a plain viewer gets none.
@@ -267,7 +274,16 @@ func (v *viewer) event(e any) error {
 	if !v.v1 {
 		return nil
 	}
-	return v.wire.frame(opText, encode(e))
+	return v.data(opText, encode(e))
+}
+
+// data sends a message and counts it.
+func (v *viewer) data(opcode byte, payload ...[]byte) error {
+	err := v.wire.frame(opcode, payload...)
+	if err == nil {
+		v.visit.sent.Add(int64(sizeOf(payload)))
+	}
+	return err
 }
 
 // place sends an event that places the viewer in the stream.
@@ -275,7 +291,7 @@ func (v *viewer) place(e any, prelude []byte) error {
 	if !v.v1 {
 		return nil
 	}
-	return v.wire.frame(opText, withPrelude(e, prelude)...)
+	return v.data(opText, withPrelude(e, prelude)...)
 }
 
 func (v *viewer) resize(size broadcaster.Resize) error {
@@ -294,13 +310,13 @@ func (v *viewer) viewers(n int) error {
 	return v.event(viewersEvent{"viewers", n})
 }
 
-// heartbeat answers pings, sends one when it is time to, and tells whether the
-// viewer is alive.
-func (v *viewer) heartbeat() (alive bool, err error) {
+// heartbeat answers pings and sends one when it is time to. Of a viewer that is taken
+// for dead the error is errSilent.
+func (v *viewer) heartbeat() error {
 	select {
 	case payload := <-v.pings:
 		if err := v.wire.frame(opPong, payload); err != nil {
-			return true, err
+			return err
 		}
 	default:
 	}
@@ -310,18 +326,18 @@ func (v *viewer) heartbeat() (alive bool, err error) {
 		case <-v.pong:
 		default:
 			if v.sent-v.sentThen < pongBytes {
-				return false, nil
+				return errSilent
 			}
 		}
 		v.pongBy = time.Time{}
 	}
 	if now.Before(v.nextPing) {
-		return true, nil
+		return nil
 	}
 	v.nextPing = now.Add(untilPing())
 	v.pongBy = now.Add(pongTime)
 	v.sentThen = v.sent
-	return true, errors.Join(v.event(pingEvent{"ping"}), v.wire.frame(opPing, nil))
+	return errors.Join(v.event(pingEvent{"ping"}), v.wire.frame(opPing, nil))
 }
 
 func untilPing() time.Duration {

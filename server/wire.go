@@ -48,11 +48,14 @@ func (w *wire) Write(p []byte) (int, error) {
 // frame writes a message of one frame. After an error the connection is of no use
 // any more.
 func (w *wire) frame(opcode byte, payload ...[]byte) error {
-	size := 0
-	for _, part := range payload {
-		size += len(part)
+	return w.send(false, append(net.Buffers{frameHead(opcode, sizeOf(payload))}, payload...))
+}
+
+func sizeOf(parts [][]byte) (n int) {
+	for _, part := range parts {
+		n += len(part)
 	}
-	return w.send(false, append(net.Buffers{frameHead(opcode, size)}, payload...))
+	return n
 }
 
 // frameHead returns the head of an unmasked frame (RFC 6455, section 5.2).

@@ -1,0 +1,282 @@
+package server
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"wsrun/broadcaster"
+)
+
+// scrape returns the values of a server's metrics.
+func scrape(t *testing.T, s *Server) map[string]float64 {
+	t.Helper()
+	w := httptest.NewRecorder()
+	s.serveMetrics(w, nil)
+	values := map[string]float64{}
+	typed := map[string]bool{}
+	line := regexp.MustCompile(`^([a-z_]+)(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? (\S+)$`)
+	for l := range strings.Lines(w.Body.String()) {
+		l = strings.TrimSuffix(l, "\n")
+		if name, ok := strings.CutPrefix(l, "# TYPE "); ok {
+			typed[strings.Fields(name)[0]] = true
+			continue
+		}
+		if !strings.HasPrefix(l, "wsrun_") {
+			continue
+		}
+		m := line.FindStringSubmatch(l)
+		if m == nil || !typed[m[1]] {
+			t.Errorf("bad line %q", l)
+			continue
+		}
+		v, err := strconv.ParseFloat(m[4], 64)
+		if _, twice := values[m[1]+m[2]]; err != nil || twice {
+			t.Errorf("bad line %q", l)
+		}
+		values[m[1]+m[2]] = v
+	}
+	return values
+}
+
+// expect compares metrics with what they should be.
+func expect(t *testing.T, when string, got map[string]float64, want map[string]float64) {
+	t.Helper()
+	for name, v := range want {
+		if g, ok := got[name]; !ok || g != v {
+			t.Errorf("%s: %s is %v (%v), want %v", when, name, g, ok, v)
+		}
+	}
+}
+
+// What the metrics say is what happened.
+func TestMetrics(t *testing.T) {
+	b := serve(t, Options{Version: "v1.2-3-gabc", MaxViewers: 40})
+	expect(t, "at first", scrape(t, b.srv), map[string]float64{
+		`wsrun_viewers{kind="wsrun.v1"}`: 0, `wsrun_connects_total{kind="text"}`: 0, `wsrun_received_bytes_total`: 0,
+		`wsrun_command_running`: 1, `wsrun_viewers_max`: 40, `wsrun_ring_lines`: 0, `wsrun_refusals_total{reason="host"}`: 0,
+	})
+	b.Write([]byte("one\r\ntwo\r\n"))
+	var wg sync.WaitGroup
+	got := make([]int64, kinds)
+	var mu sync.Mutex
+	count := func(k kind, n int) {
+		mu.Lock()
+		defer mu.Unlock()
+		got[k] += int64(n)
+	}
+	follow := func(k kind, protocols ...string) {
+		c := b.dial("", protocols...)
+		wg.Go(func() {
+			for {
+				_, p, err := c.Read(context.Background())
+				if err != nil {
+					return
+				}
+				count(k, len(p))
+			}
+		})
+	}
+	stream := func(k kind, path, accept string) {
+		r, _ := http.NewRequest("GET", "http://"+b.addr+path, nil)
+		r.Header.Set("Accept", accept)
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wg.Go(func() {
+			defer resp.Body.Close()
+			body, _ := io.ReadAll(resp.Body)
+			count(k, len(body))
+		})
+	}
+	for range 3 {
+		follow(kindV1, subprotocol)
+	}
+	follow(kindPlain)
+	follow(kindPlain)
+	stream(kindEvents, "/", "text/event-stream")
+	stream(kindText, "/?tail=1", "*/*")
+	stream(kindText, "/?tail=1&format=raw", "*/*")
+	b.get("/") // no viewer: it ends
+	b.awaitPlaces(8)
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline) && scrape(t, b.srv)[`wsrun_connects_total{kind="text"}`] < 2; {
+		time.Sleep(time.Millisecond)
+	}
+	expect(t, "running", scrape(t, b.srv), map[string]float64{
+		`wsrun_viewers{kind="wsrun.v1"}`: 3, `wsrun_viewers{kind="websocket"}`: 2, `wsrun_viewers{kind="events"}`: 1, `wsrun_viewers{kind="text"}`: 2,
+		`wsrun_connects_total{kind="wsrun.v1"}`: 3, `wsrun_received_bytes_total`: 10, `wsrun_chunks_total`: 1, `wsrun_ring_bytes`: 10, `wsrun_ring_lines`: 2,
+	})
+	b.Write([]byte("three\r\n"))
+	b.Flush()
+	b.end(7)
+	wg.Wait()
+	b.awaitPlaces(0)
+	want := map[string]float64{
+		`wsrun_received_bytes_total`: 17, `wsrun_chunks_total`: 2, `wsrun_ring_bytes`: 17, `wsrun_ring_lines`: 3,
+		`wsrun_command_running`: 0, `wsrun_command_exit_code`: 7, `wsrun_accept_failures_total`: 0,
+	}
+	for k, connects := range []float64{3, 2, 1, 2} {
+		name := kind(k).String()
+		want[label("wsrun_viewers", "kind", name)] = 0
+		want[label("wsrun_connects_total", "kind", name)] = connects
+		want[label("wsrun_sent_bytes_total", "kind", name)] = float64(got[k])
+		want[label("wsrun_resets_total", "kind", name)] = 0
+		want[label("wsrun_slow_closes_total", "kind", name)] = 0
+	}
+	expect(t, "at the end", scrape(t, b.srv), want)
+	resp, body := b.get("/-/metrics")
+	if resp.Header.Get("Content-Type") != "text/plain; version=0.0.4; charset=utf-8" ||
+		!strings.Contains(body, `wsrun_build_info{version="v1.2-3-gabc",goversion="go1.`) || !strings.Contains(body, "\ngo_goroutines ") {
+		t.Errorf("%v: %s", resp.Header, body)
+	}
+}
+
+func TestRefusalsAreCounted(t *testing.T) {
+	var log bytes.Buffer
+	b := serve(t, Options{Token: "s3cret", MaxViewers: 1, Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	bearer := []string{"Authorization", "Bearer s3cret"}
+	viewer, _, err := websocket.Dial(t.Context(), "ws://"+b.addr+"/", &websocket.DialOptions{HTTPHeader: http.Header{"Authorization": bearer[1:]}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer viewer.CloseNow()
+	for i, request := range [][]string{
+		{"/", "Host", "evil.example"},
+		{"/", "Host", "evil.example", "Origin", "http://evil.example"},
+		{"/", "Origin", "http://evil.example\x1b[2J"},
+		{"/"},
+		{"/", "Authorization", "Bearer Wr0ng", "Cookie", "wsrun=C00kie"},
+		{"/?token=Qu3ry"},
+		append([]string{"/?n=x"}, bearer...),
+		append([]string{"/\u009b2J"}, bearer...),
+		append([]string{"/?tail=1"}, bearer...),
+		append([]string{"/", "Accept", "text/event-stream"}, bearer...),
+		append([]string{"/"}, bearer...), // no refusal
+	} {
+		r, _ := http.NewRequest("GET", "http://"+b.addr+request[0], nil)
+		// By hand: net/http would not send some of this.
+		head := "GET " + r.URL.RequestURI() + " HTTP/1.1\r\n"
+		if len(request) < 2 || request[1] != "Host" {
+			head += "Host: " + b.addr + "\r\n"
+		}
+		for i := 1; i < len(request); i += 2 {
+			head += request[i] + ": " + request[i+1] + "\r\n"
+		}
+		if resp := b.raw(head + "\r\n"); resp == nil {
+			t.Errorf("request %d: no answer", i)
+		}
+	}
+	r, _ := http.NewRequest("POST", "http://"+b.addr+"/", nil)
+	r.Header.Set("Authorization", bearer[1])
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	full, _, err := websocket.Dial(t.Context(), "ws://"+b.addr+"/", &websocket.DialOptions{HTTPHeader: http.Header{"Authorization": bearer[1:]}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	full.Read(t.Context())
+	want := map[string]float64{`wsrun_connects_total{kind="websocket"}`: 1}
+	for reason, n := range map[string]float64{"host": 2, "origin": 0, "token": 3, "bad_request": 2, "not_found": 1, "full": 3, "method": 1, "rate": 0} {
+		want[label("wsrun_refusals_total", "reason", reason)] = n
+	}
+	// net/http refuses the escape in a header by itself, and counts nothing.
+	want[`wsrun_refusals_total{reason="bad_request"}`] = 1
+	expect(t, "after all", scrape(t, b.srv), want)
+	viewer.CloseNow()
+	b.awaitPlaces(0)
+	b.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer cancel()
+	b.srv.Shutdown(ctx) // so that nobody logs any more
+	text := log.String()
+	for _, secret := range []string{"s3cret", "Wr0ng", "C00kie", "Qu3ry", digest("s3cret")} {
+		if strings.Contains(text, secret) {
+			t.Errorf("the log holds %q: %s", secret, text)
+		}
+	}
+	if strings.ContainsAny(text, "\x1b\u009b") || !strings.Contains(text, `\u009b2J`) {
+		t.Errorf("the log could drive a terminal: %q", text)
+	}
+	if n := strings.Count(text, "level=WARN"); n != 1 {
+		t.Errorf("%d warnings that it is full, want 1 in 10 s: %s", n, text)
+	}
+	for _, line := range []string{`msg="viewer came" kind=websocket remote=127.0.0.1:`, `msg="viewer left" kind=websocket remote=127.0.0.1:`, "reason=host", "host=evil.example", "reason=token"} {
+		if !strings.Contains(text, line) {
+			t.Errorf("no %q in the log: %s", line, text)
+		}
+	}
+}
+
+// Those that are too slow for the ring, or take nothing, are counted as such.
+func TestSlowViewersAreCounted(t *testing.T) {
+	for k, request := range map[kind]string{
+		kindV1:     upgrade("pipe", "\r\n\r\n", "\r\nSec-WebSocket-Protocol: wsrun.v1\r\n\r\n"),
+		kindPlain:  upgrade("pipe"),
+		kindEvents: "GET / HTTP/1.1\r\nHost: pipe\r\nAccept: text/event-stream\r\n\r\n",
+		kindText:   "GET /?tail=1 HTTP/1.1\r\nHost: pipe\r\n\r\n",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			l := &pipeListener{make(chan net.Conn), make(chan struct{})}
+			b := broadcaster.New(broadcaster.Options{Lines: 10})
+			var log bytes.Buffer
+			srv := New(Options{Source: Source{Stream: b}, Addr: l.Addr(), Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+			done := make(chan error)
+			go func() { done <- srv.Serve(l) }()
+			c, _ := l.dial(t.Context(), "", "")
+			io.WriteString(c, request)
+			r := bufio.NewReader(c)
+			if _, err := http.ReadResponse(r, nil); err != nil {
+				t.Fatal(err)
+			}
+			// It reads nothing while the ring turns over, then all, then nothing.
+			go func() {
+				for range 100 {
+					b.Write([]byte(strings.Repeat("a line\n", 10_000)))
+					b.Flush()
+				}
+			}()
+			synctest.Wait()
+			c.SetReadDeadline(time.Now().Add(stallTime / 2))
+			io.Copy(io.Discard, r)
+			synctest.Wait()
+			before := scrape(t, srv)
+			b.Write([]byte(strings.Repeat("x", 64<<10)))
+			b.Write([]byte("\n"))
+			began := time.Now()
+			time.Sleep(stallTime + 2*giveUpTime + 2*lookTime)
+			synctest.Wait()
+			name := k.String()
+			expect(t, name+" behind", before, map[string]float64{
+				label("wsrun_resets_total", "kind", name): 1, label("wsrun_slow_closes_total", "kind", name): 0, label("wsrun_viewers", "kind", name): 1,
+			})
+			expect(t, name+" after "+time.Since(began).String(), scrape(t, srv), map[string]float64{
+				label("wsrun_resets_total", "kind", name): 1, label("wsrun_slow_closes_total", "kind", name): 1, label("wsrun_viewers", "kind", name): 0,
+			})
+			if !strings.Contains(log.String(), `how="the viewer takes nothing"`) {
+				t.Errorf("%s: log: %s", name, log.String())
+			}
+			c.Close()
+			b.Close()
+			srv.Shutdown(context.Background())
+			<-done
+		})
+	}
+}
