@@ -65,7 +65,7 @@ func announce(o options, urls []string) {
 	for _, u := range urls {
 		say("%s", u)
 	}
-	if o.qr && strings.HasPrefix(urls[0], "http") {
+	if _, json := inJSON(); o.qr && !json && strings.HasPrefix(urls[0], "http") {
 		printQR(urls[min(1, len(urls)-1)]) // a phone can't reach localhost
 	}
 	if o.open && strings.HasPrefix(urls[0], "http") {

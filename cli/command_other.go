@@ -19,6 +19,8 @@ func keep() int { return exitFailed }
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
+func needsReturn(*os.File) bool { return false }
+
 func localSize() (size, bool) {
 	cols, rows, err := term.GetSize(int(os.Stdout.Fd()))
 	return size{cols, rows}, err == nil && cols > 0 && rows > 0
@@ -32,7 +34,7 @@ func catchSignals(bool) chan os.Signal {
 	return signals
 }
 
-func runCommand(options, source, size, *broadcaster.Broadcaster, chan os.Signal) (ending, error) {
+func runCommand(options, source, size, *broadcaster.Broadcaster, chan os.Signal, func()) (ending, error) {
 	return ending{}, fail(errors.New("running a command is not supported on this system yet"), "pipe its output into wsrun")
 }
 

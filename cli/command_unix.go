@@ -39,8 +39,8 @@ func catchSignals(isCommand bool) chan os.Signal {
 }
 
 // runCommand runs the command until its end and its last byte. It starts a
-// goroutine for the command, and waits for it.
-func runCommand(o options, src source, z size, b *broadcaster.Broadcaster, signals chan os.Signal) (ending, error) {
+// goroutine for the command, and waits for it. It calls started when the command has.
+func runCommand(o options, src source, z size, b *broadcaster.Broadcaster, signals chan os.Signal, started func()) (ending, error) {
 	stopped := make(chan struct{}, 1)
 	po := ptyproc.Options{
 		Path: src.path, Args: src.args, Env: environment(), Cols: z.cols, Rows: z.rows,
@@ -61,6 +61,7 @@ func runCommand(o options, src source, z size, b *broadcaster.Broadcaster, signa
 	if err != nil {
 		return ending{Status: ptyproc.Status{Code: exitNotExecutable}}, commandFailure(src.args[0], err)
 	}
+	started()
 	go term.typeTo(p) // ends with the process: nothing can interrupt its read
 
 	out := newTee(b, o)

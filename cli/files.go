@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -64,6 +65,10 @@ func serveFiles(o options, paths []string) (int, error) {
 	} else {
 		defer watcher.Close()
 	}
+	maxViewers, err := o.viewers(spareFiles + spareFollowed)
+	if err != nil {
+		return 0, err
+	}
 	signals := catchSignals(false)
 	l, host, err := listen(o.addr)
 	if err != nil {
@@ -72,12 +77,15 @@ func serveFiles(o options, paths []string) (int, error) {
 	defer l.Close()
 	o.makeToken(l)
 	limitGarbage(int64(o.buffer))
+	log, flush := serverLog(slog.Level(o.logLevel))
+	defer flush()
 	srv := server.New(server.Options{
 		Files: &server.FileOptions{
 			Files: files{root, watcher, list}, Lines: int(o.lines), Bytes: int(o.buffer),
 		},
 		Version: o.version,
 		Addr:    l.Addr(), Host: host, AllowHosts: o.allowHosts, AllowOrigins: o.allowOrigins, Token: o.token,
+		MaxViewers: maxViewers, Log: log,
 	})
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()

@@ -35,6 +35,10 @@ type options struct {
 	token        string
 	allowHosts   []string
 	allowOrigins []string
+
+	maxViewers viewerCount
+	logLevel   logLevel
+	logFormat  logFormat
 }
 
 // defineRun defines the flags of wsrun itself.
@@ -62,10 +66,13 @@ func (o *options) defineServer(f *pflag.FlagSet, addr string) {
 	f.VarP(&o.lines, "lines", "n", "keep the last `N` lines for those who join late")
 	f.Var(&o.buffer, "buffer", "keep at most `BYTES` of them, as 8MiB")
 	f.BoolVar(&o.open, "open", false, "open a browser")
-	f.BoolVar(&o.qr, "qr", false, "print the URL as a QR code")
+	f.BoolVar(&o.qr, "qr", false, "print the URL as a QR code, not in --log-format json")
 	f.BoolVar(&o.public, "public", false, "need no token on an address that others can reach")
 	f.StringVar(&o.token, "token", "", "`TOKEN` that viewers need (default a random one where others can reach the address)")
 	f.StringArrayVar(&o.allowHosts, "allow-host", nil, "answer to a further `HOST[:PORT]`, as the Host header has it")
+	f.Var(&o.maxViewers, "max-viewers", "turn away more than `N` viewers at a time (default the limit on open files less 128)")
+	f.Var(&o.logLevel, "log-level", "log what is of `LEVEL` debug, info, warn or error; viewers come and go at debug")
+	f.Var(&o.logFormat, "log-format", "print wsrun's own words in `FORMAT` text or json")
 	f.StringArrayVar(&o.allowOrigins, "allow-origin", nil, "let pages of a further `ORIGIN` read, as https://example.com")
 }
 

@@ -5,9 +5,10 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
-	"unicode"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -71,6 +72,7 @@ wsrun's own needs -- before it.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
+			defer setOutput(c.Flags()) // for the error, too
 			return fromEnvironment(c.Flags())
 		},
 		RunE: func(_ *cobra.Command, args []string) (err error) {
@@ -79,7 +81,9 @@ wsrun's own needs -- before it.`,
 		},
 	}
 	root.SetVersionTemplate("wsrun {{.Version}}\n")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		fromEnvironment(c.Flags())
+		setOutput(c.Flags())
 		return fail(err, "see wsrun --help")
 	})
 	o.defineRun(root.Flags())
@@ -115,29 +119,16 @@ func fromEnvironment(flags *pflag.FlagSet) error {
 	return nil
 }
 
-// say prints a line of wsrun's own on standard error. Control characters in what
-// the user gave can't drive the terminal.
-func say(format string, args ...any) {
-	var line strings.Builder
-	for _, r := range fmt.Sprintf(format, args...) {
-		if unicode.IsControl(r) {
-			fmt.Fprintf(&line, `\x%02x`, r)
-		} else {
-			line.WriteRune(r)
-		}
-	}
-	fmt.Fprintf(os.Stderr, "wsrun: %s\n", line.String())
-}
-
 // report prints an error and its hint and returns the exit status.
 func report(err error) int {
-	say("%s", strings.ReplaceAll(err.Error(), "\n", " "))
+	code, hint := exitFailed, ""
 	var f *failure
-	if !errors.As(err, &f) {
-		return exitFailed
+	if errors.As(err, &f) {
+		code, hint = f.code, f.hint
 	}
-	if f.hint != "" {
-		say("hint: %s", f.hint)
+	if hint == "" && errors.Is(err, syscall.EMFILE) {
+		hint = "raise the limit on open files: ulimit -n, or LimitNOFILE= in a systemd unit"
 	}
-	return f.code
+	speak(slog.LevelError, strings.ReplaceAll(err.Error(), "\n", " "), hint)
+	return code
 }

@@ -9,12 +9,14 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -44,6 +46,10 @@ func run(o options, args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	maxViewers, err := o.viewers(spareFiles)
+	if err != nil {
+		return 0, err
+	}
 	signals := catchSignals(src.isCommand)
 	l, host, err := listen(o.addr)
 	if err != nil {
@@ -56,20 +62,27 @@ func run(o options, args []string) (int, error) {
 	size := o.terminalSize()
 	b.Emit(broadcaster.Resize{Cols: size.cols, Rows: size.rows})
 	started := time.Now()
+	log, flush := serverLog(slog.Level(o.logLevel))
+	defer flush()
 	srv := server.New(server.Options{
 		Source:  server.Source{Stream: b, Title: src.title, Command: src.args, Started: started},
 		Version: o.version,
 		Addr:    l.Addr(), Host: host, AllowHosts: o.allowHosts, AllowOrigins: o.allowOrigins, Token: o.token,
+		MaxViewers: maxViewers, Log: log,
 	})
 	served := make(chan error, 1)
-	go func() { served <- srv.Serve(l) }()
+	// Only when the command runs: connections could take the descriptors that its
+	// start needs. Until then they wait in the kernel.
+	serve := sync.OnceFunc(func() { go func() { served <- srv.Serve(l) }() })
 	urls := urls(l, host, o.token)
 	announce(o, urls)
 
 	var end ending
 	if src.isCommand {
-		end, err = runCommand(o, src, size, b, signals)
+		end, err = runCommand(o, src, size, b, signals, serve)
+		serve()
 	} else {
+		serve()
 		end = copyPipe(o, b, signals)
 	}
 	if err == nil && !end.cutShort {

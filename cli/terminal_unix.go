@@ -196,6 +196,12 @@ func typeKeys(p *ptyproc.Proc, keys []byte) {
 	p.Write(keys)
 }
 
+// needsReturn tells whether f is a terminal on which \n alone does not begin a line.
+func needsReturn(f *os.File) bool {
+	state, err := unix.IoctlGetTermios(int(f.Fd()), getTermios)
+	return err == nil && state.Oflag&(unix.OPOST|unix.ONLCR) != unix.OPOST|unix.ONLCR
+}
+
 // keepLineEnds makes a raw terminal write \n as \r\n.
 func keepLineEnds(f *os.File) {
 	if state, err := unix.IoctlGetTermios(int(f.Fd()), getTermios); err == nil {
