@@ -30,9 +30,9 @@ test: wsrun tools
 	cd static && WSRUN=$(CURDIR)/wsrun node --test --test-force-exit test/*.test.js
 
 bench: wsrun
-	go test -run '^$$' -bench . ./broadcaster ./server
+	go test -run '^$$' -bench . ./broadcaster ./screen ./server
 	go test -run '^$$' -bench . -benchtime 1x ./filetail
-	go test -run '^$$' -bench 'Listening|Memory|StoppedViewers' -benchtime 3x -timeout 20m ./bench
+	go test -run '^$$' -bench 'Listening|Memory|StoppedViewers|Join' -benchtime 3x -timeout 20m ./bench
 	go test -run '^$$' -bench 'BigFile|Appended|ManyFiles' -benchtime 1x -timeout 20m ./bench
 	cd static && WSRUN=$(CURDIR)/wsrun node bench/page.mjs
 

@@ -209,7 +209,7 @@ func (l *late) begin(start broadcaster.Start, lines int) (*broadcaster.Cursor, b
 func (l *late) opening(start int64) (opening, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.look()
+	l.look(pictureTime)
 	o := opening{start: start, offset: start}
 	picture := l.picture
 	if picture.Text != nil || start > picture.From && start < picture.To {
@@ -235,9 +235,10 @@ func (l *late) opening(start int64) (opening, bool) {
 	return o, true
 }
 
-// look brings the picture up to date. mu and joining must be held.
-func (l *late) look() {
-	if !l.screen.Full() || l.picture.Text == nil || time.Since(l.made) > pictureTime {
+// look makes a new picture if the last one is older than age. mu and joining must
+// be held.
+func (l *late) look(age time.Duration) {
+	if !l.screen.Full() || l.picture.Text == nil || time.Since(l.made) > age {
 		l.picture, l.made = l.screen.Picture(), time.Now()
 	}
 }
@@ -249,8 +250,15 @@ func (l *late) rows() ([]byte, int64) {
 	defer l.joining.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.look()
+	l.look(0)
 	return l.picture.Text, l.picture.From
+}
+
+// failures returns how many programs could not be followed.
+func (l *late) failures() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return int64(l.screen.Failures())
 }
 
 // ground returns the first offset from from on that is outside of control

@@ -27,12 +27,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // A bench is a server on loopback and the stream that it serves.
 type bench struct {
 	*broadcaster.Broadcaster
-	t    *testing.T
+	t    testing.TB
 	srv  *Server
 	addr string
 }
 
-func serve(t *testing.T, o Options) *bench {
+func serve(t testing.TB, o Options) *bench {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -147,6 +147,7 @@ const stream = new Stream(url.href, {
     const skew = bar.now - Date.now();
     if (!('restart' in output)) {
       if (!hello.resumed) output.clear();
+      if (hello.kept) output.write(new TextEncoder().encode(hello.prelude).subarray(hello.kept.from, hello.kept.to));
     } else if (hello.resumed) {
       output.place(hello, skew);
     } else {

@@ -1,0 +1,126 @@
+//go:build linux
+
+package bench
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/creack/pty"
+)
+
+// startProgram starts wsrun in a terminal, with a full-screen program, and returns
+// its address once the program fills the screen.
+func startProgram(b *testing.B, size string, command ...string) (*exec.Cmd, string) {
+	b.Helper()
+	if _, err := exec.LookPath(command[0]); err != nil {
+		b.Fatal(err)
+	}
+	stderr, w, err := os.Pipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	cmd := exec.Command(wsrun, append([]string{"-q", "-a", "127.0.0.1:0", "--size", size}, command...)...)
+	cmd.Env = append(os.Environ(), "TERM=xterm-256color")
+	cmd.Stderr = w
+	terminal, err := pty.Start(cmd)
+	if err != nil {
+		b.Fatal(err)
+	}
+	w.Close()
+	go io.Copy(io.Discard, terminal)
+	b.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+		terminal.Close()
+	})
+	line := make([]byte, 200)
+	n, err := stderr.Read(line)
+	addr, ok := strings.CutPrefix(strings.TrimSpace(string(line[:n])), "wsrun: http://")
+	if !ok {
+		b.Fatalf("%q, %v", line[:n], err)
+	}
+	go io.Copy(io.Discard, stderr)
+	addr = strings.TrimSuffix(addr, "/")
+	for deadline := time.Now().Add(10 * time.Second); !bytes.Contains(hello(b, addr), []byte("\\u001b[H\\u001b[2J")); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			b.Fatal("the program does not fill the screen")
+		}
+	}
+	return cmd, addr
+}
+
+// hello joins and returns the first event.
+func hello(b *testing.B, addr string) []byte {
+	c, _, err := websocket.Dial(context.Background(), "ws://"+addr+"/", &websocket.DialOptions{Subprotocols: []string{"wsrun.v1"}})
+	if err != nil {
+		b.Error(err)
+		return nil
+	}
+	defer c.CloseNow()
+	c.SetReadLimit(-1)
+	_, data, err := c.Read(context.Background())
+	if err != nil {
+		b.Error(err)
+	}
+	return data
+}
+
+// BenchmarkJoin is the time from dialling to having the screen of htop.
+func BenchmarkJoin(b *testing.B) {
+	_, addr := startProgram(b, "200x50", "htop")
+	var times []time.Duration
+	for b.Loop() {
+		begin := time.Now()
+		hello(b, addr)
+		times = append(times, time.Since(begin))
+		time.Sleep(300 * time.Millisecond) // a new picture each time
+	}
+	slices.Sort(times)
+	b.ReportMetric(float64(times[len(times)/2].Microseconds())/1000, "ms-median")
+	b.ReportMetric(float64(times[len(times)-1].Microseconds())/1000, "ms-max")
+}
+
+// BenchmarkThousandJoins is wsrun's CPU time for 1,000 joins in a second during
+// htop.
+func BenchmarkThousandJoins(b *testing.B) {
+	cmd, addr := startProgram(b, "200x50", "htop")
+	for b.Loop() {
+		before := cpu(b, cmd.Process.Pid)
+		var wg sync.WaitGroup
+		tick := time.NewTicker(time.Millisecond)
+		for range 1000 {
+			<-tick.C
+			wg.Go(func() { hello(b, addr) })
+		}
+		tick.Stop()
+		wg.Wait()
+		b.ReportMetric((cpu(b, cmd.Process.Pid) - before).Seconds(), "cpu-s")
+	}
+}
+
+// cpu returns the CPU time of a process (proc(5), fields 14 and 15 of stat, in
+// hundredths of a second).
+func cpu(b *testing.B, pid int) time.Duration {
+	b.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+2:]))
+	var user, system int64
+	if _, err := fmt.Sscan(fields[11]+" "+fields[12], &user, &system); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(user+system) * 10 * time.Millisecond
+}

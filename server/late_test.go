@@ -1,0 +1,292 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"wsrun/broadcaster"
+	"wsrun/ptyproc"
+	"wsrun/screen"
+)
+
+// followed waits until the screen has followed all that was written.
+func (b *bench) followed() {
+	b.t.Helper()
+	b.Flush()
+	late := b.srv.feed.late
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		late.mu.Lock()
+		at := late.screen.Offset()
+		late.mu.Unlock()
+		if at == b.Stats().End {
+			return
+		}
+		if time.Now().After(deadline) {
+			b.t.Fatalf("the screen is at %d of %d", at, b.Stats().End)
+		}
+	}
+}
+
+// A placing is a hello or a reset.
+type placing struct {
+	Event        string
+	Offset, Line int64
+	Prelude      string
+	Kept         *keptEvent
+	SkippedLines int64
+	SkippedBytes int64
+	Cols, Rows   int
+}
+
+// join returns a new viewer and its hello.
+func (b *bench) join(query string) (*websocket.Conn, placing) {
+	b.t.Helper()
+	c := b.dial(query, "wsrun.v1")
+	return c, b.placing(c)
+}
+
+func (b *bench) placing(c *websocket.Conn) (p placing) {
+	b.t.Helper()
+	kind, data, err := c.Read(b.t.Context())
+	if err != nil || kind != websocket.MessageText || json.Unmarshal(data, &p) != nil {
+		b.t.Fatalf("got %v %q, %v", kind, data, err)
+	}
+	return p
+}
+
+// shown returns the text that a terminal shows, and its state, after what it was
+// written.
+func shown(t *testing.T, written string) (string, screen.State) {
+	s := screen.New()
+	defer s.Close()
+	s.Resize(40, 10)
+	io.WriteString(s, written+"\x1b[m")
+	state, at := s.StateAt(int64(len(written) + 3))
+	state.Scan([]byte(written + "\x1b[m")[at:])
+	return string(s.Picture().Text), state
+}
+
+func TestLateJoinersGetTheColors(t *testing.T) {
+	b := serve(t, Options{Source: Source{Stream: broadcaster.New(broadcaster.Options{Lines: 2})}})
+	b.Write([]byte("one \x1b[31;4mred\r\n\x1b[?25ltwo\r\nthree\r\n"))
+	b.followed()
+	_, hello := b.join("")
+	if want := "\x1b[?25l\x1b[0;4;31m"; hello.Prelude == "" || hello.Kept != nil || hello.Line != 2 {
+		t.Errorf("hello = %+v, want %q", hello, want)
+	}
+	if _, hello = b.join("?n=1"); hello.Prelude != "\x1b[?25l\x1b[0;4;31m" || hello.Line != 3 {
+		t.Errorf("n=1: hello = %+v", hello)
+	}
+	plain := b.dial("?n=1")
+	if _, data, err := plain.Read(t.Context()); string(data) != "\x1b[?25l\x1b[0;4;31m" {
+		t.Errorf("plain: %q, %v", data, err)
+	}
+	if _, data, err := plain.Read(t.Context()); string(data) != "three\r\n" {
+		t.Errorf("plain: %q, %v", data, err)
+	}
+	if _, body := b.get("/"); body != "two\nthree\n" {
+		t.Errorf("text: %q", body)
+	}
+}
+
+// No backlog begins within a sequence, however long the line is.
+func TestTheRingNeverBeginsWithinASequence(t *testing.T) {
+	sequence := "\x1b[38;2;100;200;30m"
+	for extra := range len(sequence) + 1 {
+		b := serve(t, Options{Source: Source{Stream: broadcaster.New(broadcaster.Options{Bytes: 100 + extra})}})
+		b.Write([]byte(strings.Repeat("x", 1000) + sequence + strings.Repeat("y", 100)))
+		b.followed()
+		c, hello := b.join("")
+		_, data, err := c.Read(t.Context())
+		got := hello.Prelude + string(data)
+		if want := sequenceOnce(got); err != nil || !want || !strings.HasSuffix(got, strings.Repeat("y", 100)) {
+			t.Errorf("%d more: %q %q, %v", extra, hello.Prelude, data, err)
+		}
+		if _, body := b.get("/"); body != strings.Repeat("y", 100) {
+			t.Errorf("%d more: text %q", extra, body)
+		}
+	}
+}
+
+// sequenceOnce tells whether the color is chosen once, in one of its two forms.
+func sequenceOnce(s string) bool {
+	return strings.Count(s, "\x1b[38;2;100;200;30m")+strings.Count(s, "\x1b[0;38;2;100;200;30m") == 1 && strings.Count(s, "38") == 1
+}
+
+func TestLateJoinersGetThePicture(t *testing.T) {
+	lines := "one\r\n\x1b[32mtwo\r\n$ vim\r\n"
+	program := "\x1b[?1049h\x1b[H\x1b[2J\x1b[44mhello\x1b[3;5H\x1b[1mworld\x1b[?25l\x1b[5;6r\x1b[5;1H"
+	after := "\x1b[5;3Hmore\x1b[m"
+	for _, ring := range []int{1 << 20, 600} { // the ring has, and has not, the lines
+		b := serve(t, Options{Source: Source{Stream: broadcaster.New(broadcaster.Options{Bytes: ring})}})
+		b.Emit(broadcaster.Resize{Cols: 40, Rows: 10})
+		b.Write([]byte(lines))
+		all := lines
+		write := func(s string) {
+			b.Write([]byte(s))
+			all += s
+			b.followed()
+		}
+		write(program)
+		for range 100 {
+			write("\x1b[8;8H0123456789\x1b[K")
+		}
+		c, hello := b.join("")
+		if hello.Offset != int64(len(all)) || hello.Cols != 40 || hello.Kept == nil || hello.Kept.Offset != 0 || hello.Kept.Line != 1 ||
+			hello.Prelude[hello.Kept.From:hello.Kept.To] != lines {
+			t.Fatalf("hello = %+v", hello)
+		}
+		write(after)
+		_, data, _ := c.Read(t.Context())
+		if string(data) != after {
+			t.Errorf("then %q, want %q", data, after)
+		}
+		wantText, want := shown(t, all)
+		gotText, got := shown(t, hello.Prelude+string(data))
+		if wantText != gotText || got != want || !strings.Contains(gotText, "more") {
+			t.Errorf("%q, %+v; want %q, %+v", gotText, got, wantText, want)
+		}
+		if _, body := b.get("/"); body != wantText && body != "one\ntwo\n$ vim\n"+wantText {
+			t.Errorf("text: %q", body)
+		}
+		plain := b.dial("")
+		if _, data, _ := plain.Read(t.Context()); string(data) == "" || !strings.HasPrefix(string(data), lines) {
+			t.Errorf("plain: %q", data)
+		}
+
+		// It ends, and has left no trace but its colors.
+		write("\x1b[?1049l\x1b[r\x1b[?25h$ ")
+		b.end(0)
+		_, hello = b.join("")
+		rest, _ := watch(b.dial("", "wsrun.v1"), -1)
+		_, want = shown(t, all)
+		if _, got := shown(t, hello.Prelude+string(rest.data)); got != want {
+			t.Errorf("in the end %+v, want %+v", got, want)
+		}
+		if !strings.Contains(hello.Prelude+string(rest.data), lines) {
+			t.Errorf("in the end: %q, then %q", hello.Prelude, rest.data)
+		}
+	}
+}
+
+// A viewer that fell out of the ring is put right by the same prelude.
+func TestAfterAGap(t *testing.T) {
+	b := serve(t, Options{Source: Source{Stream: broadcaster.New(broadcaster.Options{Lines: 10})}})
+	b.Emit(broadcaster.Resize{Cols: 40, Rows: 10})
+	for _, program := range []bool{false, true} {
+		v := &viewer{f: b.srv.feed, v1: true}
+		_, gap := b.Open(-1)
+		if program {
+			b.Write([]byte("\x1b[?1049h\x1b[Hhello\x1b[K"))
+			b.followed()
+		} else {
+			b.Write([]byte("\x1b[35m" + strings.Repeat("line\r\n", 100)))
+			b.followed()
+			_, gap = b.Open(-1)
+		}
+		gap.SkippedBytes, gap.SkippedLines = gap.Offset-3, gap.Line-1
+		cursor, start, o := v.f.late.reopen(gap)
+		if program {
+			text, _ := shown(t, string(o.prelude))
+			if text != "hello\n" || start.Offset != b.Stats().End || start.SkippedLines != 91 || o.kept.Line != 92 {
+				t.Errorf("in a program: %q, %+v, %+v", text, start, o.kept)
+			}
+			continue
+		}
+		item, err := cursor.Next(context.Background())
+		if string(o.prelude) != "\x1b[0;35m" || start.SkippedLines != 90 || start.SkippedBytes != 5+90*6-3 || len(item.Data) != 10*6 || err != nil {
+			t.Errorf("after a gap: %q, %+v, then %q", o.prelude, start, item.Data)
+		}
+	}
+}
+
+// Whatever is being written meanwhile, a picture and what follows it are the whole.
+func TestJoinsWhileAProgramDraws(t *testing.T) {
+	b := serve(t, Options{Source: Source{Stream: broadcaster.New(broadcaster.Options{Bytes: 32 << 10})}})
+	b.Emit(broadcaster.Resize{Cols: 40, Rows: 10})
+	var all strings.Builder
+	write := func(s string) {
+		all.WriteString(s)
+		b.Write([]byte(s))
+	}
+	write("lines\r\n\x1b[?1049h\x1b[2J")
+	b.followed()
+	var wg sync.WaitGroup
+	seen := make(chan [2]string, 60)
+	for i := range 60 {
+		wg.Go(func() {
+			time.Sleep(time.Duration(i) * 3 * time.Millisecond) // spread over the writing
+			c, hello := b.join("")
+			r, err := watch(c, -1)
+			if err != nil || len(r.events) != 1 {
+				t.Errorf("%q, %v", r.events, err)
+			}
+			seen <- [2]string{hello.Prelude + string(r.data), fmt.Sprint(hello.Offset + int64(len(r.data)))}
+		})
+	}
+	for i := range 2000 {
+		write(fmt.Sprintf("\x1b[%d;%dH\x1b[%dm%d\x1b[m", 1+i%10, 1+i*7%36, 30+i%8, i))
+		if i%10 == 0 {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	b.followed()
+	b.end(0)
+	wg.Wait()
+	close(seen)
+	wantText, want := shown(t, all.String())
+	for s := range seen {
+		if text, state := shown(t, s[0]); text != wantText || state != want || s[1] != fmt.Sprint(all.Len()) {
+			t.Fatalf("to %s of %d:\n%s\nwant\n%s", s[1], all.Len(), text, wantText)
+		}
+	}
+}
+
+// BenchmarkFlood is the time in which a viewer gets 200,000 lines from a terminal;
+// ratio is how much longer that takes when the screen is followed.
+func BenchmarkFlood(b *testing.B) {
+	shell, err := exec.LookPath("sh")
+	if err != nil {
+		b.Fatal(err)
+	}
+	flood := func(follow bool) time.Duration {
+		s := serve(b, Options{})
+		if !follow {
+			s.srv.feed.late.close()
+		}
+		c := s.dial("", "wsrun.v1")
+		p, err := ptyproc.Start(ptyproc.Options{Path: shell, Args: []string{"sh", "-c", "yes " + strings.Repeat("x", 98) + " | head -n 200000"}, Env: os.Environ(), Cols: 120, Rows: 30})
+		if err != nil {
+			b.Fatal(err)
+		}
+		begin := time.Now()
+		go func() {
+			p.Run(s.Broadcaster)
+			s.end(0)
+		}()
+		r, err := watch(c, -1)
+		if len(r.data) != 200_000*100 || err != nil {
+			b.Fatalf("%d bytes, %q, %v", len(r.data), r.events, err)
+		}
+		return time.Since(begin)
+	}
+	var with, without []time.Duration
+	for b.Loop() {
+		without = append(without, flood(false))
+		with = append(with, flood(true))
+	}
+	slices.Sort(with)
+	slices.Sort(without)
+	b.ReportMetric(float64(with[len(with)/2])/float64(without[len(without)/2]), "ratio")
+}
