@@ -2,19 +2,44 @@ package server
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"regexp"
+	"regexp/syntax"
 	"strings"
 )
 
 // maxGrepLine is the longest line that a filter looks at as one, in bytes.
 const maxGrepLine = 64 << 10
 
+// maxGrepExpr is the longest expression, in bytes: each seven of them can stand for
+// a thousand states, of some hundred bytes each.
+const maxGrepExpr = 1 << 10
+
 // A grep lets lines through that a regular expression (RE2, which takes linear
 // time) matches; with invert, the others. Without an expression it lets all.
 type grep struct {
-	re     *regexp.Regexp
-	invert bool
+	re      *regexp.Regexp
+	literal []byte // all that re looks for, if that is a plain text within a line
+	invert  bool
+}
+
+func newGrep(expr string, invert bool) (grep, error) {
+	if len(expr) > maxGrepExpr {
+		return grep{}, fmt.Errorf("bad grep: %d bytes, want at most %d", len(expr), maxGrepExpr)
+	}
+	re, err := regexp.Compile(expr)
+	if err != nil {
+		return grep{}, fmt.Errorf("bad grep=%q: %w", expr, err)
+	}
+	g := grep{re: re, invert: invert}
+	// Not Regexp.LiteralPrefix, to which ^a$ is all of a plain text.
+	if tree, err := syntax.Parse(expr, syntax.Perl); err == nil && tree.Op == syntax.OpLiteral && tree.Flags&syntax.FoldCase == 0 {
+		if text := string(tree.Rune); !strings.ContainsAny(text, "\r\n\uFFFD") {
+			g.literal = []byte(text)
+		}
+	}
+	return g, nil
 }
 
 // copy copies what is let through.
@@ -108,9 +133,8 @@ func (g *grepWriter) finish(end string) error {
 
 // lines adds those lines of p to out that are let through.
 func (g *grepWriter) lines(p []byte) {
-	literal, complete := g.re.LiteralPrefix()
-	if complete && literal != "" && !g.invert && !strings.ContainsAny(literal, "\r\n") {
-		g.literal(p, []byte(literal))
+	if g.literal != nil && !g.invert {
+		g.find(p)
 		return
 	}
 	for len(p) > 0 {
@@ -125,10 +149,10 @@ func (g *grepWriter) lines(p []byte) {
 	}
 }
 
-// literal does the same for a plain text, which can be sought in all lines at once.
-func (g *grepWriter) literal(p, text []byte) {
+// find does the same for a plain text, which can be sought in all lines at once.
+func (g *grepWriter) find(p []byte) {
 	for {
-		at := bytes.Index(p, text)
+		at := bytes.Index(p, g.literal)
 		if at < 0 {
 			return
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"net/url"
-	"regexp"
 	"strconv"
 )
 
@@ -47,17 +46,18 @@ func parseQuery(raw string) (query, error) {
 	default:
 		return bad("tail", "1 or 0")
 	}
-	if expr := v.Get("grep"); expr != "" {
-		if q.grep.re, err = regexp.Compile(expr); err != nil {
-			return query{}, fmt.Errorf("bad grep=%q: %w", expr, err)
-		}
-	}
+	invert := false
 	switch v.Get("invert") {
 	case "", "0", "false":
 	case "1", "true":
-		q.grep.invert = true
+		invert = true
 	default:
 		return bad("invert", "1 or 0")
+	}
+	if expr := v.Get("grep"); expr != "" {
+		if q.grep, err = newGrep(expr, invert); err != nil {
+			return query{}, err
+		}
 	}
 	if q.format != "" && q.format != "text" && q.format != "raw" {
 		return bad("format", "text or raw")
