@@ -183,7 +183,7 @@ func (s files) Follow(ctx context.Context, path string, lines int, bytes int64, 
 			case filetail.Start:
 				event(server.FileStart{Left: e.Size - e.Offset, FromStart: e.Offset == 0})
 			case filetail.Truncated:
-				event(server.FileEvent{State: "truncated"})
+				event(server.FileEvent{State: "truncated", Lost: e.Lost})
 			case filetail.Rotated:
 				event(server.FileEvent{State: "rotated"})
 			case filetail.Gone:

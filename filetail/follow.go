@@ -55,9 +55,10 @@ type FollowOptions struct {
 type Start struct{ Offset, Size int64 }
 
 // Truncated is an event: of the file's content Offset bytes had been read, and then
-// it was another. What follows begins at the file's start. If there was more
-// than Offset bytes when it was truncated, nobody can tell.
-type Truncated struct{ Offset int64 }
+// it was another. What follows begins at the file's start. At least Lost bytes more
+// had been seen to be there, and were gone before they could be read; what was
+// written and truncated between two looks nobody can tell.
+type Truncated struct{ Offset, Lost int64 }
 
 // Rotated is an event: what follows is from another file, from Offset on. That is 0
 // unless the name stood for that file before.

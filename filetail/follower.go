@@ -79,25 +79,32 @@ func (f *follower) told() bool {
 // wait waits until there may be something to do, and reports whether that is to look
 // at the name.
 func (f *follower) wait(ctx context.Context) (named bool) {
-	grown, until := f.sub.grown, f.nextLook()
+	grown, until, resting := f.sub.grown, f.nextLook(), false
 	if f.cur != nil && !f.lost.IsZero() && !f.left {
 		until = earlier(until, f.lost.Add(f.o.Linger))
 	}
 	if rested := f.read.Add(breath); time.Now().Before(rested) {
-		grown, until = nil, earlier(until, rested)
+		until, resting = earlier(until, rested), true
 	}
 	var timeout <-chan time.Time
 	if !until.IsZero() {
 		timeout = time.After(time.Until(until))
 	}
-	select {
-	case <-ctx.Done():
-	case <-grown:
-	case <-f.sub.named:
-		return true
-	case <-timeout:
+	for {
+		select {
+		case <-ctx.Done():
+		case <-grown:
+			if resting && f.cur != nil {
+				f.cur.glance()
+				grown = nil // once: it is read soon
+				continue
+			}
+		case <-f.sub.named:
+			return true
+		case <-timeout:
+		}
+		return false
 	}
-	return false
 }
 
 // earlier returns the earlier of two times, of which a zero one is never.
@@ -239,8 +246,7 @@ func (f *follower) step() (end bool, err error) {
 	if f.cur == nil || f.cur.broken || f.left && len(f.queue) == 0 {
 		return true, nil
 	}
-	offset := f.cur.offset
-	data, truncated, err := f.cur.read(f.buf)
+	data, cut, err := f.cur.read(f.buf)
 	switch {
 	case err != nil:
 		f.cur.broken = true
@@ -248,8 +254,8 @@ func (f *follower) step() (end bool, err error) {
 			f.away, f.lost = time.Now(), earlier(f.lost, time.Now())
 		}
 		return true, nil
-	case truncated:
-		f.emit(Truncated{offset})
+	case cut != nil:
+		f.emit(*cut)
 		return false, nil
 	case len(data) == 0:
 		return true, nil

@@ -21,6 +21,7 @@ type source struct {
 	broken bool      // reading failed: f is to be opened anew
 	offset int64
 	mark   []byte // the bytes before offset, at most markSize; empty only at 0
+	seen   int64  // what size it had when that was last looked at; all up to offset was read
 }
 
 // seek moves to offset. If mark is not nil and not what is before offset, it moves
@@ -38,22 +39,46 @@ func (s *source) seek(offset int64, mark []byte) error {
 	return nil
 }
 
-// read returns what follows, at most what fits buf, and moves behind it. truncated
-// says that the file is not what it was before offset; then it moves to 0. At the
-// end of the file it returns nothing.
-func (s *source) read(buf []byte) (data []byte, truncated bool, err error) {
+// read returns what follows, at most what fits buf, and moves behind it. cut says
+// that the file is not what it was before offset, or at 0 what was seen behind it;
+// then it moves to 0. At the end of the file it returns nothing.
+func (s *source) read(buf []byte) (data []byte, cut *Truncated, err error) {
 	n, err := s.f.ReadAt(buf, s.offset-int64(len(s.mark)))
 	if err != nil && err != io.EOF {
-		return nil, false, err
+		return nil, nil, err
 	}
 	if n < len(s.mark) || !bytes.Equal(buf[:len(s.mark)], s.mark) {
-		s.offset, s.mark = 0, nil
-		return nil, true, nil
+		cut = &Truncated{s.offset, max(0, s.seen-s.offset)}
+	} else if s.offset == 0 && n < len(buf) && int64(n) < s.seen {
+		cut = &Truncated{0, s.seen - int64(n)}
+	}
+	if cut != nil {
+		s.offset, s.mark, s.seen = 0, nil, 0
+		return nil, cut, nil
 	}
 	data = buf[len(s.mark):n]
 	s.offset += int64(len(data))
 	s.mark = append(s.mark[:0], buf[max(0, n-markSize):n]...)
-	return data, false, nil
+	if n < len(buf) {
+		s.seen = s.offset
+	} else {
+		s.glance()
+	}
+	return data, nil, nil
+}
+
+// glance finds out how much there is to read, in case that it is gone before it is
+// read. The size is looked at first: with the mark still there it is that of the
+// same content.
+func (s *source) glance() {
+	info, err := s.f.Stat()
+	if err != nil {
+		return
+	}
+	before := make([]byte, len(s.mark))
+	if _, err := s.f.ReadAt(before, s.offset-int64(len(before))); err == nil && bytes.Equal(before, s.mark) {
+		s.seen = max(s.seen, info.Size())
+	}
 }
 
 // nameless reports whether the file was deleted. One that can't even tell counts as

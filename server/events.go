@@ -73,6 +73,7 @@ type fileEvent struct {
 	Event  string `json:"event"`
 	State  string `json:"state"`
 	Reason string `json:"reason"`
+	Lost   int64  `json:"lost,omitempty"`
 }
 
 type pingEvent struct {
@@ -84,6 +85,8 @@ func newResetEvent(s broadcaster.Start) resetEvent {
 }
 
 func newResizeEvent(s broadcaster.Resize) resizeEvent { return resizeEvent{"resize", s.Cols, s.Rows} }
+
+func newFileEvent(e FileEvent) fileEvent { return fileEvent{"file", e.State, e.Reason, e.Lost} }
 
 func newExitEvent(e broadcaster.Exit) *exitEvent {
 	return &exitEvent{"exit", e.Code, e.Signal, e.Duration.Milliseconds()}

@@ -61,8 +61,12 @@ type FileStart struct {
 }
 
 // FileEvent says that something happened to a file that is followed: it was
-// "truncated", "rotated", is "gone" for a reason, or "back".
-type FileEvent struct{ State, Reason string }
+// "truncated", and at least Lost bytes with that before they were read; it was
+// "rotated", is "gone" for a reason, or "back".
+type FileEvent struct {
+	State, Reason string
+	Lost          int64
+}
 
 // String says it in words.
 func (e FileEvent) String() string {
@@ -71,6 +75,9 @@ func (e FileEvent) String() string {
 		return "the file is gone: " + e.Reason
 	case "back":
 		return "the file is back"
+	}
+	if e.Lost > 0 {
+		return fmt.Sprintf("the file was %s, at least %d bytes of it unread", e.State, e.Lost)
 	}
 	return "the file was " + e.State
 }

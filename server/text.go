@@ -153,7 +153,7 @@ func (s *Server) serveEvents(w http.ResponseWriter, visit *visit, f *feed, q que
 			text.cols = e.Cols
 		case FileEvent:
 			text.finish()
-			event("file", text.offset, encode(fileEvent{"file", e.State, e.Reason}))
+			event("file", text.offset, encode(newFileEvent(e)))
 		case broadcaster.Exit:
 			text.finish()
 			event("exit", stream.Stats().End, encode(newExitEvent(e)))

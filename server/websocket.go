@@ -231,7 +231,7 @@ func (v *viewer) item(item broadcaster.Item) error {
 			if !v.v1 && v.within {
 				return v.output([]byte("\n")) // what follows is another line
 			}
-			return v.event(fileEvent{"file", e.State, e.Reason})
+			return v.event(newFileEvent(e))
 		}
 		return nil
 	}
