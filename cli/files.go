@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -46,13 +45,6 @@ func serveFiles(o options, paths []string) (int, error) {
 	list := filetail.ListOptions{Hidden: o.hidden, Include: o.include, Exclude: o.exclude}
 	if err := list.Check(); err != nil {
 		return 0, fail(err, "")
-	}
-	for i, path := range paths {
-		abs, err := filepath.Abs(path)
-		if err != nil {
-			return 0, fail(err, "")
-		}
-		paths[i] = abs
 	}
 	root, err := filetail.NewRoot(paths...)
 	if err != nil {
@@ -200,9 +192,6 @@ func (s files) List(ctx context.Context) ([]server.File, bool, error) {
 	list, cut, err := s.Root.List(ctx, s.list)
 	files := make([]server.File, 0, len(list))
 	for _, f := range list {
-		if !utf8.ValidString(f.Path) {
-			continue // JSON can't hold it
-		}
 		files = append(files, server.File{Path: f.Path, Size: f.Size, Modified: f.ModTime})
 	}
 	return files, cut, err

@@ -59,9 +59,25 @@ func (r *Root) List(ctx context.Context, o ListOptions) (files []File, cut bool,
 	return l.files, l.cut, nil
 }
 
-// Shows reports whether List would list a file of this path, if there were one. It
-// opens nothing.
+// Shows reports whether List would list a file of this path, if there were one.
+// Behind a link of a directory, that goes for the name there as well. It opens
+// nothing.
 func (r *Root) Shows(name string, o ListOptions) bool {
+	for range maxHops {
+		if !r.listable(name, o) {
+			return false
+		}
+		next := r.behind(name)
+		if next == "" {
+			return true
+		}
+		name = next
+	}
+	return false
+}
+
+// listable is Shows by the name alone.
+func (r *Root) listable(name string, o ListOptions) bool {
 	return slices.ContainsFunc(r.places, func(p *place) bool {
 		if p.file != "" {
 			return name == p.path

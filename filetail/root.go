@@ -118,6 +118,32 @@ func (r *Root) open(name string) (*os.File, error) {
 	return nil, ErrNotFound
 }
 
+// behind returns the path that name leads to when the first of its directories below
+// a place that is a link is replaced by its target; "" if none is.
+func (r *Root) behind(name string) string {
+	for _, p := range r.places {
+		rel, ok := p.below(name, true)
+		if !ok {
+			continue
+		}
+		if p.file != "" {
+			return ""
+		}
+		next := p.current().expand(path.Dir(rel))
+		if next == "" {
+			return ""
+		}
+		for _, p := range r.places {
+			if rel, ok := p.below(next, false); ok && p.file == "" {
+				next = path.Join(p.path, rel)
+				break
+			}
+		}
+		return path.Join(next, path.Base(name))
+	}
+	return ""
+}
+
 // readable reports whether the file of this path and info can be opened. What
 // everybody may read is not tried.
 func (r *Root) readable(name string, info fs.FileInfo) bool {

@@ -49,6 +49,7 @@ type Files interface {
 // A File is one that is listed.
 type File struct {
 	Path     string    `json:"path"`
+	Link     string    `json:"link"` // set by the server
 	Size     int64     `json:"size"` // bytes
 	Modified time.Time `json:"modified"`
 }

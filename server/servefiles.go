@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -252,6 +253,9 @@ func (s *Server) serveIndex(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if headerHas(r, "Accept", "application/json") {
+		for i, f := range list {
+			list[i].Link = "." + (&url.URL{Path: f.Path}).EscapedPath()
+		}
 		w.Header().Set("Content-Type", "application/json")
 		json.NewEncoder(w).Encode(struct {
 			Files []File `json:"files"`
