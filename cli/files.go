@@ -118,7 +118,7 @@ func (files) Compressed(path string) bool { return filetail.Compressed(path) }
 func (s files) Content(path string, lines int) (io.ReadCloser, error) {
 	f, err := s.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, server.ErrNoFile
 	}
 	if filetail.Compressed(path) {
 		content, err := filetail.Decompress(path, f)

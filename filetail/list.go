@@ -64,7 +64,7 @@ func (r *Root) List(ctx context.Context, o ListOptions) (files []File, cut bool,
 // nothing.
 func (r *Root) Shows(name string, o ListOptions) bool {
 	for range maxHops {
-		if !r.listable(name, o) {
+		if !valid(name) || !r.listable(name, o) {
 			return false
 		}
 		next := r.behind(name)
@@ -82,13 +82,13 @@ func (r *Root) listable(name string, o ListOptions) bool {
 		if p.file != "" {
 			return name == p.path
 		}
-		rel, below := strings.CutPrefix(name, strings.TrimSuffix(p.path, "/")+"/")
-		if !below {
+		rel, ok := below(p.path, name)
+		if !ok || rel == "." {
 			return false
 		}
-		for part := rel; part != "."; part = path.Dir(part) {
-			abs := path.Join(p.path, part)
-			if !o.Hidden && strings.HasPrefix(path.Base(part), ".") || matchAny(o.Exclude, part, abs) {
+		for end := len(rel); end >= 0; end = strings.LastIndexByte(rel[:end], '/') {
+			part, abs := rel[:end], name[:len(name)-len(rel)+end]
+			if !o.Hidden && part[strings.LastIndexByte(part, '/')+1] == '.' || matchAny(o.Exclude, part, abs) {
 				return false
 			}
 		}

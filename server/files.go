@@ -30,7 +30,7 @@ const (
 
 // Files gives the log files that are served. Paths are those of URLs. Its methods
 // may be called concurrently; an error of Open means that there is no such file, or
-// none that may be read.
+// none that may be read, for which Content has [ErrNoFile].
 type Files interface {
 	Open(path string) (*os.File, error)
 	// Compressed tells whether a file can only be viewed, not followed.
@@ -90,10 +90,10 @@ type FileOptions struct {
 	Lines, Bytes int
 }
 
-var (
-	errNoFile = errors.New("no such file")
-	errFull   = fmt.Errorf("%d files are followed already, or %d filtered ones, which is the most", maxFollowed, maxFiltered)
-)
+// ErrNoFile says that there is no file of a path, or none that may be read.
+var ErrNoFile = errors.New("no such file")
+
+var errFull = fmt.Errorf("%d files are followed already, or %d filtered ones, which is the most", maxFollowed, maxFiltered)
 
 // files are those that are served. Each is followed by one goroutine, however many
 // watch it: from the first viewer until idleFollow after the last, or close.
@@ -162,7 +162,7 @@ func (s *files) follow(ctx context.Context, path string, g grep) (*follower, err
 	switch {
 	case s.closed, f == nil && !exists: // one that is gone for a while is followed on
 		s.mu.Unlock()
-		return nil, errNoFile
+		return nil, ErrNoFile
 	case f == nil && (len(s.followed) >= maxFollowed || g.re != nil && s.filtered >= maxFiltered):
 		s.mu.Unlock()
 		return nil, errFull

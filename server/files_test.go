@@ -36,7 +36,7 @@ func newLogFile(t *testing.T) *logFile {
 func (l *logFile) Open(path string) (*os.File, error) {
 	l.asked.Add(1)
 	if path != "/a.log" {
-		return nil, errNoFile
+		return nil, ErrNoFile
 	}
 	return os.Open(l.name)
 }

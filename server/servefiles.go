@@ -39,7 +39,7 @@ func (s *Server) serveFile(w http.ResponseWriter, r *http.Request) {
 	form := formOf(r, q)
 	switch {
 	case strings.HasPrefix(path, "/-/") || s.guard.authorized(r) && !s.files.exists(path):
-		http.Error(w, errNoFile.Error(), http.StatusNotFound)
+		http.Error(w, ErrNoFile.Error(), http.StatusNotFound)
 	case form == asPage:
 		s.servePage(w, r, "index.html", path)
 	case s.files.Compressed(path) && form == asEvents:
@@ -183,8 +183,12 @@ func (f frames) Write(p []byte) (int, error) {
 }
 
 // unreadable answers for a file that is there and can't be read, as one that is no
-// archive whatever its name says.
+// archive whatever its name says, or that is gone since it was looked up.
 func unreadable(w http.ResponseWriter, err error) {
+	if errors.Is(err, ErrNoFile) {
+		http.Error(w, err.Error(), http.StatusNotFound)
+		return
+	}
 	http.Error(w, "the file can't be read: "+err.Error(), http.StatusInternalServerError)
 }
 
@@ -223,13 +227,13 @@ func (s *Server) serveLines(w http.ResponseWriter, r *http.Request, path string,
 func (s *Server) serveBytes(w http.ResponseWriter, r *http.Request, path string) {
 	f, err := s.files.Open(path)
 	if err != nil {
-		http.Error(w, errNoFile.Error(), http.StatusNotFound)
+		http.Error(w, ErrNoFile.Error(), http.StatusNotFound)
 		return
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		http.Error(w, errNoFile.Error(), http.StatusNotFound)
+		http.Error(w, ErrNoFile.Error(), http.StatusNotFound)
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
