@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -16,7 +17,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -185,31 +185,61 @@ func BenchmarkAppended(b *testing.B) {
 	}
 }
 
-// BenchmarkManyFiles follows 200 files with 1,000 viewers, and prints descriptors,
-// threads and MiB before, with them, and 35 s after they have left.
-func BenchmarkManyFiles(b *testing.B) {
-	cmd, addr, dir := startFiles(b)
-	count := func() string {
-		fds, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", cmd.Process.Pid))
-		status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
-		var rss, threads string
-		for line := range strings.Lines(string(status)) {
-			if v, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-				rss = strings.TrimSpace(v)
-			}
-			if v, ok := strings.CutPrefix(line, "Threads:"); ok {
-				threads = strings.TrimSpace(v)
-			}
-		}
-		return fmt.Sprintf("%d descriptors, %s threads, %s", len(fds), threads, rss)
+// An effort is what a wsrun files takes of the machine.
+type effort struct {
+	goroutines, descriptors, kib int
+}
+
+func measure(b *testing.B, cmd *exec.Cmd, addr string) (e effort) {
+	b.Helper()
+	fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", cmd.Process.Pid))
+	if err != nil {
+		b.Fatal(err)
 	}
+	e.descriptors = len(fds)
+	r, err := http.NewRequest("GET", "http://"+addr+"/-/status", nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	r.Close = true
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var status struct{ Goroutines int }
+	err = json.NewDecoder(resp.Body).Decode(&status)
+	resp.Body.Close()
+	if err != nil {
+		b.Fatal(err)
+	}
+	e.goroutines = status.Goroutines
+	memory, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for line := range strings.Lines(string(memory)) {
+		if v, ok := strings.CutPrefix(line, "RssAnon:"); ok { // without the binary's pages
+			e.kib, _ = strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(v), " kB"))
+		}
+	}
+	return e
+}
+
+// BenchmarkManyFiles follows 200 files with 1,000 viewers. MiB-with is what memory
+// that takes; once they have left and the files are let go, goroutines and
+// descriptors must be as many as before, and MiB-left more memory at most the
+// tolerance.
+func BenchmarkManyFiles(b *testing.B) {
+	const files, viewers = 200, 1000
+	const tolerance = 12 << 10 // KiB: Go's heap has grown, and is kept in part
+	const patience = 50 * time.Second
+	cmd, addr, dir := startFiles(b)
 	for b.Loop() {
-		before := count()
+		before := measure(b, cmd, addr)
 		var conns []*websocket.Conn
-		var got atomic.Int64
-		for i := range 1000 {
-			path := filepath.Join(dir, strconv.Itoa(i%200))
-			if i < 200 {
+		for i := range viewers {
+			path := filepath.Join(dir, strconv.Itoa(i%files))
+			if i < files {
 				if err := os.WriteFile(path, []byte(strings.Repeat("line\n", 1000)), 0o644); err != nil {
 					b.Fatal(err)
 				}
@@ -219,13 +249,28 @@ func BenchmarkManyFiles(b *testing.B) {
 				b.Fatal(err)
 			}
 			conns = append(conns, c)
-			got.Add(1)
 		}
-		with := count()
+		with := measure(b, cmd, addr)
 		for _, c := range conns {
 			c.CloseNow()
 		}
-		time.Sleep(35 * time.Second)
-		b.Logf("before: %s; with %d viewers: %s; after: %s", before, got.Load(), with, count())
+		var after effort
+		for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(500 * time.Millisecond) {
+			after = measure(b, cmd, addr)
+			if after.goroutines == before.goroutines && after.descriptors == before.descriptors && after.kib <= before.kib+tolerance {
+				break
+			}
+		}
+		b.Logf("before %+v, with %d viewers %+v, after %+v", before, viewers, with, after)
+		if with.goroutines < before.goroutines+viewers || with.descriptors < before.descriptors+files {
+			b.Errorf("with them it takes %+v: are they there?", with)
+		}
+		if after.goroutines != before.goroutines || after.descriptors != before.descriptors || after.kib > before.kib+tolerance {
+			b.Errorf("left behind: before %+v, after %+v", before, after)
+		}
+		b.ReportMetric(float64(with.kib)/1024, "MiB-with")
+		b.ReportMetric(float64(after.kib-before.kib)/1024, "MiB-left")
+		b.ReportMetric(float64(after.goroutines-before.goroutines), "goroutines-left")
+		b.ReportMetric(float64(after.descriptors-before.descriptors), "descriptors-left")
 	}
 }

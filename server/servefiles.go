@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -286,8 +287,9 @@ func (s *Server) serveFilesStatus(w http.ResponseWriter) {
 	s.files.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
 	json.NewEncoder(w).Encode(struct {
-		Version  string `json:"version"`
-		Followed int    `json:"followed"`
-		Viewers  int    `json:"viewers"`
-	}{s.o.Version, followed, viewers})
+		Version    string `json:"version"`
+		Followed   int    `json:"followed"`
+		Viewers    int    `json:"viewers"`
+		Goroutines int    `json:"goroutines"`
+	}{s.o.Version, followed, viewers, runtime.NumGoroutine()})
 }
