@@ -169,7 +169,7 @@ const stream = new Stream(url.href, {
         if ('resize' in output) output.resize(event.cols, event.rows, () => screen?.fit());
         break;
       case 'file':
-        if ('note' in output) output.note(/** @type {Record<string, string>} */ ({ truncated: 'the file was truncated', rotated: 'the file was replaced: what follows is the new one', gone: `the file is gone: ${event.reason}`, back: 'the file is back' })[event.state] ?? event.state);
+        if ('note' in output) output.note(/** @type {Record<string, string>} */ ({ truncated: `the file was truncated${event.lost ? `, at least ${number.format(event.lost)} bytes of it unread` : ''}`, rotated: 'the file was replaced: what follows is the new one', gone: `the file is gone: ${event.reason}`, back: 'the file is back' })[event.state] ?? event.state);
         break;
       case 'viewers':
         bar.viewers = event.n;

@@ -215,7 +215,7 @@ export class FileList {
   #row(entry, level) {
     const { path, modified } = entry;
     let row = this.#rows.get(path);
-    if (!row) this.#rows.set(path, row = 'entries' in entry ? folderRow(path) : fileRow(path));
+    if (!row) this.#rows.set(path, row = 'entries' in entry ? folderRow(path) : fileRow(entry));
     const age = this.#now - Date.parse(modified);
     set(row.time, ago(age));
     row.handle.classList.toggle('fresh', age < FRESH_MS);
@@ -298,11 +298,11 @@ function texts(handle, path) {
   return { name, dir, size, time };
 }
 
-/** @param {string} path @returns {Row} */
-function fileRow(path) {
+/** @param {import('./tree.js').File} file @returns {Row} */
+function fileRow({ path, link }) {
   const item = document.createElement('li');
   const handle = item.appendChild(document.createElement('a'));
-  handle.href = base + path.slice(1).split('/').map(encodeURIComponent).join('/');
+  handle.href = base + link.slice('./'.length);
   const row = { item, handle, ...texts(handle, path) };
   row.dir.data = above(path);
   row.name.data = path.slice(row.dir.length);

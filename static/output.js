@@ -134,7 +134,7 @@ export class Output {
 
   /**
    * Notes when the output that is to come came to the server.
-   * @param {Pick<Event, 'times' | 'offset' | 'end'>} at a hello or a reset
+   * @param {Event | {times: [number, number][], offset: number, end: number}} at a hello, a reset, or what they keep
    * @param {number} skew of the server's clock to ours, in ms
    */
   place(at, skew) {

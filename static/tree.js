@@ -1,5 +1,5 @@
 // @ts-check
-/** @typedef {{path: string, size: number, modified: string}} File */
+/** @typedef {{path: string, link: string, size: number, modified: string}} File */
 
 /**
  * A folder is as new as the newest file below it.
