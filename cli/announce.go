@@ -2,9 +2,11 @@ package cli
 
 import (
 	"fmt"
+	"html"
 	"net"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -15,7 +17,7 @@ import (
 
 // urls returns where l can be reached: first for this machine, then, if it listens
 // on all addresses, for others. asked is the host that the user named.
-func urls(l net.Listener, asked, token string) []string {
+func (o *options) urls(l net.Listener, asked string) []string {
 	addr, ok := l.Addr().(*net.TCPAddr)
 	if !ok {
 		return []string{"unix:" + l.Addr().String()}
@@ -28,11 +30,15 @@ func urls(l net.Listener, asked, token string) []string {
 		hosts[0] = asked
 	}
 	fragment := ""
-	if token != "" {
-		fragment = "#token=" + url.QueryEscape(token)
+	if o.token != "" {
+		fragment = "#token=" + url.QueryEscape(string(o.token))
+	}
+	scheme := "http"
+	if o.certificate != nil {
+		scheme = "https"
 	}
 	for i, host := range hosts {
-		hosts[i] = "http://" + net.JoinHostPort(host, fmt.Sprint(addr.Port)) + "/" + fragment
+		hosts[i] = scheme + "://" + net.JoinHostPort(host, fmt.Sprint(addr.Port)) + o.basePath + fragment
 	}
 	return hosts
 }
@@ -60,8 +66,10 @@ func lanAddresses() []string {
 
 // announce tells on standard error where to look, and shows it as far as o asks
 // for that. The browser is started by a goroutine that nobody waits for: some
-// systems' openers return only when the browser is closed.
-func announce(o options, urls []string) {
+// systems' openers return only when the browser is closed. The function that it
+// returns is to be called at the end.
+func announce(o options, urls []string) (end func()) {
+	end = func() {}
 	for _, u := range urls {
 		say("%s", u)
 	}
@@ -69,13 +77,43 @@ func announce(o options, urls []string) {
 		printQR(urls[min(1, len(urls)-1)]) // a phone can't reach localhost
 	}
 	if o.open && strings.HasPrefix(urls[0], "http") {
+		address := urls[0]
+		if o.token != "" {
+			path, err := hide(address)
+			if err != nil {
+				say("open a browser: %v", err)
+				return end
+			}
+			address, end = fileURL(path), func() { os.Remove(path) }
+		}
 		go func() {
 			browser.Stdout, browser.Stderr = nil, nil // they would get into the output
-			if err := browser.OpenURL(urls[0]); err != nil {
+			if err := browser.OpenURL(address); err != nil {
 				say("open a browser: %v", err)
 			}
 		}()
 	}
+	return end
+}
+
+// hide writes a page that leads to address, into a file that only the user can
+// read: everybody on the machine can read a browser's arguments.
+func hide(address string) (path string, err error) {
+	f, err := os.CreateTemp("", "wsrun-*.html") // mode 0600
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	_, err = fmt.Fprintf(f, "<!doctype html><meta http-equiv=refresh content=\"0; url=%s\">\n", html.EscapeString(address))
+	return f.Name(), err
+}
+
+func fileURL(path string) string {
+	path = filepath.ToSlash(path)
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path // on Windows: file:///C:/
+	}
+	return (&url.URL{Scheme: "file", Path: path}).String()
 }
 
 // printQR prints text as a QR code on standard error, two modules a character.

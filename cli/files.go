@@ -61,6 +61,9 @@ func serveFiles(o options, paths []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if err := o.guardAccess(true); err != nil {
+		return 0, err
+	}
 	signals := catchSignals(false)
 	l, host, err := listen(o.addr)
 	if err != nil {
@@ -76,12 +79,13 @@ func serveFiles(o options, paths []string) (int, error) {
 			Files: files{root, watcher, list}, Lines: int(o.lines), Bytes: int(o.buffer),
 		},
 		Version: o.version,
-		Addr:    l.Addr(), Host: host, AllowHosts: o.allowHosts, AllowOrigins: o.allowOrigins, Token: o.token,
+		Addr:    l.Addr(), Host: host, AllowHosts: o.allowHosts, AllowOrigins: o.allowOrigins,
+		Token: string(o.token), Users: o.users, Certificate: o.certificate, Base: o.basePath,
 		MaxViewers: maxViewers, Log: log,
 	})
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()
-	announce(o, urls(l, host, o.token))
+	defer announce(o, o.urls(l, host))()
 	for s := range signals {
 		if isRequest(s) {
 			break

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"wsrun/broadcaster"
+	"wsrun/server"
 )
 
 // options are the flags' values.
@@ -32,13 +33,19 @@ type options struct {
 	exclude []string
 
 	public       bool
-	token        string
+	token        secret
+	authFile     string
+	tlsCert      string
+	tlsKey       string
+	basePath     string
 	allowHosts   []string
 	allowOrigins []string
 
-	maxViewers viewerCount
-	logLevel   logLevel
-	logFormat  logFormat
+	maxViewers  viewerCount
+	logLevel    logLevel
+	logFormat   logFormat
+	users       *server.Users       // of authFile, once open has read it
+	certificate *server.Certificate // of tlsCert
 }
 
 // defineRun defines the flags of wsrun itself.
@@ -68,7 +75,11 @@ func (o *options) defineServer(f *pflag.FlagSet, addr string) {
 	f.BoolVar(&o.open, "open", false, "open a browser")
 	f.BoolVar(&o.qr, "qr", false, "print the URL as a QR code, not in --log-format json")
 	f.BoolVar(&o.public, "public", false, "need no token on an address that others can reach")
-	f.StringVar(&o.token, "token", "", "`TOKEN` that viewers need (default a random one where others can reach the address)")
+	f.Var(&o.token, "token", "`TOKEN` that viewers need (default a random one where others can reach the address). Others on this machine see arguments: - reads a line from standard input, and WSRUN_TOKEN stays out of sight")
+	f.StringVar(&o.authFile, "auth-file", "", "let in the users of `FILE`, made by htpasswd -B, instead of a token")
+	f.StringVar(&o.tlsCert, "tls-cert", "", "serve https, with the certificate in `FILE` (PEM); read again when it changes")
+	f.StringVar(&o.tlsKey, "tls-key", "", "`FILE` of the certificate's key (PEM)")
+	f.StringVar(&o.basePath, "base-path", "/", "serve below `PATH`: one that a reverse proxy does not strip")
 	f.StringArrayVar(&o.allowHosts, "allow-host", nil, "answer to a further `HOST[:PORT]`, as the Host header has it")
 	f.Var(&o.maxViewers, "max-viewers", "turn away more than `N` viewers at a time (default the limit on open files less 128)")
 	f.Var(&o.logLevel, "log-level", "log what is of `LEVEL` debug, info, warn or error; viewers come and go at debug")

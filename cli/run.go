@@ -50,6 +50,9 @@ func run(o options, args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if err := o.guardAccess(isTerminal(os.Stdin)); err != nil {
+		return 0, err
+	}
 	signals := catchSignals(src.isCommand)
 	l, host, err := listen(o.addr)
 	if err != nil {
@@ -67,15 +70,16 @@ func run(o options, args []string) (int, error) {
 	srv := server.New(server.Options{
 		Source:  server.Source{Stream: b, Title: src.title, Command: src.args, Started: started},
 		Version: o.version,
-		Addr:    l.Addr(), Host: host, AllowHosts: o.allowHosts, AllowOrigins: o.allowOrigins, Token: o.token,
+		Addr:    l.Addr(), Host: host, AllowHosts: o.allowHosts, AllowOrigins: o.allowOrigins,
+		Token: string(o.token), Users: o.users, Certificate: o.certificate, Base: o.basePath,
 		MaxViewers: maxViewers, Log: log,
 	})
 	served := make(chan error, 1)
 	// Only when the command runs: connections could take the descriptors that its
 	// start needs. Until then they wait in the kernel.
 	serve := sync.OnceFunc(func() { go func() { served <- srv.Serve(l) }() })
-	urls := urls(l, host, o.token)
-	announce(o, urls)
+	urls := o.urls(l, host)
+	defer announce(o, urls)()
 
 	var end ending
 	if src.isCommand {
@@ -247,8 +251,8 @@ func (n newlines) Write(p []byte) (int, error) {
 
 // makeToken makes one if others can reach l and the user has not decided that.
 func (o *options) makeToken(l net.Listener) {
-	if o.token == "" && !o.public && !onLoopback(l) {
-		o.token = rand.Text()
+	if o.token == "" && o.users == nil && !o.public && !onLoopback(l) {
+		o.token = secret(rand.Text())
 	}
 }
 

@@ -1,9 +1,12 @@
 package server
 
 import (
+	"crypto/tls"
 	"errors"
 	"net"
 	"os"
+	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -24,7 +27,10 @@ var errStalled = errors.New("the viewer takes nothing")
 // A conn is a connection whose writes go on for as long as the viewer takes some
 // bytes at least every stallTime, however long they are; then they fail with
 // errStalled. A deadline for the whole would drop those that are merely slow.
-type conn struct{ net.Conn }
+type conn struct {
+	net.Conn
+	stalled atomic.Bool // it takes nothing: not even the end of TLS
+}
 
 // Write implements [net.Conn].
 func (c *conn) Write(p []byte) (int, error) {
@@ -41,6 +47,9 @@ func (c *conn) Write(p []byte) (int, error) {
 // was not written.
 func (c *conn) send(b *net.Buffers) error {
 	for since := time.Now(); ; {
+		if c.stalled.Load() {
+			return errStalled
+		}
 		c.Conn.SetWriteDeadline(time.Now().Add(lookTime))
 		n, err := b.WriteTo(c.Conn)
 		switch {
@@ -49,9 +58,15 @@ func (c *conn) send(b *net.Buffers) error {
 		case n > 0:
 			since = time.Now()
 		case time.Since(since) > stallTime:
-			return errStalled
+			c.stalled.Store(true)
 		}
 	}
+}
+
+// giveUp writes b to one that has stalled, if it wakes within the time given.
+func (c *conn) giveUp(b net.Buffers, within time.Duration) {
+	c.SetWriteDeadline(time.Now().Add(within))
+	b.WriteTo(c.Conn)
 }
 
 // conns is a listener whose connections are conns. Its errors are all temporary, but
@@ -74,5 +89,18 @@ func (l conns) Accept() (net.Conn, error) {
 	if sized, ok := c.(interface{ SetWriteBuffer(bytes int) error }); ok {
 		sized.SetWriteBuffer(sendBuffer)
 	}
-	return &conn{c}, nil
+	return &conn{Conn: c}, nil
 }
+
+// A tlsConn is a conn within TLS. A record that was begun can't be ended by other
+// means: once stalled, it is of no use.
+type tlsConn struct{ *tls.Conn }
+
+// send writes b in as few records as there can be.
+func (c tlsConn) send(b *net.Buffers) error {
+	_, err := c.Write(slices.Concat(*b...))
+	return err
+}
+
+// giveUp does nothing.
+func (tlsConn) giveUp(net.Buffers, time.Duration) {}

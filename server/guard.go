@@ -1,9 +1,8 @@
 package server
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/hex"
+	"cmp"
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -15,30 +14,40 @@ import (
 )
 
 // A guard decides who gets an answer. A web page anywhere can make its visitor's
-// browser call wsrun; what it cannot do is choose the Host and Origin headers, so
-// both are compared with exact lists.
+// browser call wsrun; what it cannot do is choose the Host, Origin and Sec-Fetch
+// headers, so those are looked at first.
 type guard struct {
-	hosts   []string // allowed Host headers, in lower case
+	hosts   []string // own values of the Host header, in lower case
+	more    []string // further ones: of a proxy, whose scheme is its own affair
+	scheme  string   // ours
 	port    string
 	all     bool // listening on all addresses: any of this machine's is fine
 	local   bool // on a Unix socket: its mode guards it, and names mean nothing
 	origins []string
-	token   string
-	cookie  string // its name
+	base    string // path that everything is below, with a slash at its end
+	door    *door
 }
 
 func newGuard(o Options) guard {
-	g := guard{origins: o.AllowOrigins, token: o.Token, cookie: "wsrun"}
+	g := guard{origins: o.AllowOrigins, scheme: "http", base: cmp.Or(o.Base, "/")}
 	for _, h := range o.AllowHosts {
-		g.hosts = append(g.hosts, strings.ToLower(h))
+		g.more = append(g.more, strings.ToLower(h))
 	}
+	defaultPort := "80"
+	if o.Certificate != nil {
+		g.scheme, defaultPort = "https", "443"
+	}
+	cookie := "wsrun"
 	addr, ok := o.Addr.(*net.TCPAddr)
+	if ok {
+		g.port = fmt.Sprint(addr.Port)
+		cookie += "_" + g.port // browsers share cookies between ports
+	}
+	g.door = newDoor(o, cookie, g.base)
 	if !ok {
 		g.local = true
 		return g
 	}
-	g.port = fmt.Sprint(addr.Port)
-	g.cookie += "_" + g.port // browsers share cookies between ports
 	g.all = addr.IP.IsUnspecified()
 	names := []string{"localhost", "127.0.0.1", "::1", addr.IP.String(), o.Host}
 	if g.all {
@@ -52,12 +61,15 @@ func newGuard(o Options) guard {
 		}
 		name = strings.ToLower(name)
 		g.hosts = append(g.hosts, net.JoinHostPort(name, g.port))
-		if g.port == "80" { // the one that browsers leave out
+		if g.port == defaultPort { // browsers leave it out
 			g.hosts = append(g.hosts, strings.TrimSuffix(net.JoinHostPort(name, ""), ":"))
 		}
 	}
 	return g
 }
+
+// inert keeps a browser from making anything of an answer but what it shows.
+const inert = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
 // wrap puts the guard, and the headers that every answer has, before next.
 func (g *guard) wrap(next http.Handler) http.Handler {
@@ -68,6 +80,7 @@ func (g *guard) wrap(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("X-Frame-Options", "DENY")
+		h.Set("Content-Security-Policy", inert)
 		h.Set("Cache-Control", "no-store")
 		if r.Body != http.NoBody {
 			// A body that never comes must not hold a connection. Nothing here but
@@ -75,36 +88,74 @@ func (g *guard) wrap(next http.Handler) http.Handler {
 			http.NewResponseController(w).SetReadDeadline(time.Now().Add(headerTime))
 			h.Set("Connection", "close")
 		}
-		if !g.hostAllowed(r.Host) {
-			http.Error(w, fmt.Sprintf("host %q is not served here: start wsrun with --allow-host to allow it", r.Host), http.StatusMisdirectedRequest)
+		shown, refused := g.check(r)
+		if refused != nil {
+			refused.answer(w, g.door)
 			return
 		}
-		if !g.originAllowed(r) {
-			http.Error(w, fmt.Sprintf("origin %q may not read here: start wsrun with --allow-origin to allow it", r.Header.Get("Origin")), http.StatusForbidden)
-			return
-		}
-		if !g.authorized(r) && !isPublic(r) {
-			h.Set("WWW-Authenticate", `Bearer realm="wsrun"`)
-			http.Error(w, "a token is needed: it is part of the URL that wsrun printed", http.StatusUnauthorized)
-			return
-		}
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), shownKey{}, shown)))
 	})
+}
+
+// A refusal says why a request gets no answer.
+type refusal struct {
+	status int
+	why    string
+}
+
+func (f *refusal) answer(w http.ResponseWriter, d *door) {
+	switch f.status {
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", d.challenge())
+	case http.StatusTooManyRequests:
+		w.Header().Set("Retry-After", "1")
+	}
+	http.Error(w, f.why, f.status)
+}
+
+// check tells what credential r has shown, and why it is refused, if it is.
+func (g *guard) check(r *http.Request) (credential, *refusal) {
+	// A target in absolute form takes the place of the Host header (RFC 9112, section
+	// 3.2.2), and may name another scheme.
+	if !g.hostAllowed(r.Host) || r.URL.Scheme != "" && r.URL.Scheme != "http" && r.URL.Scheme != "https" {
+		return nothing, &refusal{http.StatusMisdirectedRequest, fmt.Sprintf("host %q is not served here: start wsrun with --allow-host to allow it", r.Host)}
+	}
+	origins := r.Header.Values("Origin")
+	if len(origins) > 0 && !g.originAllowed(origins, r.Host) {
+		return nothing, &refusal{http.StatusForbidden, fmt.Sprintf("origin %q may not read here: start wsrun with --allow-origin to allow it", strings.Join(origins, ", "))}
+	}
+	page := isPage(g.below(r), r)
+	if !g.siteAllowed(r, origins, page) {
+		return nothing, &refusal{http.StatusForbidden, "pages of other sites may not read here, only link to it"}
+	}
+	shown, tooMany := g.door.shown(r)
+	switch {
+	case tooMany:
+		return nothing, &refusal{http.StatusTooManyRequests, "too many wrong tokens or passwords: wait a second"}
+	case page || isPublic(g.below(r)):
+		return shown, nil
+	case shown == byCookie && len(origins) == 0 && r.Header.Get("Sec-Fetch-Site") == "" && tellsSite(r):
+		return nothing, &refusal{http.StatusForbidden, "a cookie alone says nothing of who asks: an Origin or Sec-Fetch-Site header is needed with it"}
+	case shown == nothing:
+		return nothing, &refusal{http.StatusUnauthorized, g.door.wanted()}
+	}
+	return shown, nil
 }
 
 func (g *guard) hostAllowed(host string) bool {
 	host = strings.ToLower(host)
-	return g.local || slices.Contains(g.hosts, host) || g.all && g.isOurAddress(host)
+	return g.local || slices.Contains(g.hosts, host) || slices.Contains(g.more, host) || g.all && g.isOurAddress(host)
 }
 
 // isOurAddress tells whether host is an address of one of the interfaces, which
 // may have come since the start.
 func (g *guard) isOurAddress(host string) bool {
-	at, err := netip.ParseAddrPort(host)
-	if err != nil && g.port == "80" {
-		at, err = netip.ParseAddrPort(host + ":80")
+	exact := host
+	if _, _, err := net.SplitHostPort(host); err != nil && slices.Contains(g.hosts, "localhost") {
+		exact = host + ":" + g.port // the one that browsers leave out
 	}
-	if err != nil || fmt.Sprint(at.Port()) != g.port {
+	at, err := netip.ParseAddrPort(exact)
+	if err != nil || at.String() != exact || fmt.Sprint(at.Port()) != g.port {
 		return false
 	}
 	ours, _ := net.InterfaceAddrs()
@@ -114,67 +165,90 @@ func (g *guard) isOurAddress(host string) bool {
 	})
 }
 
-// originAllowed lets in whoever sends no Origin, as programs do, and pages of an
-// allowed host: a proxy may serve those by https.
-func (g *guard) originAllowed(r *http.Request) bool {
-	origins := r.Header.Values("Origin")
-	if len(origins) == 0 {
-		return true
-	}
-	if len(origins) > 1 {
+// originAllowed lets in pages of an allowed host. Those of our own names have our
+// scheme: without a port, another is another server's. A proxy may serve its by
+// either.
+func (g *guard) originAllowed(origins []string, asked string) bool {
+	if len(origins) > 1 || origins[0] == "null" {
 		return false
 	}
 	if slices.Contains(g.origins, origins[0]) {
 		return true
 	}
 	scheme, host, ok := strings.Cut(origins[0], "://")
-	if !ok || scheme != "http" && scheme != "https" {
+	switch {
+	case !ok || scheme != "http" && scheme != "https":
+		return false
+	case g.local:
+		return host == asked
+	case slices.Contains(g.more, strings.ToLower(host)):
+		return true
+	}
+	return scheme == g.scheme && g.hostAllowed(host)
+}
+
+// siteAllowed tells whether a browser says nothing against r. Pages of other sites
+// may only link to the page and, where some may embed it, show it in a frame: which
+// of them, the page's policy says, as a frame's request does not. Pages of allowed
+// origins have said who they are.
+func (g *guard) siteAllowed(r *http.Request, origins []string, page bool) bool {
+	sites := r.Header.Values("Sec-Fetch-Site")
+	if len(sites) == 0 || len(sites) == 1 && (sites[0] == "same-origin" || sites[0] == "none") {
+		return true
+	}
+	if len(origins) == 1 && slices.Contains(g.origins, origins[0]) {
+		return true
+	}
+	if !page || r.Method != http.MethodGet || r.Header.Get("Sec-Fetch-Mode") != "navigate" {
 		return false
 	}
-	return g.hostAllowed(host) && (!g.local || host == r.Host)
-}
-
-// isPublic tells whether a request is for something that holds no output: the
-// page, which asks for the token, its files, and the log-in.
-func isPublic(r *http.Request) bool {
-	switch {
-	case r.URL.Path == "/-/login", strings.HasPrefix(r.URL.Path, "/-/static/"):
+	switch r.Header.Get("Sec-Fetch-Dest") {
+	case "document":
 		return true
+	case "iframe":
+		return g.embeddable(r)
 	}
-	return !strings.HasPrefix(r.URL.Path, "/-/") && r.URL.Query().Get("format") == "" &&
-		headerHas(r, "Accept", "text/html") && !headerHas(r, "Upgrade", "websocket")
+	return false
 }
 
-func (g *guard) authorized(r *http.Request) bool {
-	if g.token == "" {
-		return true
-	}
-	scheme, bearer, ok := strings.Cut(r.Header.Get("Authorization"), " ")
-	if ok && strings.EqualFold(scheme, "Bearer") {
-		return g.isToken(bearer)
-	}
-	cookie, err := r.Cookie(g.cookie)
-	return err == nil && equal(cookie.Value, digest(g.token))
+// embeddable tells whether pages of other origins may show the page that r asks
+// for in a frame.
+func (g *guard) embeddable(r *http.Request) bool {
+	return len(g.origins) > 0 && r.URL.Query().Has("embed")
 }
 
-func (g *guard) isToken(value string) bool { return equal(digest(value), digest(g.token)) }
-
-// digest makes of a token, which may hold any character, what a cookie may hold.
-func digest(token string) string {
-	sum := sha256.Sum256([]byte("wsrun " + token))
-	return hex.EncodeToString(sum[:])
+// tellsSite tells whether every browser would send Sec-Fetch-Site with r: to what
+// is encrypted, or on this machine (Fetch Metadata, section 2; Secure Contexts,
+// section 3.1). To others on a network none does, not even the page's own requests;
+// those are left to SameSite, and to Cross-Origin-Resource-Policy.
+func tellsSite(r *http.Request) bool {
+	host, _, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		host = strings.Trim(r.Host, "[]")
+	}
+	ip, err := netip.ParseAddr(host)
+	return r.TLS != nil || strings.EqualFold(host, "localhost") || err == nil && ip.IsLoopback()
 }
 
-// equal takes the same time for every value of a length.
-func equal(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
-
-// serveLogin turns the token, sent as a form's value, into a cookie.
-func (g *guard) serveLogin(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, 1<<10)
-	if token := r.PostFormValue("token"); g.token == "" || !g.isToken(token) {
-		http.Error(w, "wrong token", http.StatusUnauthorized)
-		return
+// below returns r's path below the base, which begins with a slash; empty if it is
+// not below.
+func (g *guard) below(r *http.Request) string {
+	path, ok := strings.CutPrefix(r.URL.Path, g.base)
+	if !ok {
+		return ""
 	}
-	http.SetCookie(w, &http.Cookie{Name: g.cookie, Value: digest(g.token), Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
-	w.WriteHeader(http.StatusNoContent)
+	return "/" + path
+}
+
+// isPage tells whether r, for a path below the base, asks for the page. That holds
+// no output, and asks for the token.
+func isPage(path string, r *http.Request) bool {
+	q, err := parseQuery(r.URL.RawQuery)
+	return err == nil && path != "" && !strings.HasPrefix(path, "/-/") && formOf(r, q) == asPage
+}
+
+// isPublic tells whether a path is of something that the page needs before it is
+// let in.
+func isPublic(path string) bool {
+	return path == "/-/login" || strings.HasPrefix(path, "/-/static/")
 }

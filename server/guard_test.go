@@ -2,7 +2,6 @@ package server
 
 import (
 	"net"
-	"net/http"
 	"strings"
 	"testing"
 )
@@ -50,40 +49,6 @@ func TestGuard(t *testing.T) {
 		}
 		if resp, _ := b.get("/", append(headers, ws...)...); resp.StatusCode != tt.want {
 			t.Errorf("WebSocket, Host %s, Origin %s: %s, want %d", tt.host, tt.origin, resp.Status, tt.want)
-		}
-	}
-}
-
-func TestToken(t *testing.T) {
-	b := serve(t, Options{Token: "secret", Source: Source{Title: "hush"}})
-	b.Write([]byte("output\n"))
-	for _, tt := range []struct {
-		name, value string
-		want        int
-	}{
-		{"X", "", 401},
-		{"Authorization", "Bearer wrong", 401},
-		{"Authorization", "Bearer secret", 200},
-		{"Authorization", "bearer secret", 200},
-		{"Cookie", b.srv.guard.cookie + "=" + digest("secret"), 200},
-		{"Cookie", b.srv.guard.cookie + "=secret", 401},
-		{"Cookie", b.srv.guard.cookie + "=wrong", 401},
-	} {
-		if resp, body := b.get("/", tt.name, tt.value); resp.StatusCode != tt.want || strings.Contains(body, "output") != (tt.want == 200) {
-			t.Errorf("%s: %s: %s, %q; want %d", tt.name, tt.value, resp.Status, body, tt.want)
-		}
-	}
-	if resp, page := b.get("/", "Accept", "text/html"); resp.StatusCode != 200 || strings.Contains(page, "hush") {
-		t.Errorf("the page, which asks for the token: %s, %q", resp.Status, page)
-	}
-	for token, want := range map[string]int{"wrong": 401, "secret": 204} {
-		resp, err := http.PostForm("http://"+b.addr+"/-/login", map[string][]string{"token": {token}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
-		if resp.StatusCode != want || (len(resp.Cookies()) == 1) != (want == 204) {
-			t.Errorf("log in with %q: %s, %v", token, resp.Status, resp.Cookies())
 		}
 	}
 }

@@ -22,16 +22,20 @@ const policy = "default-src 'none'; script-src 'self'; connect-src 'self'; img-s
 // servePage serves the page to anyone; it asks for the token. The title may hold a
 // secret, as the command that it is by default, so not everyone gets that.
 func (s *Server) servePage(w http.ResponseWriter, r *http.Request, name, title string) {
-	if !s.guard.authorized(r) {
+	if !authorized(r) {
 		title = "wsrun"
+	}
+	login := "token"
+	if s.o.Users != nil {
+		login = "password"
 	}
 	// Links are relative, so that a proxy can put all of this below any path.
 	base := "./" + strings.Repeat("../", strings.Count(r.URL.Path, "/")-1)
 	nonce := rand.Text()
-	page := strings.NewReplacer("{{nonce}}", nonce, "{{title}}", html.EscapeString(title),
+	page := strings.NewReplacer("{{nonce}}", nonce, "{{title}}", html.EscapeString(title), "{{login}}", login,
 		"{{base}}", base, "{{static}}", base+"-/static/"+static.Digest()).Replace(string(static.Page(name)))
 	csp := strings.Replace(policy, "NONCE", nonce, 1)
-	if len(s.o.AllowOrigins) > 0 && r.URL.Query().Has("embed") {
+	if s.guard.embeddable(r) {
 		csp = strings.Replace(csp, "frame-ancestors 'none'", "frame-ancestors "+strings.Join(s.o.AllowOrigins, " "), 1)
 		w.Header().Del("X-Frame-Options")
 	}

@@ -16,8 +16,8 @@ const newsTime = 10 * time.Second
 // reasonFull is the reason of a refusal for lack of room.
 const reasonFull = "full"
 
-// refusal is what a status means as the reason of a refusal; empty for others.
-func refusal(status int) string {
+// reasonOf is what a status means as the reason of a refusal; empty for others.
+func reasonOf(status int) string {
 	switch status {
 	case http.StatusBadRequest, http.StatusUpgradeRequired:
 		return "bad_request"
@@ -79,7 +79,7 @@ type answer struct {
 
 // WriteHeader implements [http.ResponseWriter].
 func (a *answer) WriteHeader(status int) {
-	if reason := refusal(status); reason != "" && !a.decided {
+	if reason := reasonOf(status); reason != "" && !a.decided {
 		a.s.refused(a.r, reason)
 	}
 	a.decided = a.decided || status >= 200

@@ -39,7 +39,7 @@ func (s *Server) serveFile(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Vary", "Accept")
 	form := formOf(r, q)
 	switch {
-	case strings.HasPrefix(path, "/-/") || s.guard.authorized(r) && !s.files.exists(path):
+	case strings.HasPrefix(path, "/-/") || authorized(r) && !s.files.exists(path):
 		http.Error(w, ErrNoFile.Error(), http.StatusNotFound)
 	case form == asPage:
 		s.servePage(w, r, "index.html", path)
@@ -196,7 +196,6 @@ func unreadable(w http.ResponseWriter, err error) {
 // serveLines answers with a file's last lines as text.
 func (s *Server) serveLines(w http.ResponseWriter, r *http.Request, path string, q query) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", "sandbox")
 	if r.Method == http.MethodHead {
 		return
 	}
@@ -238,7 +237,6 @@ func (s *Server) serveBytes(w http.ResponseWriter, r *http.Request, path string)
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", "sandbox")
 	http.ServeContent(w, r, "", info.ModTime(), f)
 }
 

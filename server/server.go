@@ -7,6 +7,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"net"
 	"net/http"
@@ -33,11 +34,14 @@ type Options struct {
 	Files   *FileOptions
 	Version string
 
-	Addr         net.Addr // of the listener
-	Host         string   // that the user asked to listen on; may be empty
-	AllowHosts   []string // further exact values of the Host header
-	AllowOrigins []string // further exact values of the Origin header
-	Token        string   // empty: none is needed
+	Addr         net.Addr     // of the listener
+	Host         string       // that the user asked to listen on; may be empty
+	AllowHosts   []string     // further exact values of the Host header
+	AllowOrigins []string     // further exact values of the Origin header
+	Token        string       // empty: none is needed, but for Users
+	Users        *Users       // instead of a token; nil without
+	Certificate  *Certificate // nil: no TLS
+	Base         string       // path that everything is below, as /logs/; empty for /
 
 	MaxViewers int          // at a time; 0 is any number
 	Log        *slog.Logger // nil: nothing is logged
@@ -79,12 +83,23 @@ func New(o Options) *Server {
 		MaxHeaderBytes:    headerBytes - headerSlop,
 		IdleTimeout:       idleTime,
 		ErrorLog:          slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug), // what strangers do wrong is no news
+
+		DisableGeneralOptionsHandler: true, // it would pass by the guard
+	}
+	if o.Certificate != nil {
+		s.http.TLSConfig = o.Certificate.config()
 	}
 	return s
 }
 
 // Serve answers on l until Shutdown, then returns [http.ErrServerClosed].
-func (s *Server) Serve(l net.Listener) error { return s.http.Serve(conns{l, s.acceptFailed}) }
+func (s *Server) Serve(l net.Listener) error {
+	l = conns{l, s.acceptFailed}
+	if s.o.Certificate != nil {
+		l = tls.NewListener(l, s.http.TLSConfig)
+	}
+	return s.http.Serve(l)
+}
 
 // Shutdown stops listening and waits until every viewer has left: the stream
 // should be closed by then, so that they get what is left and a close frame. When
@@ -121,8 +136,13 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /-/metrics", s.serveMetrics)
 	mux.HandleFunc("GET /-/static/{digest}/{name...}", serveStatic)
 	mux.HandleFunc("GET /-/qr", serveQR)
-	mux.HandleFunc("POST /-/login", s.guard.serveLogin)
-	return mux
+	mux.HandleFunc("POST /-/login", s.guard.door.serveLogin)
+	if s.guard.base == "/" {
+		return mux
+	}
+	below := http.NewServeMux()
+	below.Handle(s.guard.base, http.StripPrefix(strings.TrimSuffix(s.guard.base, "/"), mux))
+	return below
 }
 
 // readOnly answers requests that would write, and tells whether r is another.

@@ -23,7 +23,6 @@ const quietTime = 25 * time.Second
 func (s *Server) serveText(w http.ResponseWriter, visit *visit, f *feed, q query) {
 	r := visit.r
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", "sandbox")
 	if r.Method == http.MethodHead {
 		return
 	}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"net"
@@ -26,12 +27,19 @@ const closeTooSlow = 4008
 
 var errWireClose = errors.New("a close frame was sent")
 
+// A sender is a conn or a tlsConn.
+type sender interface {
+	net.Conn
+	send(*net.Buffers) error
+	giveUp(net.Buffers, time.Duration)
+}
+
 // A wire is the connection below a WebSocket, for two writers: wsrun's frames
 // of output, which can then be written as they are, and coder/websocket's close
 // frames. Each Write and each frame goes out whole, and nothing after a close
 // frame.
 type wire struct {
-	*conn
+	sender
 	mu     sync.Mutex
 	closed bool
 	unsent net.Buffers // of the frame that stalled
@@ -81,7 +89,7 @@ func (w *wire) send(last bool, frame net.Buffers) error {
 		return errWireClose
 	}
 	w.closed = last
-	err := w.conn.send(&frame)
+	err := w.sender.send(&frame)
 	if err != nil {
 		w.closed = true
 	}
@@ -99,8 +107,7 @@ func (w *wire) giveUp(within time.Duration) {
 	reason := "too slow"
 	status := binary.BigEndian.AppendUint16(nil, closeTooSlow)
 	w.unsent = append(w.unsent, frameHead(opClose, len(status)+len(reason)), status, []byte(reason))
-	w.SetWriteDeadline(time.Now().Add(within))
-	w.unsent.WriteTo(w.conn.Conn)
+	w.sender.giveUp(w.unsent, within)
 }
 
 // A hijacker makes coder/websocket use a wire.
@@ -115,7 +122,11 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	h.wire = &wire{conn: c.(*conn)} // as conns made it
+	if encrypted, ok := c.(*tls.Conn); ok {
+		h.wire = &wire{sender: tlsConn{encrypted}}
+	} else {
+		h.wire = &wire{sender: c.(*conn)} // as conns made it
+	}
 	rw.Writer.Reset(h.wire)
 	return h.wire, rw, nil
 }

@@ -1,6 +1,6 @@
 // @ts-check
 /** @import { Event } from './socket.js' */
-import { explain, logIn, sendToken } from './access.js';
+import { explain, logIn, sendForm } from './access.js';
 import { Bar } from './bar.js';
 import { $, base, dialog, input, nameDownloads, notice, number } from './dom.js';
 import { Find } from './find.js';
@@ -282,7 +282,7 @@ document.addEventListener('keydown', (e) => {
 });
 $('login').addEventListener('submit', async (e) => {
   e.preventDefault();
-  if (await sendToken(input('token').value)) stream.connect();
+  if (await sendForm()) stream.connect();
 });
 addEventListener('hashchange', async () => {
   if (await logIn()) stream.connect();

@@ -1,7 +1,7 @@
 // @ts-check
 /** @import { File } from './tree.js' */
-import { logIn, sendToken } from './access.js';
-import { $, input, base, notice, number } from './dom.js';
+import { logIn, sendForm } from './access.js';
+import { $, base, input, notice, number } from './dom.js';
 import { count, FileList } from './filelist.js';
 import { keep, prefs } from './prefs.js';
 import { spread, tree } from './tree.js';
@@ -111,7 +111,7 @@ const keys = {
 
 document.addEventListener('keydown', (e) => {
   const { key, target } = e;
-  if (e.ctrlKey || e.metaKey || e.altKey || target === $('token')) return;
+  if (e.ctrlKey || e.metaKey || e.altKey || $('login').contains(/** @type {Node} */ (target))) return;
   const handles = list.handles;
   const at = handles.indexOf(/** @type {HTMLElement} */ (document.activeElement));
   if (target === query) {
@@ -129,7 +129,7 @@ query.addEventListener('input', () => show(true));
 $('tree').addEventListener('click', switchView);
 $('login').addEventListener('submit', async (e) => {
   e.preventDefault();
-  if (await sendToken(input('token').value)) refresh();
+  if (await sendForm()) refresh();
 });
 addEventListener('hashchange', async () => { if (await logIn()) refresh(); });
 document.addEventListener('visibilitychange', () => { if (!document.hidden) refresh(); });

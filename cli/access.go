@@ -1,0 +1,141 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+
+	"wsrun/server"
+)
+
+// maxSecret is how long a token may be, in bytes.
+const maxSecret = 1 << 10
+
+// A secret is a flag's value that is never printed, as a default in the help is.
+type secret string
+
+func (s *secret) Set(v string) error {
+	if v == "" {
+		return errors.New("it is empty; leave it out for none")
+	}
+	*s = secret(v)
+	return nil
+}
+func (*secret) String() string { return "" }
+func (*secret) Type() string   { return "string" }
+
+// guardAccess checks the flags that say who may read, and reads the files that they
+// name; free tells whether nothing else reads standard input. Messages never hold
+// what is secret.
+func (o *options) guardAccess(free bool) error {
+	os.Unsetenv("WSRUN_TOKEN") // what is started inherits the environment
+	warn := func(err error) { say("%v; what was there before holds", err) }
+	given := 0
+	for _, is := range []bool{o.token != "", o.authFile != "", o.public} {
+		if is {
+			given++
+		}
+	}
+	if given > 1 {
+		return fail(errors.New("more than one of --token, --auth-file and --public is given"), "")
+	}
+	if o.token == "-" {
+		if !free {
+			return fail(errors.New("read the token: standard input has another use here"), "set WSRUN_TOKEN instead")
+		}
+		token, err := readSecret()
+		if err != nil {
+			return fail(fmt.Errorf("read the token: %w", err), "")
+		}
+		o.token = token
+	}
+	if t := string(o.token); len(t) > maxSecret || !utf8.ValidString(t) || t != strings.TrimSpace(t) || strings.ContainsFunc(t, unicode.IsControl) {
+		return fail(fmt.Errorf("bad token: want at most %d bytes of text, without spaces around it", maxSecret), "")
+	}
+	var err error
+	if o.authFile != "" {
+		if o.users, err = server.OpenUsers(o.authFile, warn); err != nil {
+			return fail(err, "htpasswd -B adds users")
+		}
+	}
+	if (o.tlsCert == "") != (o.tlsKey == "") {
+		return fail(errors.New("--tls-cert and --tls-key need each other"), "")
+	}
+	if o.tlsCert != "" {
+		if o.certificate, err = server.OpenCertificate(o.tlsCert, o.tlsKey, warn); err != nil {
+			return fail(err, "")
+		}
+	}
+	return o.checkNames()
+}
+
+var (
+	basePath  = regexp.MustCompile(`^/[A-Za-z0-9._~/-]*$`)
+	otherHost = regexp.MustCompile(`^(\[[0-9A-Fa-f:.]+\]|[^][/?#@:\s"',;*]+)(:[0-9]+)?$`)
+	origin    = regexp.MustCompile(`^(https?)://(\[[0-9a-f:.]+\]|[^][/?#@:\s"',;*]+)(:[0-9]+)?$`)
+)
+
+// checkNames checks the flags that say under which names wsrun is known, and brings
+// them into the form in which browsers send them.
+func (o *options) checkNames() error {
+	clean := strings.TrimSuffix(path.Clean(o.basePath), "/") + "/"
+	if !basePath.MatchString(o.basePath) || strings.TrimSuffix(o.basePath, "/")+"/" != clean {
+		return fail(fmt.Errorf("bad --base-path %q: want a path such as /logs/, of letters, digits, and ._~-", o.basePath), "")
+	}
+	o.basePath = clean
+	for _, h := range o.allowHosts {
+		if !otherHost.MatchString(h) {
+			return fail(fmt.Errorf("bad --allow-host %q: want HOST or HOST:PORT, as the address bar shows it", h), "")
+		}
+	}
+	for i, v := range o.allowOrigins {
+		parts := origin.FindStringSubmatch(strings.ToLower(v))
+		if parts == nil {
+			return fail(fmt.Errorf("bad --allow-origin %q: want http or https, ://, a host and perhaps a port", v), "")
+		}
+		if port := parts[3]; parts[1] == "http" && port == ":80" || parts[1] == "https" && port == ":443" {
+			parts[3] = "" // browsers leave it out
+		}
+		o.allowOrigins[i] = parts[1] + "://" + parts[2] + parts[3]
+	}
+	return nil
+}
+
+// readSecret reads a line from standard input, without showing it if that is a
+// terminal. It takes not a byte more.
+func readSecret() (secret, error) {
+	var line []byte
+	if isTerminal(os.Stdin) {
+		fmt.Fprint(os.Stderr, "wsrun: token: ")
+		typed, err := term.ReadPassword(int(os.Stdin.Fd()))
+		fmt.Fprintln(os.Stderr)
+		if err != nil {
+			return "", cause(err)
+		}
+		line = typed
+	}
+	for b := make([]byte, 1); !isTerminal(os.Stdin) && len(line) <= maxSecret; {
+		_, err := io.ReadFull(os.Stdin, b)
+		if err == io.EOF || b[0] == '\n' {
+			break
+		}
+		if err != nil {
+			return "", cause(err)
+		}
+		line = append(line, b[0])
+	}
+	line = bytes.TrimSuffix(line, []byte("\r"))
+	if len(line) == 0 {
+		return "", errors.New("standard input has none")
+	}
+	return secret(line), nil
+}

@@ -1,0 +1,208 @@
+package server
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"net/http"
+	"strings"
+	"sync"
+)
+
+// maxLogin is how large a log-in's body may be, in bytes.
+const maxLogin = 4 << 10
+
+// A credential is what a request has shown.
+type credential int
+
+const (
+	nothing    credential = iota
+	noneNeeded            // there is neither token nor users
+	byHeader
+	byCookie // which a browser adds whoever made it ask
+)
+
+type shownKey struct{} // of a context's value: the credential
+
+// authorized tells whether r, which the guard has let through, may see output.
+func authorized(r *http.Request) bool {
+	shown, _ := r.Context().Value(shownKey{}).(credential)
+	return shown != nothing
+}
+
+// A door lets in those who know the token, or a user's password.
+type door struct {
+	token  string
+	users  *Users // nil without
+	cookie string // its name
+	path   string // its path
+	key    []byte // of cookies, new for each run: one tells nothing of what it was got for
+	tries  throttle
+
+	mu    sync.Mutex
+	known map[string]string // by what was sent, sealed: the hash it was right for
+}
+
+// maxKnown is how many right passwords are remembered, sealed, so that a script's
+// requests don't cost a bcrypt each.
+const maxKnown = 256
+
+func newDoor(o Options, cookie, path string) *door {
+	d := &door{token: o.Token, users: o.Users, cookie: cookie, path: path, key: make([]byte, 32), known: map[string]string{}}
+	rand.Read(d.key)
+	return d
+}
+
+// seal returns what only this run can make of the parts.
+func (d *door) seal(parts ...string) string {
+	mac := hmac.New(sha256.New, d.key)
+	for _, p := range parts {
+		sum := sha256.Sum256([]byte(p)) // so that no two lists of parts run together
+		mac.Write(sum[:])
+	}
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+// equal takes the same time for all values of a length.
+func equal(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
+
+// wanted says what is missing.
+func (d *door) wanted() string {
+	if d.users != nil {
+		return "a user and a password are needed"
+	}
+	return "a token is needed: it is part of the URL that wsrun printed"
+}
+
+// challenge returns the WWW-Authenticate header. It is never Basic: browsers would
+// ask by a dialog of their own, and from then on send the password with requests
+// that any site makes them send.
+func (d *door) challenge() string {
+	if d.users != nil {
+		return `Cookie realm="wsrun"`
+	}
+	return `Bearer realm="wsrun"`
+}
+
+// shown tells what r has shown, or that its address has too many wrong tries to be
+// listened to. A wrong cookie is no try: those of an earlier run are, and none can
+// be guessed.
+func (d *door) shown(r *http.Request) (shown credential, tooMany bool) {
+	if d.token == "" && d.users == nil {
+		return noneNeeded, false
+	}
+	if r.Header.Get("Authorization") != "" {
+		ok, tooMany := d.try(r, func() bool { return d.headerRight(r) })
+		if ok {
+			return byHeader, false
+		}
+		return nothing, tooMany
+	}
+	for _, c := range r.CookiesNamed(d.cookie) {
+		if d.cookieRight(c.Value) {
+			return byCookie, false
+		}
+	}
+	return nothing, false
+}
+
+// try calls right unless r's address has had too many that were not.
+func (d *door) try(r *http.Request, right func() bool) (ok, tooMany bool) {
+	giveBack, ok := d.tries.take(r.RemoteAddr)
+	if !ok {
+		return false, true
+	}
+	if ok = right(); ok {
+		giveBack()
+	}
+	return ok, false
+}
+
+func (d *door) headerRight(r *http.Request) bool {
+	if d.users == nil {
+		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		return strings.EqualFold(scheme, "Bearer") && d.isToken(strings.TrimSpace(token))
+	}
+	user, password, ok := r.BasicAuth()
+	return ok && d.hashOf(r, user, password) != ""
+}
+
+func (d *door) isToken(token string) bool {
+	return d.token != "" && equal(d.seal("token", token), d.seal("token", d.token))
+}
+
+// hashOf returns the hash of a user's password, empty if that is another.
+func (d *door) hashOf(r *http.Request, user, password string) string {
+	sealed := d.seal("password", user, password)
+	d.mu.Lock()
+	hash := d.known[sealed]
+	d.mu.Unlock()
+	if hash != "" && hash == d.users.hash(user) {
+		return hash
+	}
+	if hash = d.users.check(r.Context(), user, password); hash != "" {
+		d.mu.Lock()
+		if len(d.known) >= maxKnown {
+			clear(d.known)
+		}
+		d.known[sealed] = hash
+		d.mu.Unlock()
+	}
+	return hash
+}
+
+// cookieFor returns a cookie's value, which stops being right when the user goes or
+// gets another password.
+func (d *door) cookieFor(user, hash string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(user)) + "." + d.seal("cookie", user, hash)
+}
+
+func (d *door) cookieRight(value string) bool {
+	if d.users == nil {
+		return equal(value, d.cookieFor("", d.token))
+	}
+	name, _, _ := strings.Cut(value, ".")
+	user, err := base64.RawURLEncoding.DecodeString(name)
+	hash := d.users.hash(string(user))
+	return err == nil && hash != "" && equal(value, d.cookieFor(string(user), hash))
+}
+
+// serveLogin turns a token, or a user's password, sent as a form's values, into a
+// cookie.
+func (d *door) serveLogin(w http.ResponseWriter, r *http.Request) {
+	if d.token == "" && d.users == nil {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxLogin)
+	r.PostFormValue("") // reads the form
+	value := ""
+	_, tooMany := d.try(r, func() bool {
+		if d.users == nil && d.isToken(r.PostFormValue("token")) {
+			value = d.cookieFor("", d.token)
+		} else if d.users != nil {
+			user := r.PostFormValue("user")
+			if hash := d.hashOf(r, user, r.PostFormValue("password")); hash != "" {
+				value = d.cookieFor(user, hash)
+			}
+		}
+		return value != ""
+	})
+	switch {
+	case tooMany:
+		(&refusal{http.StatusTooManyRequests, "too many wrong tokens or passwords: wait a second"}).answer(w, d)
+		return
+	case value == "":
+		(&refusal{http.StatusUnauthorized, d.wanted()}).answer(w, d)
+		return
+	}
+	http.SetCookie(w, &http.Cookie{
+		Name: d.cookie, Value: value, Path: d.path, HttpOnly: true, SameSite: http.SameSiteStrictMode,
+		// Behind a proxy, the page's own Origin tells that it came by TLS.
+		Secure: r.TLS != nil || strings.HasPrefix(r.Header.Get("Origin"), "https://"),
+	})
+	w.WriteHeader(http.StatusNoContent)
+}

@@ -1,0 +1,228 @@
+package server
+
+import (
+	"bytes"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"wsrun/broadcaster"
+)
+
+// What each value of a header means stands beside it, written by hand: nothing here
+// asks the guard.
+
+type matrixHost struct {
+	host string
+	ours bool
+}
+
+var matrixHosts = []matrixHost{
+	{"127.0.0.1:9000", true}, {"localhost:9000", true}, {"LocalHost:9000", true}, {"[::1]:9000", true}, {"logs.example", true},
+	{"", false}, {"localhost", false}, {"localhost:9001", false}, {"localhost.:9000", false}, {"evil.example:9000", false},
+	{"localhost.evil.example:9000", false}, {"evil.example", false}, {"user@localhost:9000", false}, {"127.0.0.1:9000:9000", false},
+	{"[::1%lo]:9000", false}, {"::1:9000", false}, {"[0:0:0:0:0:0:0:1]:9000", false}, {"127.1:9000", false}, {"2130706433:9000", false},
+	{"0.0.0.0:9000", false}, {"127.0.0.1:09000", false}, {"logs.example:9000", false}, {"logs.example.", false}, {"localhost:9000, evil.example", false},
+}
+
+// Whose an origin is.
+const (
+	absent = iota
+	ours
+	friend
+	foreign
+)
+
+type matrixOrigin struct {
+	origin string // "|" between those of two headers
+	whose  int
+}
+
+var matrixOrigins = []matrixOrigin{
+	{"", absent}, {"http://localhost:9000", ours}, {"http://127.0.0.1:9000", ours}, {"https://logs.example", ours}, {"http://logs.example", ours},
+	{"https://friend.example:8443", friend},
+	{"null", foreign}, {"http://localhost:9001", foreign}, {"http://localhost", foreign}, {"https://localhost:9000", foreign},
+	{"http://evil.example", foreign}, {"http://evil.example:9000", foreign}, {"https://friend.example", foreign}, {"http://friend.example:8443", foreign},
+	{"https://friend.example:8443.evil.example", foreign}, {"http://localhost:9000/", foreign}, {"http://x@localhost:9000", foreign},
+	{"http://localhost:9000@evil.example", foreign}, {"file://", foreign}, {"localhost:9000", foreign}, {"ws://localhost:9000", foreign},
+	{"http://localhost:9000|http://localhost:9000", foreign}, {"http://localhost:9000 http://evil.example", foreign}, {"HTTP://localhost:9000", foreign},
+}
+
+// What a browser says of a request: that it is fine; that it follows a link, or
+// fills a frame, of another site; that another site's page makes it.
+const (
+	fine = iota
+	link
+	frame
+	bad
+)
+
+type matrixFetch struct {
+	site, mode, dest string
+	kind             int
+}
+
+var matrixFetches = []matrixFetch{
+	{"", "", "", fine}, {"same-origin", "cors", "empty", fine}, {"none", "navigate", "document", fine}, {"same-origin", "websocket", "empty", fine},
+	{"cross-site", "navigate", "document", link}, {"same-site", "navigate", "document", link},
+	{"cross-site", "navigate", "iframe", frame}, {"same-site", "navigate", "iframe", frame},
+	{"cross-site", "no-cors", "script", bad}, {"cross-site", "no-cors", "image", bad}, {"same-site", "cors", "empty", bad}, {"cross-site", "websocket", "empty", bad},
+	{"same-site", "no-cors", "document", bad}, {"cross-site", "navigate", "object", bad}, {"cross-site", "navigate", "embed", bad}, {"cross-site", "", "", bad},
+	{"Same-Origin", "cors", "empty", bad}, {"same-origin|cross-site", "navigate", "document", link}, {"garbage", "cors", "empty", bad},
+}
+
+// A matrixRoute says what is asked for, and how.
+type matrixRoute struct {
+	target, accept string
+	page, embed    bool           // it is the page; that may be embedded
+	public         bool           // it needs no token
+	answers        map[string]int // by method, when nothing is wrong
+}
+
+const (
+	elsewise = "any other method"
+	loggedIn = -1 // 204 if there is no token, else 401: the form is empty
+)
+
+var reading = map[string]int{"GET": 200, "HEAD": 200, elsewise: 405}
+
+var matrixRoutes = []matrixRoute{
+	{target: "/", accept: "text/html", page: true, public: true, answers: reading},
+	{target: "/?embed", accept: "text/html", page: true, embed: true, public: true, answers: reading},
+	{target: "/", accept: "*/*", answers: reading},
+	{target: "/?embed&format=raw", accept: "text/html", answers: reading},
+	{target: "/?tail=0", accept: "text/event-stream", answers: reading},
+	{target: "/", accept: "websocket", answers: map[string]int{"GET": 101, "HEAD": 405, elsewise: 405}},
+	{target: "/-/status", answers: reading},
+	{target: "/-/healthz", answers: reading},
+	{target: "/-/qr?text=x", answers: reading},
+	{target: "/-/static/0/app.js", public: true, answers: map[string]int{"GET": 404, "HEAD": 404, elsewise: 405}},
+	{target: "/-/login", accept: "text/html", public: true, answers: map[string]int{"GET": 405, "HEAD": 405, "POST": loggedIn, elsewise: 405}},
+	{target: "/no/such", answers: map[string]int{"GET": 404, "HEAD": 404, elsewise: 404}},
+	{target: "/-/no/such", accept: "text/html", answers: map[string]int{"GET": 404, "HEAD": 404, elsewise: 404}},
+	{target: "/-/static/../status", answers: map[string]int{"GET": 307, "HEAD": 307, elsewise: 307}, public: true},
+	{target: "*", answers: map[string]int{"GET": 400, "HEAD": 400, elsewise: 400}},
+}
+
+// A matrixCell is one request.
+type matrixCell struct {
+	matrixHost
+	matrixOrigin
+	matrixFetch
+	matrixRoute
+	method, token, credential string
+}
+
+// want returns the status that the cell is to be answered with.
+func (c matrixCell) want() int {
+	known := c.token == "" || c.credential != ""
+	switch {
+	case !c.ours:
+		return 421
+	case c.whose == foreign:
+		return 403
+	case c.whose == friend, c.kind == fine:
+	case c.kind == link && c.page && c.method == "GET":
+	case c.kind == frame && c.embed && c.method == "GET":
+	default:
+		return 403
+	}
+	switch {
+	case c.public:
+	case c.credential == "Cookie" && c.whose == absent && c.site == "" && c.host != "logs.example":
+		return 403 // every browser tells the site there
+	case !known:
+		return 401
+	}
+	status, ok := c.answers[c.method]
+	if !ok {
+		status = c.answers[elsewise]
+	}
+	if status == loggedIn {
+		status = 401
+		if c.token == "" {
+			status = 204
+		}
+	}
+	return status
+}
+
+func (c matrixCell) request(cookie *http.Cookie) *http.Request {
+	r := httptest.NewRequest(c.method, "/", nil)
+	r.Host, r.RequestURI = c.host, c.target
+	r.URL.Path, r.URL.RawQuery, _ = strings.Cut(c.target, "?")
+	headers := map[string]string{"Origin": c.origin, "Sec-Fetch-Site": c.site, "Sec-Fetch-Mode": c.mode, "Sec-Fetch-Dest": c.dest, "Accept": c.accept}
+	if c.accept == "websocket" {
+		headers["Connection"], headers["Upgrade"] = "Upgrade", "websocket"
+		headers["Sec-WebSocket-Version"], headers["Sec-WebSocket-Key"] = "13", "dGhlIHNhbXBsZSBub25jZQ=="
+	}
+	switch c.credential {
+	case "Bearer":
+		headers["Authorization"] = "Bearer " + c.token
+	case "Cookie":
+		r.AddCookie(cookie)
+	}
+	for name, values := range headers {
+		for v := range strings.SplitSeq(values, "|") {
+			if v != "" {
+				r.Header.Add(name, v)
+			}
+		}
+	}
+	return r
+}
+
+// oneIn is how many of the cells are asked: all of them take more than a minute. It
+// shares no factor with the numbers of values, so that each meets each.
+const oneIn = 97
+
+// TestMatrix asks for every route, by every method, under every Host and Origin and
+// with every kind of Sec-Fetch header, with and without a credential.
+func TestMatrix(t *testing.T) {
+	const marker = "the-output-itself"
+	all, cells, leaks := 0, 0, 0
+	for token, credentials := range map[string][]string{"": {""}, "secret": {"", "Bearer", "Cookie"}} {
+		b := broadcaster.New(broadcaster.Options{})
+		b.Write([]byte(marker + "\n"))
+		b.Emit(broadcaster.Exit{})
+		b.Close()
+		s := New(Options{
+			Source: Source{Stream: b, Title: marker, Command: []string{marker}}, Token: token, Addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9000},
+			AllowHosts: []string{"logs.example"}, AllowOrigins: []string{"https://friend.example:8443"},
+		})
+		t.Cleanup(func() { s.Shutdown(t.Context()) })
+		cookie := &http.Cookie{Name: "wsrun_9000", Value: s.guard.door.cookieFor("", token)}
+		ask := func(c matrixCell) {
+			if all++; all%oneIn != 0 {
+				return
+			}
+			cells++
+			w, want := httptest.NewRecorder(), c.want()
+			s.http.Handler.ServeHTTP(w, c.request(cookie))
+			leaked := bytes.Contains(w.Body.Bytes(), []byte(marker)) && (want >= 300 || token != "" && c.credential == "")
+			if leaked {
+				leaks++
+			}
+			if w.Code != want || leaked {
+				t.Fatalf("%+v: %d, want %d\n%q", c, w.Code, want, w.Body)
+			}
+			s.guard.door.tries.tries = nil // as if a second had passed
+		}
+		for _, route := range matrixRoutes {
+			for _, host := range matrixHosts {
+				for _, origin := range matrixOrigins {
+					for _, fetch := range matrixFetches {
+						for _, method := range []string{"GET", "HEAD", "POST", "PUT", "OPTIONS", "TRACE"} {
+							for _, credential := range credentials {
+								ask(matrixCell{host, origin, fetch, route, method, token, credential})
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+	t.Logf("%d cells of %d, %d leaks", cells, all, leaks)
+}

@@ -1,0 +1,117 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"golang.org/x/crypto/bcrypt"
+)
+
+// maxChecks is how many passwords are checked at once: each takes a core for tens
+// of milliseconds, by design.
+const maxChecks = 2
+
+// Users are those of an htpasswd file. Its methods may be called concurrently.
+type Users struct {
+	file   reloader[map[string]string] // hashes by name
+	checks chan struct{}
+}
+
+// OpenUsers reads a file of lines USER:HASH, with bcrypt hashes as htpasswd -B makes
+// them. It is read again when it has changed; warn is told, once, of what is wrong
+// with it then, and those of before stay. Errors name lines, never what is in them.
+func OpenUsers(path string, warn func(error)) (*Users, error) {
+	u := &Users{checks: make(chan struct{}, maxChecks)}
+	u.file = reloader[map[string]string]{paths: []string{path}, warn: warn, read: func() (map[string]string, error) { return readUsers(path) }}
+	if err := u.file.start(); err != nil {
+		return nil, err
+	}
+	if len(u.file.get()) == 0 {
+		return nil, fmt.Errorf("read %q: there is no user in it", path)
+	}
+	return u, nil
+}
+
+var bcryptHash = regexp.MustCompile(`^\$2[aby]\$(0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9]{53}$`)
+
+func readUsers(path string) (map[string]string, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		var what *os.PathError
+		if errors.As(err, &what) {
+			err = what.Err
+		}
+		return nil, fmt.Errorf("read %q: %w", path, err)
+	}
+	users := map[string]string{}
+	n := 0
+	for line := range strings.Lines(string(data)) {
+		n++
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		name, hash, ok := strings.Cut(line, ":")
+		switch {
+		case !ok || name == "":
+			return nil, fmt.Errorf("read %q: line %d is not USER:HASH", path, n)
+		case users[name] != "":
+			return nil, fmt.Errorf("read %q: the user of line %d has an earlier one", path, n)
+		case !bcryptHash.MatchString(hash):
+			return nil, fmt.Errorf("read %q: line %d has no bcrypt hash, which htpasswd -B makes", path, n)
+		}
+		users[name] = hash
+	}
+	return users, nil
+}
+
+// hash returns the hash of a user's password, empty for one that is none.
+func (u *Users) hash(user string) string { return u.file.get()[user] }
+
+// check returns the hash of a user's password, empty if it is another, or ctx done
+// before it is its turn. That takes the same time whether there is such a user or
+// not, and whatever the cost of the hash: as long as the most costly one.
+func (u *Users) check(ctx context.Context, user, password string) string {
+	select {
+	case u.checks <- struct{}{}:
+		defer func() { <-u.checks }()
+	case <-ctx.Done():
+		return ""
+	}
+	users := u.file.get()
+	most := bcrypt.MinCost
+	for _, hash := range users {
+		most = max(most, cost(hash))
+	}
+	hash := users[user]
+	if hash == "" {
+		spend(most, password)
+		return ""
+	}
+	err := bcrypt.CompareHashAndPassword([]byte(hash), []byte(password))
+	// Each cost takes twice as long as the one before: together with all those
+	// between it is as long as the highest.
+	for c := cost(hash); c < most; c++ {
+		spend(c, password)
+	}
+	if err != nil {
+		return ""
+	}
+	return hash
+}
+
+// cost returns a valid hash's.
+func cost(hash string) int {
+	n, _ := strconv.Atoi(hash[4:6])
+	return n
+}
+
+// spend takes the time that comparing with a hash of that cost takes.
+func spend(cost int, password string) {
+	bcrypt.CompareHashAndPassword(fmt.Appendf(nil, "$2y$%02d$%s", cost, strings.Repeat(".", 53)), []byte(password))
+}
