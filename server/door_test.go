@@ -182,6 +182,19 @@ func TestTooManyTriesAnswer(t *testing.T) {
 	}
 }
 
+// patience is how long what takes a second may take on a busy machine.
+const patience = 10 * time.Second
+
+// waitFor waits until ok.
+func waitFor(t *testing.T, patience time.Duration, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal(what)
+		}
+	}
+}
+
 // htpasswd writes a file of users whose passwords are their names and "-pw".
 func htpasswd(t *testing.T, path string, costs map[string]int) {
 	t.Helper()
@@ -257,21 +270,13 @@ func TestUsers(t *testing.T) {
 	}
 
 	// What is wrong with a new file is told once, and the old one holds.
-	until := func(what string, ok func() bool) {
-		t.Helper()
-		for end := time.Now().Add(10 * time.Second); !ok(); {
-			if time.Now().After(end) {
-				t.Fatal(what)
-			}
-		}
-	}
 	os.WriteFile(path, []byte("ann:{SHA}deadbeef\n"), 0o600)
-	until("nobody was warned", func() bool { return cookie(ann.Value) != 200 || len(warned) > 0 })
+	waitFor(t, patience, "nobody was warned", func() bool { return cookie(ann.Value) != 200 || len(warned) > 0 })
 	if err := <-warned; !strings.Contains(err.Error(), "line 1") || strings.Contains(err.Error(), "deadbeef") || cookie(ann.Value) != 200 {
 		t.Errorf("warned of %v", err)
 	}
 	htpasswd(t, path, map[string]int{"ann": 4}) // another hash of the same password, and no bob
-	until("those who are gone stay in", func() bool { return cookie(bob.Value) == 401 })
+	waitFor(t, patience, "those who are gone stay in", func() bool { return cookie(bob.Value) == 401 })
 	if cookie(ann.Value) != 401 || basic("bob", "bob-pw") != 401 || basic("ann", "ann-pw") != 200 || len(warned) > 0 {
 		t.Error("a changed file is not heeded")
 	}

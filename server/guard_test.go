@@ -1,9 +1,16 @@
 package server
 
 import (
+	"fmt"
+	"io"
 	"net"
+	"net/http"
+	"net/url"
+	"os"
 	"strings"
 	"testing"
+
+	"wsrun/static"
 )
 
 func TestGuard(t *testing.T) {
@@ -50,5 +57,210 @@ func TestGuard(t *testing.T) {
 		if resp, _ := b.get("/", append(headers, ws...)...); resp.StatusCode != tt.want {
 			t.Errorf("WebSocket, Host %s, Origin %s: %s, want %d", tt.host, tt.origin, resp.Status, tt.want)
 		}
+	}
+}
+
+// What no table of headers can say: requests as they are on the wire.
+func TestGuardOnTheWire(t *testing.T) {
+	b := serve(t, Options{})
+	_, port, _ := net.SplitHostPort(b.addr)
+	host := "Host: " + b.addr + "\r\n"
+	for request, want := range map[string]int{
+		"GET / HTTP/1.1\r\n" + host:                            200,
+		"GET / HTTP/1.0\r\n" + host:                            200,
+		"GET / HTTP/1.0\r\n":                                   421,
+		"GET / HTTP/1.1\r\n":                                   400,
+		"GET / HTTP/1.1\r\nHost:\r\n":                          421,
+		"GET / HTTP/1.1\r\n" + host + host:                     400,
+		"GET / HTTP/1.1\r\n" + host + "Host: evil.example\r\n": 400,
+		"GET / HTTP/1.1\r\nHost : " + b.addr + "\r\n":          400,
+		"GET / HTTP/1.1\r\n" + host + "Origin: http://" + b.addr + "\r\nOrigin: null\r\n":       403,
+		"GET / HTTP/1.1\r\n" + host + "Origin:\r\n":                                             403,
+		"GET / HTTP/1.1\r\n" + host + "Sec-Fetch-Site: none\r\nSec-Fetch-Site: cross-site\r\n":  403,
+		"GET / HTTP/1.1\r\n" + host + "X-Forwarded-Host: evil.example\r\n":                      200,
+		"GET http://" + b.addr + "/ HTTP/1.1\r\nHost: evil.example\r\n":                         200, // RFC 9112, section 3.2.2
+		"GET http://evil.example/ HTTP/1.1\r\n" + host:                                          421,
+		"GET http://evil.example@" + b.addr + "/ HTTP/1.1\r\n" + host:                           200,
+		"GET http://" + b.addr + "@evil.example/ HTTP/1.1\r\n" + host:                           421,
+		"GET ftp://" + b.addr + "/ HTTP/1.1\r\n" + host:                                         421,
+		"GET //evil.example/ HTTP/1.1\r\n" + host:                                               307,
+		"OPTIONS * HTTP/1.1\r\n" + host:                                                         400,
+		"OPTIONS * HTTP/1.1\r\nHost: evil.example\r\n":                                          421,
+		"CONNECT evil.example:" + port + " HTTP/1.1\r\nHost: evil.example:" + port + "\r\n":     421,
+		"GET / HTTP/1.1\r\n" + host + "Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\n": 200,
+		"PRI * HTTP/2.0\r\n\r\nSM\r\n":                                                          421,
+		"GET / HTTP/1.1\r\nHost: evil.example\r\nX-Host: " + b.addr + "\r\n":                    421,
+		"GET / HTTP/1.1\r\nHost: " + b.addr + " evil.example\r\n":                               400,
+		"GET / HTTP/1.1\r\nHost: \tevil.example\r\n":                                            421,
+		"GET / HTTP/1.1\r\nHost: evil.example\r\nForwarded: host=\"" + b.addr + "\"\r\n":        421,
+		"GET / HTTP/1.1\r\nHost: evil.example\r\nX-HTTP-Method-Override: GET\r\n":               421,
+	} {
+		if resp := b.raw(request + "\r\n"); resp == nil || resp.StatusCode != want {
+			t.Errorf("%q: %v, want %d", request, resp, want)
+		}
+	}
+}
+
+// On the default port browsers leave it out; without one, another scheme is another
+// server.
+func TestGuardOnTheDefaultPort(t *testing.T) {
+	for _, tt := range []struct {
+		o            Options
+		port         int
+		host, origin string
+		want         bool
+	}{
+		{Options{}, 80, "localhost", "http://localhost", true},
+		{Options{}, 80, "localhost:80", "http://localhost", true},
+		{Options{}, 80, "[::1]", "http://[::1]", true},
+		{Options{}, 80, "localhost", "https://localhost", false},
+		{Options{}, 443, "localhost", "http://localhost", false},
+		{Options{}, 443, "localhost:443", "http://localhost:443", true},
+		{Options{Certificate: new(Certificate)}, 443, "localhost", "https://localhost", true},
+		{Options{Certificate: new(Certificate)}, 443, "localhost", "http://localhost", false},
+		{Options{Certificate: new(Certificate)}, 80, "localhost", "http://localhost", false},
+		{Options{AllowHosts: []string{"Box.example"}}, 9000, "box.example", "https://box.example", true},
+	} {
+		tt.o.Addr = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: tt.port}
+		g := newGuard(tt.o)
+		if got := g.hostAllowed(tt.host) && g.originAllowed([]string{tt.origin}, tt.host); got != tt.want {
+			t.Errorf("port %d, Host %s, Origin %s: %v", tt.port, tt.host, tt.origin, got)
+		}
+	}
+}
+
+// Bound to all addresses, each of the machine's is a name, in the form that browsers
+// send, and no other.
+func TestGuardOnAllAddresses(t *testing.T) {
+	for _, port := range []int{80, 9000} {
+		g := newGuard(Options{Addr: &net.TCPAddr{IP: net.IPv4zero, Port: port}})
+		addrs, err := net.InterfaceAddrs()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range addrs {
+			ip := a.(*net.IPNet).IP.String()
+			host := net.JoinHostPort(ip, fmt.Sprint(port))
+			if !g.hostAllowed(host) || !g.originAllowed([]string{"http://" + host}, "") {
+				t.Errorf("%s is refused", host)
+			}
+			if bare := strings.TrimSuffix(host, fmt.Sprint(":", port)); g.hostAllowed(bare) != (port == 80) {
+				t.Errorf("%s: %v on port %d", bare, g.hostAllowed(bare), port)
+			}
+			for _, bad := range []string{"0" + host, host + "0", "x@" + host, host + ".", net.JoinHostPort(ip, "0"+fmt.Sprint(port))} {
+				if g.hostAllowed(bad) {
+					t.Errorf("%s is allowed", bad)
+				}
+			}
+		}
+		name, _ := os.Hostname()
+		for host, want := range map[string]bool{name: true, name + ".local": true, strings.ToUpper(name): true, name + ".example": false, "192.0.2.1": false, "0.0.0.0": true, "[::ffff:127.0.0.1]": false} {
+			if got := g.hostAllowed(host + ":" + fmt.Sprint(port)); got != want {
+				t.Errorf("%s: %v", host, got)
+			}
+		}
+	}
+}
+
+// Whatever is asked for, browsers are told to make nothing of it but text, or the
+// page, and to keep it from others.
+func TestHeaders(t *testing.T) {
+	b := serve(t, Options{Token: "secret", AllowOrigins: []string{"https://friend.example"}})
+	b.Write([]byte("<script>alert(1)</script>\n"))
+	b.end(0)
+	for _, path := range []string{
+		"/", "/?format=raw", "/?tail=1", "/?n=x", "/?embed&format=text", "/-/status", "/-/healthz", "/-/qr?text=x", "/-/login", "/no/such", "/-/static/x/app.js", "/..//",
+		"/-/static/" + static.Digest() + "/app.js",
+	} {
+		for _, headers := range [][]string{
+			{"Authorization", "Bearer secret"}, {"X", ""}, {"Host", "evil.example"}, {"Origin", "null"}, {"Authorization", "Bearer secret", "Accept", "text/html"},
+			{"Authorization", "Bearer secret", "Accept", "text/event-stream"}, {"Authorization", "Bearer secret", "Origin", "https://friend.example"},
+		} {
+			resp, body := b.get(path, headers...)
+			want := map[string]string{
+				"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cross-Origin-Resource-Policy": "same-origin",
+				"Cross-Origin-Opener-Policy": "same-origin", "X-Frame-Options": "DENY", "Cache-Control": "no-store",
+			}
+			if strings.HasPrefix(path, "/-/static/"+static.Digest()) && resp.StatusCode == 200 {
+				want["Cache-Control"] = "public, max-age=31536000, immutable"
+			}
+			for name, value := range want {
+				if got := resp.Header.Get(name); got != value {
+					t.Errorf("%s, %q: %s: %q", path, headers, name, got)
+				}
+			}
+			for name := range resp.Header {
+				if strings.HasPrefix(name, "Access-Control-") {
+					t.Errorf("%s, %q: %s", path, headers, name)
+				}
+			}
+			kind, csp := resp.Header.Get("Content-Type"), resp.Header.Get("Content-Security-Policy")
+			isPage := strings.HasPrefix(kind, "text/html") && resp.StatusCode == 200
+			if isPage != strings.Contains(body, "<!doctype") || !isPage && csp != "default-src 'none'; frame-ancestors 'none'; sandbox" {
+				t.Errorf("%s, %q: %s, policy %q", path, headers, kind, csp)
+			}
+			if strings.Contains(body, "alert(1)") && kind != "text/plain; charset=utf-8" && kind != "text/event-stream" {
+				t.Errorf("%s, %q: output as %s", path, headers, kind)
+			}
+		}
+	}
+	for path, frames := range map[string]bool{"/?embed": true, "/": false, "/?format=text&embed": false} {
+		resp, _ := b.get(path, "Accept", "text/html", "Authorization", "Bearer secret")
+		csp := resp.Header.Get("Content-Security-Policy")
+		if (resp.Header.Get("X-Frame-Options") == "") != frames || strings.Contains(csp, "frame-ancestors https://friend.example;") != frames && strings.Contains(csp, "frame-ancestors 'none'") == frames {
+			t.Errorf("%s: %v", path, resp.Header)
+		}
+	}
+}
+
+// What a stranger sent comes back quoted.
+func TestRefusalsQuote(t *testing.T) {
+	b := serve(t, Options{})
+	for header, want := range map[string]string{"Origin: \x85\x9b31m": `\x85\x9b31m`, "Origin: http://\u202egpj": `\u202e`} {
+		resp := b.raw("GET / HTTP/1.1\r\nHost: " + b.addr + "\r\n" + header + "\r\n\r\n")
+		if resp == nil {
+			t.Fatalf("%q: no answer", header)
+		}
+		if body, _ := io.ReadAll(resp.Body); resp.StatusCode != 403 || !strings.Contains(string(body), want) {
+			t.Errorf("%q: %s, %q", header, resp.Status, body)
+		}
+	}
+}
+
+// Behind a proxy that strips nothing, all is below the base, and nothing beside it.
+func TestBase(t *testing.T) {
+	b := serve(t, Options{Base: "/a/logs/", Token: "secret"})
+	b.Write([]byte("output\n"))
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	for _, tt := range []struct {
+		path, to string
+		want     int
+	}{
+		{"/a/logs/", "", 200}, {"/a/logs/-/status", "", 200}, {"/a/logs", "/a/logs/", 307}, {"/a/logs//-/status", "/a/logs/-/status", 307},
+		{"/a/logs/-/../-/status", "/a/logs/-/status", 307}, {"/", "", 404}, {"/-/status", "", 404}, {"/a/logsx/", "", 404}, {"/a/logs/-/no", "", 404},
+	} {
+		r, _ := http.NewRequest("GET", "http://"+b.addr+tt.path, nil)
+		r.Header.Set("Authorization", "Bearer secret")
+		resp, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != tt.want || resp.Header.Get("Location") != tt.to {
+			t.Errorf("%s: %s, to %q", tt.path, resp.Status, resp.Header.Get("Location"))
+		}
+	}
+	for path, want := range map[string]int{"/a/logs/": 200, "/a/": 401, "/-/login": 401, "/-/static/x": 401, "/a/logs/-/healthz": 401} {
+		if resp, _ := b.get(path, "Accept", "text/html"); resp.StatusCode != want {
+			t.Errorf("%s without a token: %s", path, resp.Status)
+		}
+	}
+	resp, cookie := b.login(url.Values{"token": {"secret"}})
+	if resp.StatusCode != 204 || cookie == nil || cookie.Path != "/a/logs/" {
+		t.Errorf("log in: %s, %v", resp.Status, cookie)
+	}
+	resp, page := b.get("/a/logs/", "Accept", "text/html")
+	if !strings.Contains(page, `src="./-/static/`) {
+		t.Error("the page's links don't begin here")
 	}
 }

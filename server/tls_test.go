@@ -1,0 +1,181 @@
+package server
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"wsrun/broadcaster"
+)
+
+// certify writes a certificate of its own authority for 127.0.0.1, and its key.
+func certify(t *testing.T, cert, key, name string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	}
+	public, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	os.WriteFile(cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: public}), 0o600)
+	os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), 0o600)
+}
+
+// insecure makes connections that don't look at the certificate.
+var insecure = &tls.Config{InsecureSkipVerify: true}
+
+func TestTLS(t *testing.T) {
+	dir := t.TempDir()
+	cert, key := filepath.Join(dir, "cert"), filepath.Join(dir, "key")
+	certify(t, cert, key, "first")
+	warned := make(chan error, 10)
+	certificate, err := OpenCertificate(cert, key, func(err error) { warned <- err })
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := serve(t, Options{Certificate: certificate, Token: "secret"})
+	name := func() string {
+		c, err := tls.Dial("tcp", b.addr, insecure)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		return c.ConnectionState().PeerCertificates[0].Subject.CommonName
+	}
+	if got := name(); got != "first" {
+		t.Errorf("certificate %q", got)
+	}
+	for version, want := range map[uint16]bool{tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true} {
+		c, err := tls.Dial("tcp", b.addr, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: version})
+		if (err == nil) != want {
+			t.Errorf("%s: %v", tls.VersionName(version), err)
+		}
+		if err == nil {
+			c.Close()
+		}
+	}
+	if resp := b.raw("GET / HTTP/1.1\r\nHost: " + b.addr + "\r\n\r\n"); resp == nil || resp.StatusCode != 400 {
+		t.Errorf("unencrypted: %v", resp)
+	} else if body, _ := io.ReadAll(resp.Body); !strings.Contains(string(body), "HTTPS") {
+		t.Errorf("unencrypted: %q", body)
+	}
+
+	transport := &http.Transport{TLSClientConfig: insecure}
+	client := &http.Client{Transport: transport}
+	t.Cleanup(transport.CloseIdleConnections)
+	resp, err := client.PostForm("https://"+b.addr+"/-/login", url.Values{"token": {"secret"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if cookies := resp.Cookies(); len(cookies) != 1 || !cookies[0].Secure {
+		t.Errorf("%s, cookies %v", resp.Status, cookies)
+	}
+	for origin, want := range map[string]int{"https://" + b.addr: 200, "http://" + b.addr: 403} {
+		r, _ := http.NewRequest("GET", "https://"+b.addr+"/", nil)
+		r.Header.Set("Origin", origin)
+		r.Header.Set("Authorization", "Bearer secret")
+		resp, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("origin %s: %s", origin, resp.Status)
+		}
+	}
+
+	// A pair that does not fit is told once; the old one holds until there is a good one.
+	certify(t, cert, filepath.Join(dir, "other"), "second")
+	waitFor(t, patience, "nobody was warned", func() bool { return name() != "first" || len(warned) > 0 })
+	since := time.Now()
+	waitFor(t, patience, "", func() bool { return name() != "first" || time.Since(since) > 2*reloadTime })
+	if got := name(); got != "first" || len(warned) != 1 {
+		t.Errorf("with a key of another: %q, %d warnings", got, len(warned))
+	}
+	os.Rename(filepath.Join(dir, "other"), key)
+	waitFor(t, patience, "the new certificate is not used", func() bool { return name() == "second" })
+	os.Remove(key)
+	waitFor(t, patience, "nobody was warned", func() bool { return name() != "second" || len(warned) > 1 })
+	if <-warned; !strings.Contains((<-warned).Error(), key) || name() != "second" {
+		t.Error("a key that is gone: no word of it, or no certificate")
+	}
+}
+
+// Viewers by TLS get what others get, and a stopped one is dropped like others.
+func TestWebSocketTLS(t *testing.T) {
+	dir := t.TempDir()
+	cert, key := filepath.Join(dir, "cert"), filepath.Join(dir, "key")
+	certify(t, cert, key, "x")
+	certificate, err := OpenCertificate(cert, key, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := serve(t, Options{Certificate: certificate, Source: Source{Stream: broadcaster.New(broadcaster.Options{Bytes: 64 << 20})}})
+	transport := &http.Transport{TLSClientConfig: insecure}
+	t.Cleanup(transport.CloseIdleConnections)
+	dial := func() *websocket.Conn {
+		c, _, err := websocket.Dial(t.Context(), "wss://"+b.addr+"/", &websocket.DialOptions{
+			Subprotocols: []string{subprotocol}, HTTPClient: &http.Client{Transport: transport},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.SetReadLimit(-1)
+		t.Cleanup(func() { c.CloseNow() })
+		return c
+	}
+	reads := dial()
+	dial() // and reads nothing
+	viewers := func(want int) func() bool {
+		return func() bool { n, _ := b.srv.feed.audience.count(); return n == want }
+	}
+	waitFor(t, time.Second, "there are no two viewers", viewers(2))
+	line := strings.Repeat("x", 1<<16-1) + "\n"
+	go func() {
+		for range 400 {
+			b.Write([]byte(line))
+		}
+	}()
+	got := 0
+	for got < 400*len(line) {
+		kind, p, err := reads.Read(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kind == websocket.MessageBinary {
+			got += len(p)
+		}
+	}
+	waitFor(t, stallTime+5*time.Second, "the stopped viewer is still there", viewers(1))
+	b.end(0)
+	if r, err := watch(reads, -1); err != nil || r.code != 1000 {
+		t.Errorf("the other one: code %d, %v", r.code, err)
+	}
+}
