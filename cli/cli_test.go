@@ -64,7 +64,7 @@ func outcome(cmd *exec.Cmd) (stdout, stderr string, code int) {
 	return out.String(), err.String(), cmd.ProcessState.ExitCode()
 }
 
-var urlLine = regexp.MustCompile(`wsrun: http://(\S+)/`)
+var urlLine = regexp.MustCompile(`wsrun: https?://([^/\s]+)/`)
 
 // A running is a wsrun whose standard input is a pipe and whose address is known.
 type running struct {
