@@ -36,10 +36,14 @@ bench: wsrun
 	go test -run '^$$' -bench 'BigFile|Appended|ManyFiles' -benchtime 1x -timeout 20m ./bench
 	cd static && WSRUN=$(CURDIR)/wsrun node bench/page.mjs
 
-# What tests need beyond Go and Node.
+# What tests need beyond Go and Node. Debian would start nginx and caddy.
+POLICY := /usr/sbin/policy-rc.d
 tools:
 	@missing=; test -x "$(CHROMIUM)" || missing=chromium; command -v gcc >/dev/null || missing="$$missing gcc libc6-dev"; \
-	test -z "$$missing" || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing; }
+	command -v nginx >/dev/null || missing="$$missing nginx-light"; command -v caddy >/dev/null || missing="$$missing caddy"; \
+	test -z "$$missing" || { \
+		test -e $(POLICY) || { printf '#!/bin/sh\nexit 101\n' >$(POLICY) && chmod 755 $(POLICY) && trap 'rm -f $(POLICY)' EXIT; }; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing; }
 
 clean:
 	rm -rf wsrun static/node_modules static/xterm/*.mjs static/xterm/*.css static/xterm/LICENSE

@@ -9,12 +9,12 @@ const WSRUN = process.env.WSRUN ?? new URL('../../wsrun', import.meta.url).pathn
 
 /** @type {import('playwright-core').Browser} */
 let browser;
-before(async () => {
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-  });
+/** Starts a browser. */
+export const launch = (args = []) => chromium.launch({
+  executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', ...args],
 });
+before(async () => { browser = await launch(); });
 after(() => browser?.close());
 
 /** Starts wsrun and returns its port, once it listens. */
