@@ -174,3 +174,29 @@ func TestJobControl(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// --token - asks at the terminal, which does not show what is typed and is the
+// command's from then on.
+func TestTokenFromTerminal(t *testing.T) {
+	cmd, master, slave := onTerminal(t, "1", nil, "--token", "-", "sh", "-c", "echo ready; read x; echo got $x")
+	await(t, master, "wsrun: token: ")
+	for echo := true; echo; time.Sleep(time.Millisecond) {
+		s, err := unix.IoctlGetTermios(int(slave.Fd()), getTermios)
+		if err != nil {
+			t.Fatal(err)
+		}
+		echo = s.Lflag&unix.ECHO != 0
+	}
+	io.WriteString(master, "sesame\n")
+	if said := await(t, master, "/#token=sesame"); strings.Count(said, "sesame") != 1 {
+		t.Errorf("it was shown: %q", said)
+	}
+	await(t, master, "ready")
+	io.WriteString(master, "keys\r")
+	await(t, master, "got keys")
+	awaitCooked(t, slave)
+	io.WriteString(master, "\n")
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}

@@ -156,7 +156,7 @@ func TestWebSocketTLS(t *testing.T) {
 	viewers := func(want int) func() bool {
 		return func() bool { n, _ := b.srv.feed.audience.count(); return n == want }
 	}
-	waitFor(t, time.Second, "there are no two viewers", viewers(2))
+	waitFor(t, patience, "there are no two viewers", viewers(2))
 	line := strings.Repeat("x", 1<<16-1) + "\n"
 	go func() {
 		for range 400 {
