@@ -8,6 +8,7 @@ import (
 	"context"
 	"crypto/tls"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
@@ -15,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -41,15 +43,19 @@ func example(t *testing.T, name string, instead ...string) string {
 	return text
 }
 
+// freePort returns one that nobody listens on, below those that the kernel gives to
+// connections (ip(7), ip_local_port_range), which could take it meanwhile.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		port := strconv.Itoa(20_000 + rand.IntN(10_000))
+		if l, err := net.Listen("tcp", ":"+port); err == nil {
+			l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
+	t.Fatal("no port is free")
+	return ""
 }
 
 // need returns the path of a program, which the tests need and make tools installs.
@@ -224,7 +230,7 @@ func TestCaddy(t *testing.T) {
 	cert, key := certify(t)
 	site := example(t, "Caddyfile", "\nlogs.example {", "\nhttps://logs.example:"+port+" {\n\ttls "+cert+" "+key, "127.0.0.1:9000", r.addr)
 	config := filepath.Join(dir, "Caddyfile")
-	os.WriteFile(config, []byte("{\n\tadmin off\n\tauto_https off\n\tskip_install_trust\n}\n"+site), 0o600)
+	os.WriteFile(config, []byte("{\n\tadmin off\n\tdefault_bind 127.0.0.1\n\tauto_https off\n\tskip_install_trust\n}\n"+site), 0o600)
 	cmd := exec.Command(caddy, "run", "--config", config, "--adapter", "caddyfile")
 	cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
 	client := behind(t, port, "https://logs.example/", cmd)
