@@ -1,11 +1,12 @@
-# make        build ./wsrun (needs Go and Node)
-# make test   run every test; installs Debian's Chromium if there is no browser
-# make bench  measure
+# make         build ./wsrun (needs Go and Node)
+# make test    run every test; installs Debian's Chromium if there is no browser
+# make oracle  compare late viewers with early ones in real programs, at length
+# make bench   measure
 
 VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo devel)
 export CHROMIUM ?= $(shell for b in chromium chromium-browser google-chrome; do command -v $$b && break; done)
 
-.PHONY: all wsrun test bench tools clean
+.PHONY: all wsrun test oracle bench tools clean
 
 all: wsrun
 
@@ -29,6 +30,9 @@ test: wsrun tools
 	go test -race ./...
 	cd static && WSRUN=$(CURDIR)/wsrun node --test --test-force-exit test/*.test.js
 
+oracle: wsrun tools
+	cd static && WSRUN=$(CURDIR)/wsrun WSRUN_ORACLE=full node --test --test-force-exit test/screen.test.js
+
 bench: wsrun
 	go test -run '^$$' -bench . ./broadcaster ./screen ./server
 	go test -run '^$$' -bench . -benchtime 1x ./filetail
@@ -36,11 +40,14 @@ bench: wsrun
 	go test -run '^$$' -bench 'BigFile|Appended|ManyFiles' -benchtime 1x -timeout 20m ./bench
 	cd static && WSRUN=$(CURDIR)/wsrun node bench/page.mjs
 
-# What tests need beyond Go and Node. Debian would start nginx and caddy.
+# What tests need beyond Go and Node: Debian's packages; of PROGRAMS, which the oracle
+# records, with a command of each. Debian would start nginx and caddy.
+PROGRAMS := python3:python3 vim:vim less:less htop:htop procps:watch tmux:tmux nano:nano mc:mc man-db:man git:git
 POLICY := /usr/sbin/policy-rc.d
 tools:
 	@missing=; test -x "$(CHROMIUM)" || missing=chromium; command -v gcc >/dev/null || missing="$$missing gcc libc6-dev"; \
 	command -v nginx >/dev/null || missing="$$missing nginx-light"; command -v caddy >/dev/null || missing="$$missing caddy"; \
+	for p in $(PROGRAMS); do command -v $${p#*:} >/dev/null || missing="$$missing $${p%:*}"; done; \
 	test -z "$$missing" || { \
 		test -e $(POLICY) || { printf '#!/bin/sh\nexit 101\n' >$(POLICY) && chmod 755 $(POLICY) && trap 'rm -f $(POLICY)' EXIT; }; \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing; }

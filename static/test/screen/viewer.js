@@ -1,0 +1,134 @@
+// A viewer as the page is one, without a browser.
+import { createRequire } from 'node:module';
+import { WebSocket } from 'ws';
+import { Feed } from '../../feed.js';
+
+// The addon reads its tables from the start of their ArrayBuffer, which in Node is
+// that of other things as well, unless there is no pool.
+const { poolSize } = Buffer;
+Buffer.poolSize = 0;
+const { UnicodeGraphemesAddon } = await import('../../xterm/addon-unicode-graphemes.mjs');
+Buffer.poolSize = poolSize;
+const { Terminal } = createRequire(import.meta.url)('@xterm/headless');
+
+const SCROLLBACK = 20_000; // more lines than wsrun keeps
+// As in output.js, of which these tests can't import the browser's terminal.
+const REPEATED = 'ILMSTZb';
+const MOST_REPEATED = 1000;
+
+/** A terminal that parses as the page's does. */
+export function makeTerminal(cols, rows) {
+  const terminal = new Terminal({ cols, rows, allowProposedApi: true, scrollback: SCROLLBACK, logLevel: 'off' });
+  for (const final of REPEATED) terminal.parser.registerCsiHandler({ final }, ([n]) => Number(n) > MOST_REPEATED);
+  terminal.loadAddon(new UnicodeGraphemesAddon());
+  terminal.unicode.activeVersion = '15';
+  return terminal;
+}
+
+export class Viewer {
+  terminal = makeTerminal(80, 24);
+  /** The offset of the next byte. */
+  offset = -1;
+  size = '';
+  ended = false;
+  resets = 0;
+  /** What hello said. */
+  hello;
+  #feed = new Feed(this.terminal, { begin() {}, end() {} }, () => {});
+  #socket;
+  /** @type {{until: () => boolean, resolve: () => void, reject: (e: Error) => void}[]} */
+  #waiting = [];
+
+  /**
+   * @param {number} port
+   * @param {{output?: (bytes: Buffer, offset: number) => void, resize?: (cols: number, rows: number, offset: number) => void}} on
+   */
+  constructor(port, on = {}) {
+    this.#socket = new WebSocket(`ws://127.0.0.1:${port}/`, 'wsrun.v1');
+    this.#socket.on('message', (data, binary) => {
+      if (binary) {
+        on.output?.(data, this.offset);
+        this.#feed.write(data, 0);
+        this.offset += data.length;
+      } else {
+        this.#event(JSON.parse(String(data)), on);
+      }
+      this.#check();
+    });
+    this.#socket.on('error', (e) => this.#fail(e));
+    this.#socket.on('close', (code) => this.#fail(new Error(`closed with ${code} at ${this.offset}`)));
+  }
+
+  #event(event, on) {
+    switch (event.event) {
+      case 'hello':
+        this.hello = event;
+        this.#restart(event, event.cols, event.rows);
+        break;
+      case 'reset':
+        this.resets++;
+        this.#restart(event, 0, 0);
+        break;
+      case 'resize':
+        on.resize?.(event.cols, event.rows, this.offset);
+        this.size = `${event.cols}x${event.rows}`;
+        this.#feed.after(() => this.terminal.resize(event.cols, event.rows));
+        break;
+      case 'exit':
+        this.ended = true;
+        break;
+    }
+  }
+
+  #restart({ offset, prelude }, cols, rows) {
+    this.offset = offset;
+    if (cols) this.size = `${cols}x${rows}`;
+    this.#feed.after(() => {
+      this.terminal.reset();
+      if (cols) this.terminal.resize(cols, rows);
+    });
+    this.#feed.cut();
+    if (prelude) this.#feed.write(Buffer.from(prelude), 0);
+  }
+
+  /** Whether the hello held a screen, and no more than colours and modes. */
+  get dumped() {
+    return /\x1b\[[\d;]*[Hf]/.test(this.hello?.prelude ?? '');
+  }
+
+  /** Resolves when the condition holds after a message, and all before it is parsed. */
+  until(condition) {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ until: condition, resolve: () => this.#feed.after(() => resolve(this)), reject });
+      this.#check();
+    });
+  }
+
+  /** Resolves when the output up to offset is parsed, and the size there in force. */
+  at(offset, size) {
+    return this.until(() => this.offset >= offset && this.size === size);
+  }
+
+  pause() { this.#socket.pause(); }
+  resume() { this.#socket.resume(); }
+
+  close() {
+    this.#waiting = [];
+    this.#socket.terminate();
+    this.terminal.dispose();
+  }
+
+  #check() {
+    this.#waiting = this.#waiting.filter((w) => {
+      if (!w.until()) return true;
+      w.resolve();
+      return false;
+    });
+  }
+
+  #fail(error) {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const w of waiting) w.reject(error);
+  }
+}
