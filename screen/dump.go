@@ -2,6 +2,7 @@ package screen
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -42,7 +43,7 @@ func (p *picture) appendDump(b []byte, was, now *State) []byte {
 	b = fmt.Appendf(b, "\x1b[%d;%dH", y+1, x+1)
 	if c := p.at(x, cursor.Y); pending {
 		next.pen, next.link = penOf(&c.Style), p.linkOf(c)
-		b = append(at.become(b, next), c.Content...)
+		b = append(at.become(b, next), cmp.Or(c.Content, " ")...)
 	}
 	return at.become(b, *now)
 }

@@ -208,23 +208,28 @@ func (p *picture) act(seq []byte) {
 
 // control passes on a control sequence.
 func (p *picture) control(ps *params) {
-	most := maxParam
+	least, most := 1, maxParam
 	switch ps.final {
 	case 'J', 'K':
 		if ps.prefix != 0 && ps.prefix != '?' || ps.value(0) > 2 {
 			return
 		}
-		ps.prefix = 0
+		if ps.final == 'K' && ps.value(0) == 0 && p.Pending() {
+			return // the cursor is behind the last column
+		}
+		ps.prefix, least = 0, 0
 	case 'b':
 		most = p.cols * p.rows
 	case 'I', 'Z', '@', 'P', 'X', 'a', 'C', 'D':
 		most = p.cols
-	case 'L', 'M', 'S', 'T', 'A', 'B', 'E', 'F', 'e', 'r':
+	case 'r', 'g':
+		least = 0
+	case 'L', 'M', 'S', 'T', 'A', 'B', 'E', 'F', 'e':
 		most = p.rows
 		if ps.final == 'T' && ps.n > 1 { // highlight mouse tracking
 			return
 		}
-	case 'G', 'H', 'd', 'f', 'g', '`':
+	case 'G', 'H', 'd', 'f', '`':
 	default:
 		return
 	}
@@ -236,7 +241,7 @@ func (p *picture) control(ps *params) {
 		if i > 0 {
 			b = append(b, ';')
 		}
-		b = strconv.AppendInt(b, int64(min(ps.value(i), most)), 10)
+		b = strconv.AppendInt(b, int64(min(max(ps.value(i), least), most)), 10)
 	}
 	if ps.final == 'f' {
 		ps.final = 'H'

@@ -164,6 +164,9 @@ func TestPicture(t *testing.T) {
 		{"line drawing by shift", "\x1b[?1049h\x1b)0\x1b[H\x0elqk\x0fq", "┌─┐q\n", 0},
 		{"wide", "\x1b[?1049h\x1b[H漢字\x1b[1;3Hx", "漢x\n", 0},
 		{"next line", "\x1b[?1049h\x1b[Ha\x1bEb", "a\nb\n", 0},
+		{"up by one", "\x1b[?1049h\x1b[2Jx\x1b[3;1H\x1b[Aa\x1b[0Ab", "xb\na\n", 0},
+		{"no parameter is one", "\x1b[?1049h\x1b[Habc\x1b[D\x1b[P\x1b[D\x1b[@", "a b\n", 0},
+		{"erased behind the last column", "\x1b[?1049h\x1b[H" + strings.Repeat("x", 20) + "\x1b[K", strings.Repeat("x", 20) + "\n", 0},
 	} {
 		for n := 1; n < 9; n++ {
 			s := screenOf(t, tt.in, n)
