@@ -135,7 +135,8 @@ function rowsOf(early, late, e, l, shift, from, to, differences, wraps) {
       differences.push({ what: 'wrapped', row: y + shift, expected: `${a.isWrapped}`, got: `${b.isWrapped}` });
     }
     if (same(a, b)) continue;
-    for (let x = 0; x < a.length; x++) {
+    // Rows of the alternate screen stay as wide as they ever were.
+    for (let x = 0; x < early.cols; x++) {
       const [p, q] = [cell(early, a, x), cell(late, b, x)];
       if (p.key !== q.key) differences.push({ what: p.seen === q.seen ? 'unseen' : what(p, q), row: y + shift, column: x, expected: p.key, got: q.key });
     }
