@@ -133,7 +133,7 @@ func (p *picture) sequence(seq []byte, what effect, now *State) {
 		p.saved = p.CursorPosition()
 		p.Write([]byte("\x1b7"))
 	case restored:
-		p.Write([]byte("\x1b8"))
+		p.Write([]byte("\r\x1b8")) // or else it would be pending as before
 		p.told.pen = unknown
 	default:
 		p.act(seq)
@@ -318,8 +318,11 @@ func newVT(cols, rows int) emulator {
 	return e
 }
 
-// Pending reads what the emulator shows to nobody.
-func (e *vtEmulator) Pending() bool { return e.phantom.Bool() }
+// Pending reads what the emulator shows to nobody, and does not always clear when
+// the cursor moves.
+func (e *vtEmulator) Pending() bool {
+	return e.phantom.Bool() && e.CursorPosition().X == e.Width()-1
+}
 
 func (e *vtEmulator) Scrolled() bool {
 	n := e.ScrollbackLen()

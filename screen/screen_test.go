@@ -216,6 +216,30 @@ func TestDumpOfADump(t *testing.T) {
 	}
 }
 
+func TestDumpLeavesTheCursor(t *testing.T) {
+	for _, tt := range []struct {
+		in      string
+		pending bool // the next character will begin the next row
+	}{
+		{"\x1b[3;20Hx", true},
+		{"\x1b[3;20Hx\x1b[K", true},
+		{"\x1b[3;20Hx\x1b[2J", true},
+		{"\x1b[3;20Hx\x1b[M", false},
+		{"\x1b[3;20Hx\x1b[L", false},
+		{"\x1b[2;3H\x1b7\x1b[3;20Hx\x1b8", false},
+		{"\x1b[2;20H\x1b7\x1b[3;20Hx\x1b8", false},
+	} {
+		s := screenOf(t, "\x1b[?1049h\x1b[H"+tt.in, 100)
+		s.picture.flush()
+		p := s.Picture()
+		again := screenOf(t, string(p.Before.Append(nil))+string(p.Prelude), 100)
+		again.picture.flush()
+		if x, y := s.picture.CursorPosition(), again.picture.CursorPosition(); x != y || s.picture.Pending() != tt.pending || again.picture.Pending() != tt.pending {
+			t.Errorf("%q: cursor at %v, %v; by %q at %v, %v", tt.in, x, s.picture.Pending(), p.Prelude, y, again.picture.Pending())
+		}
+	}
+}
+
 type failing struct{ emulator }
 
 func (f failing) Write(p []byte) (int, error) {
