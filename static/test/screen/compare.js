@@ -117,7 +117,9 @@ function flags(cell) {
   if (cell.isUnderline() && cell.hasExtendedAttrs()) {
     const x = cell.extended;
     if (!x.urlId || x.underlineStyle !== 5) all += ` ${UNDERLINES[x.underlineStyle]}`;
-    if (x.underlineColor & 0x3000000) all += ` ${x.underlineColor.toString(16)}`;
+    // SGR 59, the default color, leaves what reads as a white one.
+    const mode = x.underlineColor === 0x3ffffff ? 0 : x.underlineColor >>> 24 & 3;
+    if (mode) all += ` ${COLOURS[mode]}:${(x.underlineColor & (mode === 3 ? 0xffffff : 0xff)).toString(mode === 3 ? 16 : 10)}`;
   }
   return all;
 }

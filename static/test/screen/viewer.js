@@ -1,4 +1,5 @@
 // A viewer as the page is one, without a browser.
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { WebSocket } from 'ws';
 import { Feed } from '../../feed.js';
@@ -12,16 +13,19 @@ Buffer.poolSize = poolSize;
 const { Terminal } = createRequire(import.meta.url)('@xterm/headless');
 
 const SCROLLBACK = 20_000; // more lines than wsrun keeps
-// As in output.js, of which these tests can't import the browser's terminal.
-const REPEATED = 'ILMSTZb';
-const MOST_REPEATED = 1000;
+// As the page has it, of which these tests can't import the browser's terminal.
+const output = readFileSync(new URL('../../output.js', import.meta.url), 'utf8');
+const setting = (pattern) => output.match(pattern)[1];
+const REPEATED = setting(/REPEATED = '(\w+)'/);
+const MOST_REPEATED = Number(setting(/MOST_REPEATED = (\d+)/));
+const WIDTHS = process.env.WIDTHS ?? setting(/activeVersion = '([^']+)'/);
 
 /** A terminal that parses as the page's does. */
 export function makeTerminal(cols, rows) {
   const terminal = new Terminal({ cols, rows, allowProposedApi: true, scrollback: SCROLLBACK, logLevel: 'off' });
   for (const final of REPEATED) terminal.parser.registerCsiHandler({ final }, ([n]) => Number(n) > MOST_REPEATED);
   terminal.loadAddon(new UnicodeGraphemesAddon());
-  terminal.unicode.activeVersion = '15';
+  terminal.unicode.activeVersion = WIDTHS;
   return terminal;
 }
 
