@@ -14,7 +14,7 @@ const (
 	// stallTime is how long a viewer may take nothing before it is dropped.
 	stallTime = 10 * time.Second
 	// lookTime is how often a write that does not get on looks for progress.
-	lookTime = time.Second
+	lookTime = 500 * time.Millisecond
 
 	// sendBuffer is what the kernel may hold for one viewer, in bytes. Left alone
 	// it holds megabytes for one that does not read: filling those of 200 takes
@@ -50,23 +50,24 @@ func (c *conn) send(b *net.Buffers) error {
 		if c.stalled.Load() {
 			return errStalled
 		}
-		c.Conn.SetWriteDeadline(time.Now().Add(lookTime))
+		c.Conn.SetWriteDeadline(time.Now().Add(min(lookTime, stallTime-time.Since(since))))
 		n, err := b.WriteTo(c.Conn)
 		switch {
 		case err == nil || !errors.Is(err, os.ErrDeadlineExceeded):
 			return err
 		case n > 0:
 			since = time.Now()
-		case time.Since(since) > stallTime:
+		case time.Since(since) >= stallTime:
 			c.stalled.Store(true)
 		}
 	}
 }
 
 // giveUp writes b to one that has stalled, if it wakes within the time given.
-func (c *conn) giveUp(b net.Buffers, within time.Duration) {
+func (c *conn) giveUp(b net.Buffers, within time.Duration) error {
 	c.SetWriteDeadline(time.Now().Add(within))
-	b.WriteTo(c.Conn)
+	_, err := b.WriteTo(c.Conn)
+	return err
 }
 
 // conns is a listener whose connections are conns. Its errors are all temporary, but
@@ -103,4 +104,4 @@ func (c tlsConn) send(b *net.Buffers) error {
 }
 
 // giveUp does nothing.
-func (tlsConn) giveUp(net.Buffers, time.Duration) {}
+func (tlsConn) giveUp(net.Buffers, time.Duration) error { return errStalled }

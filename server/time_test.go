@@ -135,6 +135,17 @@ func TestAStalledViewerThatWakesLearnsWhy(t *testing.T) {
 	})
 }
 
+func TestAStalledViewerThatDoesNotWakeIsClosed(t *testing.T) {
+	inTime(t, func(t *testing.T, b *broadcaster.Broadcaster, dial func(*websocket.DialOptions) *websocket.Conn) {
+		c := dial(&websocket.DialOptions{})
+		b.Write([]byte(strings.Repeat("x", 1<<20)))
+		time.Sleep(stallTime + giveUpTime + 2*lookTime)
+		if c.Write(t.Context(), websocket.MessageText, []byte("?")) == nil {
+			t.Error("its connection is still open")
+		}
+	})
+}
+
 // A slow viewer's pings are answered between frames, and do it no harm.
 func TestASlowViewerThatPings(t *testing.T) {
 	inTime(t, func(t *testing.T, b *broadcaster.Broadcaster, dial func(*websocket.DialOptions) *websocket.Conn) {

@@ -137,10 +137,11 @@ func (s *Server) withViewer(w http.ResponseWriter, visit *visit, send func(*view
 	case errors.Is(err, errStopping):
 		c.Close(websocket.StatusGoingAway, err.Error())
 	case errors.Is(err, errStalled):
-		v.wire.giveUp(giveUpTime)
-		select {
-		case <-v.left:
-		case <-time.After(giveUpTime):
+		if v.wire.giveUp(giveUpTime) == nil {
+			select {
+			case <-v.left:
+			case <-time.After(giveUpTime):
+			}
 		}
 	case errors.Is(err, errWireClose):
 		// coder/websocket is in a close handshake, for one that left or spoke.

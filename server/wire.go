@@ -20,6 +20,10 @@ const (
 	opPong   = 0xa
 
 	finBit = 0x80
+
+	// controlFrame is the most that coder/websocket writes at a time here: a control
+	// frame with its mask, which it must not split.
+	controlFrame = 6 + 125
 )
 
 // closeTooSlow is the status of a viewer that took nothing for stallTime.
@@ -31,7 +35,7 @@ var errWireClose = errors.New("a close frame was sent")
 type sender interface {
 	net.Conn
 	send(*net.Buffers) error
-	giveUp(net.Buffers, time.Duration)
+	giveUp(net.Buffers, time.Duration) error
 }
 
 // A wire is the connection below a WebSocket, for two writers: wsrun's frames
@@ -100,14 +104,15 @@ func (w *wire) send(last bool, frame net.Buffers) error {
 }
 
 // giveUp is for a viewer that has stalled: if it wakes within the time given, it
-// gets the rest of its frame and learns why it is dropped.
-func (w *wire) giveUp(within time.Duration) {
+// gets the rest of its frame and learns why it is dropped. The error is that it did
+// not.
+func (w *wire) giveUp(within time.Duration) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	reason := "too slow"
 	status := binary.BigEndian.AppendUint16(nil, closeTooSlow)
 	w.unsent = append(w.unsent, frameHead(opClose, len(status)+len(reason)), status, []byte(reason))
-	w.sender.giveUp(w.unsent, within)
+	return w.sender.giveUp(w.unsent, within)
 }
 
 // A hijacker makes coder/websocket use a wire.
@@ -127,8 +132,7 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	} else {
 		h.wire = &wire{sender: c.(*conn)} // as conns made it
 	}
-	rw.Writer.Reset(h.wire)
-	return h.wire, rw, nil
+	return h.wire, bufio.NewReadWriter(rw.Reader, bufio.NewWriterSize(h.wire, controlFrame)), nil
 }
 
 // Unwrap lets [http.ResponseController] find the writer beneath.
