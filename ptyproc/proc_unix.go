@@ -23,7 +23,8 @@ import (
 type Proc struct {
 	pid     int
 	master  *os.File
-	slave   *os.File // kept open until Run has seen the command's end
+	slave   *os.File    // kept open until Run has seen the command's end
+	closed  atomic.Bool // the slave is, or is about to be
 	stopped func()
 	done    chan struct{} // closed at the command's end
 
@@ -101,10 +102,7 @@ func (p *Proc) Run(w io.Writer) Status {
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
-		_, err := io.Copy(out, onlyReader{p.master})
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			p.readRest(out)
-		}
+		p.read(out)
 	}()
 	status := make(chan Status)
 	go func() { status <- p.wait() }()
@@ -119,6 +117,7 @@ func (p *Proc) Run(w io.Writer) Status {
 	close(p.done)
 
 	p.awaitDrained(read, out)
+	p.closed.Store(true)
 	p.slave.Close() // if it was the last, the reader gets EIO behind the last byte
 	select {
 	case <-read:
@@ -130,6 +129,25 @@ func (p *Proc) Run(w io.Writer) Status {
 	out.close()
 	p.master.Close()
 	return s
+}
+
+// read copies the command's output until nobody has the terminal open or time is
+// up. As long as the slave is open here, an error says nothing of the terminal: the
+// machine is out of something, and the command would block if nobody read on.
+func (p *Proc) read(out io.Writer) {
+	for {
+		closed := p.closed.Load()
+		_, err := io.Copy(out, onlyReader{p.master})
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			p.readRest(out)
+			return
+		case errors.Is(err, os.ErrClosed), closed && (err == nil || errors.Is(err, syscall.EIO)):
+			return
+		case closed == p.closed.Load():
+			time.Sleep(retryTime)
+		}
+	}
 }
 
 // Done is closed when the command has ended. Its output may be still to come.
@@ -194,9 +212,11 @@ func (p *Proc) wait() Status {
 		pid, err := syscall.Wait4(whom, &ws, syscall.WUNTRACED, nil)
 		switch {
 		case errors.Is(err, syscall.EINTR) || err == nil && pid != p.pid:
-		case err != nil:
+		case errors.Is(err, syscall.ECHILD):
 			// Somebody else has reaped it; its status is lost.
 			return Status{Code: 125}
+		case err != nil:
+			time.Sleep(retryTime)
 		case ws.Stopped():
 			if p.stopped != nil {
 				p.stopped()

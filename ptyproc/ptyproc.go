@@ -18,6 +18,8 @@ const (
 	// drainTime is how long output is read after the command's end while
 	// something else keeps the terminal open.
 	drainTime = 2 * time.Second
+	// retryTime is how long to wait after a system call that failed and must not.
+	retryTime = 10 * time.Millisecond
 )
 
 // Options says what to run. Path and Args are needed.
