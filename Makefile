@@ -1,12 +1,13 @@
 # make         build ./wsrun (needs Go and Node)
-# make test    run every test; installs Debian's Chromium if there is no browser
+# make test    run every test; installs Debian's packages that it needs and lacks
 # make oracle  compare late viewers with early ones in real programs, at length
+# make chaos   break things around a running wsrun, at length
 # make bench   measure
 
 VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo devel)
 export CHROMIUM ?= $(shell for b in chromium chromium-browser google-chrome; do command -v $$b && break; done)
 
-.PHONY: all wsrun test oracle bench tools clean
+.PHONY: all wsrun test oracle chaos bench tools clean
 
 all: wsrun
 
@@ -24,14 +25,17 @@ static/xterm/xterm.mjs: static/node_modules/.installed
 	touch $@
 
 test: wsrun tools
-	@unformatted=$$(gofmt -l *.go */*.go); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted"; exit 1; fi
+	@unformatted=$$(gofmt -l *.go */*.go */*/*.go); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted"; exit 1; fi
 	go vet ./...
 	GOOS=darwin go vet ./... && GOOS=freebsd go vet ./... && GOOS=windows go vet ./...
-	go test -race ./...
+	go test -race $$(go list ./... | grep -v /internal/faults)
+	go test ./internal/faults
 	cd static && WSRUN=$(CURDIR)/wsrun node --test --test-force-exit test/*.test.js
 
 oracle: wsrun tools
 	cd static && WSRUN=$(CURDIR)/wsrun WSRUN_ORACLE=full node --test --test-force-exit test/screen.test.js
+chaos: static/node_modules/.installed tools
+	go test -v -timeout 60m ./internal/faults -long
 
 bench: wsrun
 	go test -run '^$$' -bench . ./broadcaster ./screen ./server
@@ -40,13 +44,13 @@ bench: wsrun
 	go test -run '^$$' -bench 'BigFile|Appended|ManyFiles' -benchtime 1x -timeout 20m ./bench
 	cd static && WSRUN=$(CURDIR)/wsrun node bench/page.mjs
 
-# What tests need beyond Go and Node: Debian's packages; of PROGRAMS, which the oracle
-# records, with a command of each. Debian would start nginx and caddy.
-PROGRAMS := python3:python3 vim:vim less:less htop:htop procps:watch tmux:tmux nano:nano mc:mc man-db:man git:git
+# What tests need beyond Go and Node: Debian's packages, with a command of each. Debian
+# would start nginx and caddy.
+PROGRAMS := nginx-light:nginx caddy:caddy strace:strace iproute2:ip \
+	python3:python3 vim:vim less:less htop:htop procps:watch tmux:tmux nano:nano mc:mc man-db:man git:git
 POLICY := /usr/sbin/policy-rc.d
 tools:
 	@missing=; test -x "$(CHROMIUM)" || missing=chromium; command -v gcc >/dev/null || missing="$$missing gcc libc6-dev"; \
-	command -v nginx >/dev/null || missing="$$missing nginx-light"; command -v caddy >/dev/null || missing="$$missing caddy"; \
 	for p in $(PROGRAMS); do command -v $${p#*:} >/dev/null || missing="$$missing $${p%:*}"; done; \
 	test -z "$$missing" || { \
 		test -e $(POLICY) || { printf '#!/bin/sh\nexit 101\n' >$(POLICY) && chmod 755 $(POLICY) && trap 'rm -f $(POLICY)' EXIT; }; \

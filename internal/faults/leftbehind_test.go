@@ -1,0 +1,73 @@
+//go:build linux
+
+package faults
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// What a command leaves behind does not keep wsrun: it ends, with the command's
+// status, at most 2.5 s after it.
+func TestLeftBehind(t *testing.T) {
+	t.Parallel()
+	for name, script := range map[string]string{
+		"background":        `sleep 60 &`,
+		"nohup":             `nohup sleep 60 &`,
+		"setsid":            `setsid sleep 60 &`,
+		"double fork":       `(sleep 60 & sleep 60 &) &`,
+		"daemon":            `setsid sleep 60 </dev/null >/dev/null 2>&1 &`,
+		"HUP ignored":       `(trap '' HUP; sleep 60) &`,
+		"all ignored":       `(trap '' HUP INT TERM QUIT CONT TSTP USR1; sleep 60) &`,
+		"kept descriptor":   `setsid sleep 60 7>&1 </dev/null >/dev/null 2>&1 &`,
+		"terminal reopened": `setsid sleep 60 <$(tty <&2) >/dev/null 2>&1 &`,
+		"standard input":    `sleep 60 <&3 >/dev/null 2>&1 &`,
+		"stopped":           `sleep 60 & kill -STOP $!`,
+		"stopped and deaf":  `nohup sleep 60 & kill -STOP $!`,
+		"zombie":            `setsid sh -c 'true & exec sleep 60' &`,
+		"own group":         `set -m; sleep 60 &`,
+		"talking":           `(trap '' HUP; while :; do echo more; sleep 0.1; done) &`,
+		"flooding":          `(trap '' HUP; while :; do echo more; done) &`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			// What it leaves behind has taken its shape before it ends.
+			cmd := wsrun("sh", "-c", "exec 3<&0; "+script+"\nread x <&3; echo ended; exit 9")
+			cmd.Dir = t.TempDir() // nohup writes there
+			var mu sync.Mutex
+			var out []byte
+			var then time.Time
+			cmd.Stdout = writerFunc(func(p []byte) {
+				mu.Lock()
+				defer mu.Unlock()
+				if out = append(out, p...); then.IsZero() && bytes.Contains(out, []byte("ended")) {
+					then = time.Now()
+				}
+			})
+			r := begin(t, cmd)
+			await(t, latest, "it is there", func() bool {
+				mu.Lock()
+				defer mu.Unlock()
+				return bytes.Contains(out, []byte("more")) || slices.ContainsFunc(marked(r.mark()), func(pid int) bool {
+					stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+					return bytes.Contains(stat, []byte(" (sleep) ")) || bytes.Contains(stat, []byte(" (sh) T "))
+				})
+			})
+			r.stdin.Close()
+			if code := r.end(); code != 9 {
+				t.Errorf("status %d, want the command's, 9", code)
+			}
+			over := time.Now()
+			mu.Lock()
+			defer mu.Unlock()
+			if took := over.Sub(then); took > 2500*time.Millisecond {
+				t.Errorf("wsrun ended %v after the command, which wrote %.200q", took, out)
+			}
+		})
+	}
+}
