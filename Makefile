@@ -34,6 +34,7 @@ test: wsrun tools
 
 oracle: wsrun tools
 	cd static && WSRUN=$(CURDIR)/wsrun WSRUN_ORACLE=full node --test --test-force-exit test/screen.test.js
+
 chaos: static/node_modules/.installed tools
 	go test -v -timeout 60m ./internal/faults -long
 
