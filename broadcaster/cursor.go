@@ -187,21 +187,22 @@ func (b *Broadcaster) SizeAt(offset int64) Resize {
 }
 
 // Range returns the output from offset from up to offset to, in slices that are
-// shared by all readers and never to be changed; false if it can't be read any
-// more, or not yet.
-func (b *Broadcaster) Range(from, to int64) ([][]byte, bool) {
+// shared by all readers and never to be changed, and the number of the line that it
+// begins in, from 1. It may begin before what is kept; it is false if that can't be
+// read any more, or not yet.
+func (b *Broadcaster) Range(from, to int64) (parts [][]byte, line int64, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	r := &b.ring
 	if from < r.oldest() || from > to || to > r.end {
-		return nil, false
+		return nil, 0, false
 	}
-	var parts [][]byte
+	line = r.lineAt(from) + 1
 	for from < to {
 		k := r.blocks[r.find(from)]
 		end := min(to, k.end())
 		parts = append(parts, k.data[from-k.offset:end-k.offset:end-k.offset])
 		from = end
 	}
-	return parts, true
+	return parts, line, true
 }

@@ -130,23 +130,24 @@ func (l *late) keep() {
 	if !ok || since == l.kept.since && l.kept.parts != nil {
 		return
 	}
-	_, start := l.stream.Open(-1)
-	if low := since - keptBytes; low > start.Offset {
-		_, start = l.stream.Resume(l.stream.Epoch(), low, -1)
+	from := max(since-keptBytes, 0)
+	parts, line, ok := l.stream.Range(from, since)
+	if !ok {
+		from = l.stream.Stats().Start
+		parts, line, ok = l.stream.Range(from, since)
 	}
-	parts, ok := l.stream.Range(start.Offset, since)
 	if !ok {
 		return
 	}
-	if start.Offset == since-keptBytes { // within a line
+	if from > 0 && from == since-keptBytes { // within a line
 		if cut := bytes.IndexByte(parts[0], '\n') + 1; cut > 0 {
 			parts[0] = parts[0][cut:]
-			start.Offset += int64(cut)
-			start.Line++
+			from += int64(cut)
+			line++
 		}
 	}
-	if state, at, ok := l.stateAt(start.Offset, start.Offset); ok && at == start.Offset {
-		l.kept = lines{since, start.Offset, start.Line, append(parts, nil), state}
+	if state, at, ok := l.stateAt(from, from); ok && at == from {
+		l.kept = lines{since, from, line, append(parts, nil), state}
 	}
 }
 
@@ -155,7 +156,7 @@ func (l *late) keep() {
 // before that can't be read any more. mu must be held.
 func (l *late) stateAt(from, most int64) (screen.State, int64, bool) {
 	state, at := l.screen.StateAt(from)
-	parts, ok := l.stream.Range(at, most)
+	parts, _, ok := l.stream.Range(at, most)
 	if at > from || !ok {
 		return state, from, false
 	}
@@ -275,19 +276,15 @@ func (l *late) compose(o *opening, picture screen.Picture) bool {
 	o.offset, o.size = picture.To, broadcaster.Resize{Cols: picture.Cols, Rows: picture.Rows}
 	before := l.kept
 	if o.start <= picture.From {
-		parts, ok := l.stream.Range(o.start, picture.From)
+		state, offset, ok := l.stateAt(o.start, picture.From)
 		if !ok {
 			return false
 		}
-		_, at := l.stream.Resume(l.stream.Epoch(), o.start, -1)
-		state, offset, ok := l.stateAt(o.start, picture.From)
-		if !ok || at.Offset != o.start {
+		parts, line, ok := l.stream.Range(offset, picture.From)
+		if !ok {
 			return false
 		}
-		if offset > o.start {
-			parts, _ = l.stream.Range(offset, picture.From)
-		}
-		before = lines{picture.From, offset, at.Line, parts, state}
+		before = lines{picture.From, offset, line, parts, state}
 	}
 	if before.since != picture.From { // it was too late to keep any
 		o.prelude = append(picture.Before.Append(nil), picture.Prelude...)

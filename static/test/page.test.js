@@ -220,6 +220,22 @@ test('a full-screen program shows the screen, and its end the log again', async 
   assert.deepEqual(page.problems, []);
 });
 
+test('who comes late gets the screen, and the lines before it with their numbers', async (t) => {
+  // Of what the program has drawn the ring has the end only.
+  const { child, port } = await run(t, ['--size', '80x24', '--buffer', '2KiB', ...sh(`printf 'one\\033[31m\\ntwo\\n'; printf '\\033[?1049h\\033[HFULL SCREEN'
+    for i in $(seq 500); do printf "\\033[9;9H%05d" $i; done; echo; read x; printf '\\033[?1049l'; echo three; read x`)]);
+  const early = await open(t, port);
+  await early.locator('#screen .xterm-screen').waitFor();
+  await early.waitForTimeout(500);
+  const page = await open(t, port, { path: '?view=log' });
+  await untilRow(page, 'two');
+  child.stdin.write('\n');
+  for (const p of [page, early]) await untilRow(p, 'three');
+  assert.deepEqual(await rows(page), ['one', 'two', 'three']);
+  assert.deepEqual(await numbers(page), await numbers(early));
+  assert.deepEqual(page.problems, []);
+});
+
 for (const program of [['vim', '-u', 'NONE', '/etc/passwd'], ['less', '/etc/passwd'], ['top']]) {
   test(`${program[0]} is shown as a screen`, async (t) => {
     // A terminal of its own: the programs want keys.
