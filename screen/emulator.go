@@ -58,6 +58,35 @@ func newPicture(make func(cols, rows int) emulator, cols, rows int) *picture {
 	return &picture{emulator: make(cols, rows), cols: cols, rows: rows, links: []string{""}}
 }
 
+// begin moves the cursor to where the output of the normal screen leaves it, from
+// the given state on.
+func (p *picture) begin(output []byte, state State) {
+	p.tell(&state)
+	for len(output) > 0 && state.within == 0 {
+		start, end := next(output)
+		shown := state.alt == 0
+		if shown {
+			p.text(output[:start])
+		}
+		if end <= start {
+			break
+		}
+		what := state.apply(output[start:end])
+		switch {
+		case what == reset:
+			p.Write([]byte("\x1b[r\x1b[H\x1b[2J"))
+		case shown && state.alt == 0:
+			p.sequence(output[start:end], what, &state)
+		}
+		output = output[end:]
+	}
+	p.flush()
+	at := p.CursorPosition()
+	fmt.Fprintf(p, "\x1b[?6l\x1b[r\x1b[H\x1b7\x1b[%d;%dH", at.Y+1, at.X+1)
+	p.saved = uv.Position{}
+	p.told = State{pen: unknown}
+}
+
 // text draws characters and control characters. The end may be held back: see
 // flush.
 func (p *picture) text(t []byte) {

@@ -20,6 +20,11 @@ const checkBytes = 64 << 10
 // A Screen follows a terminal's output from its first byte on. Its methods may not
 // be called concurrently. Close ends what it starts.
 type Screen struct {
+	// History, if set, returns output that ends at an offset, and the state at its
+	// first byte. Write calls it when a program switches to the alternate screen,
+	// whose cursor begins where that of the normal one is.
+	History func(end int64) (output []byte, before State, ok bool)
+
 	cols, rows int
 	state      State // at offset at, which is outside of control sequences
 	at         int64
@@ -291,6 +296,11 @@ func (s *Screen) start(from check, cleared bool) {
 	}
 	s.from, s.cleared, s.drawn, s.full, s.seen = from, cleared, false, !cleared, nothing
 	s.draw(func(p *picture) {
+		if !cleared && s.History != nil {
+			if output, before, ok := s.History(from.offset); ok {
+				p.begin(output, before)
+			}
+		}
 		p.tell(&s.state)
 		p.Write([]byte("\x1b[2J")) // with the background in force
 		p.Scrolled()

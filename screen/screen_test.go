@@ -240,6 +240,25 @@ func TestDumpLeavesTheCursor(t *testing.T) {
 	}
 }
 
+func TestTheCursorStaysWhereItWas(t *testing.T) {
+	for _, tt := range []struct{ before, text string }{
+		{"", "x\n"},
+		{"a\r\nb\r\nc", "\n\n x\n"},
+		{strings.Repeat("a\r\n", 30), "\n\n\n\nx\n"},
+		{"a\r\nb\x1b[?1049hc\r\n\r\nd\x1b[?1049l", "\n x\n"},
+		{"a\r\nb\r\n\x1bcc", " x\n"},
+	} {
+		s := New()
+		t.Cleanup(s.Close)
+		s.Resize(20, 5)
+		s.History = func(end int64) ([]byte, State, bool) { return []byte(tt.before)[:end], State{}, true }
+		s.Write([]byte(tt.before + "\x1b[?1047hx"))
+		if text := string(s.Picture().Text); text != tt.text {
+			t.Errorf("%q: %q", tt.before, text)
+		}
+	}
+}
+
 type failing struct{ emulator }
 
 func (f failing) Write(p []byte) (int, error) {

@@ -25,6 +25,9 @@ const (
 	// keptBytes is how much is kept of the normal screen's lines while a program
 	// fills the screen, whatever that writes, in bytes.
 	keptBytes = 64 << 10
+	// historyBytes is how much of them the emulator is shown, to know where they
+	// leave the cursor, in bytes: some 6 ms of its time.
+	historyBytes = 16 << 10
 	// joinTries is how often a viewer is placed anew because the ring has moved on.
 	joinTries = 5
 )
@@ -74,6 +77,7 @@ var noPrelude = []byte(`""`)
 func newLate(stream *broadcaster.Broadcaster) *late {
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &late{stream: stream, cancel: cancel, done: make(chan struct{}), screen: screen.New()}
+	l.screen.History = l.history
 	cursor, start := stream.Open(-1)
 	l.screen.Skip(start.Offset)
 	l.screen.Resize(start.Size.Cols, start.Size.Rows)
@@ -130,25 +134,39 @@ func (l *late) keep() {
 	if !ok || since == l.kept.since && l.kept.parts != nil {
 		return
 	}
-	from := max(since-keptBytes, 0)
+	if kept, ok := l.before(since, keptBytes); ok {
+		l.kept = kept
+	}
+}
+
+// history returns the end of the output before an offset, and the state there. mu
+// must be held.
+func (l *late) history(end int64) ([]byte, screen.State, bool) {
+	lines, ok := l.before(end, historyBytes)
+	return bytes.Join(lines.parts, nil), lines.state, ok
+}
+
+// before returns the lines before an offset, of so many bytes at the most. mu must
+// be held.
+func (l *late) before(since, most int64) (lines, bool) {
+	from := max(since-most, 0)
 	parts, line, ok := l.stream.Range(from, since)
 	if !ok {
 		from = l.stream.Stats().Start
 		parts, line, ok = l.stream.Range(from, since)
 	}
 	if !ok {
-		return
+		return lines{}, false
 	}
-	if from > 0 && from == since-keptBytes { // within a line
+	if from > 0 && from == since-most { // within a line
 		if cut := bytes.IndexByte(parts[0], '\n') + 1; cut > 0 {
 			parts[0] = parts[0][cut:]
 			from += int64(cut)
 			line++
 		}
 	}
-	if state, at, ok := l.stateAt(from, from); ok && at == from {
-		l.kept = lines{since, from, line, append(parts, nil), state}
-	}
+	state, at, ok := l.stateAt(from, from)
+	return lines{since, from, line, append(parts, nil), state}, ok && at == from
 }
 
 // stateAt returns the terminal's state at the first offset from from on that is
