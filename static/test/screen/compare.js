@@ -74,7 +74,8 @@ export function compare(early, late, { dumped, whole }) {
     const [ea, la] = [e.buffers.alt, l.buffers.alt];
     differ(result.outside, 'cursor row', ea.y, la.y);
     differ(result.outside, 'cursor column', ea.x, la.x);
-    rowsOf(early, late, ea, la, 0, 0, Infinity, result.inside, false);
+    // xterm.js 6.0.0 keeps rows above an alternate screen that was once higher.
+    rowsOf(early, late, ea, la, ea.ybase - la.ybase, la.ybase, Infinity, result.inside, false);
     result.cells = rows * early.cols;
   }
   result.rows = ln.lines.length;
