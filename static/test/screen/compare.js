@@ -48,7 +48,7 @@ export function compare(early, late, { dumped, whole }) {
   const alternate = early.buffer.active.type === 'alternate';
   const [en, ln] = [e.buffers.normal, l.buffers.normal];
   const rows = early.rows;
-  result.short = !whole && ln.ybase === 0 && en.ybase > 0;
+  result.short = !whole && ln.ybase === 0 && (en.ybase > 0 || (alternate ? ln.savedY < en.savedY : ln.y < en.y));
   const bottom = en.lines.length - ln.lines.length;
   if (whole) differ(result.outside, 'rows of the normal buffer', en.lines.length, ln.lines.length);
   if (!alternate) {
