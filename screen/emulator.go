@@ -38,6 +38,9 @@ type emulator interface {
 	Close() error
 }
 
+// eraseAll is ED 2, which the emulator does without the background in force.
+const eraseAll = "\x1b[1J\x1b[J"
+
 // A picture follows what a full-screen program draws: it translates the program's
 // output to what an emulator knows, which is less than what browsers' terminals
 // know.
@@ -247,6 +250,10 @@ func (p *picture) control(ps *params) {
 			return // the cursor is behind the last column
 		}
 		ps.prefix, least = 0, 0
+		if ps.final == 'J' && ps.value(0) == 2 {
+			p.Write([]byte(eraseAll))
+			return
+		}
 	case 'b':
 		most = p.cols * p.rows
 	case 'I', 'Z', '@', 'P', 'X', 'a', 'C', 'D':

@@ -302,7 +302,7 @@ func (s *Screen) start(from check, cleared bool) {
 			}
 		}
 		p.tell(&s.state)
-		p.Write([]byte("\x1b[2J")) // with the background in force
+		p.Write([]byte(eraseAll))
 		p.Scrolled()
 	})
 }

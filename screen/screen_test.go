@@ -240,6 +240,17 @@ func TestDumpLeavesTheCursor(t *testing.T) {
 	}
 }
 
+func TestErasedWithTheBackground(t *testing.T) {
+	for _, in := range []string{"\x1b[42m\x1b[?47h", "\x1b[?1049h\x1b[3;4H\x1b[42m\x1b[2J", "\x1b[42m\x1b[H\x1b[2J"} {
+		s := screenOf(t, in, 100)
+		for _, at := range [][2]int{{0, 0}, {19, 0}, {3, 2}, {19, 4}} {
+			if c := s.picture.at(at[0], at[1]); penOf(&c.Style) != (pen{bg: indexed | 2}) {
+				t.Errorf("%q: %+v at %v", in, penOf(&c.Style), at)
+			}
+		}
+	}
+}
+
 func TestTheCursorStaysWhereItWas(t *testing.T) {
 	for _, tt := range []struct{ before, text string }{
 		{"", "x\n"},
