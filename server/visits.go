@@ -186,7 +186,7 @@ func (s *Server) turnAway(w http.ResponseWriter, r *http.Request, form form, why
 	// A page can't see why an upgrade was refused.
 	s.viewers.Add(1)
 	defer s.viewers.Done()
-	c, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+	c, err := accept(w, r, &websocket.AcceptOptions{
 		Subprotocols: []string{subprotocol}, InsecureSkipVerify: true, CompressionMode: websocket.CompressionDisabled,
 	})
 	if err != nil {

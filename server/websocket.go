@@ -82,7 +82,7 @@ var errStopping = errors.New("wsrun stops")
 func (s *Server) withViewer(w http.ResponseWriter, visit *visit, send func(*viewer) error) {
 	v := &viewer{visit: visit, left: make(chan struct{}), pong: make(chan struct{}, 1), pings: make(chan []byte, 1)}
 	h := &hijacker{ResponseWriter: w}
-	c, err := websocket.Accept(h, visit.r, &websocket.AcceptOptions{
+	c, err := accept(h, visit.r, &websocket.AcceptOptions{
 		Subprotocols:       []string{subprotocol},
 		InsecureSkipVerify: true, // of the origin: the guard has looked
 		CompressionMode:    websocket.CompressionDisabled,
@@ -147,6 +147,19 @@ func (s *Server) withViewer(w http.ResponseWriter, visit *visit, send func(*view
 		// coder/websocket is in a close handshake, for one that left or spoke.
 		<-v.left
 	}
+}
+
+var errHandshake = errors.New("a WebSocket's handshake has one version and no body")
+
+// accept is [websocket.Accept], which would take a body for frames, and the first of
+// several versions.
+func accept(w http.ResponseWriter, r *http.Request, o *websocket.AcceptOptions) (*websocket.Conn, error) {
+	if r.Body != http.NoBody || len(r.Header.Values("Sec-WebSocket-Version")) > 1 {
+		w.Header().Set("Sec-WebSocket-Version", "13")
+		http.Error(w, errHandshake.Error(), http.StatusBadRequest)
+		return nil, errHandshake
+	}
+	return websocket.Accept(w, r, o)
 }
 
 // hello takes a cursor and, for wsrun.v1, sends the hello event.

@@ -9,6 +9,9 @@ import (
 	"net/http"
 	"sync"
 	"time"
+	"unicode/utf8"
+
+	"github.com/coder/websocket"
 )
 
 // Opcodes of RFC 6455, section 5.2, and the bit of a message's last frame.
@@ -25,6 +28,10 @@ const (
 	// frame with its mask, which it must not split.
 	controlFrame = 6 + 125
 )
+
+// closeReason is where a close frame of a server has its reason, behind the frame's
+// head and the status.
+const closeReason = 4
 
 // closeTooSlow is the status of a viewer that took nothing for stallTime.
 const closeTooSlow = 4008
@@ -49,9 +56,15 @@ type wire struct {
 	unsent net.Buffers // of the frame that stalled
 }
 
-// Write passes on one control frame of coder/websocket's.
+// Write passes on one control frame of coder/websocket's. That echoes the reason of a
+// viewer's close frame; one that is no UTF-8 is answered with 1007 (RFC 6455, sections
+// 7.4.1 and 8.1).
 func (w *wire) Write(p []byte) (int, error) {
-	if err := w.send(len(p) > 0 && p[0] == finBit|opClose, net.Buffers{p}); err != nil {
+	frame, last := p, len(p) > 0 && p[0] == finBit|opClose
+	if last && len(p) > closeReason && !utf8.Valid(p[closeReason:]) {
+		frame = binary.BigEndian.AppendUint16(frameHead(opClose, 2), uint16(websocket.StatusInvalidFramePayloadData))
+	}
+	if err := w.send(last, net.Buffers{frame}); err != nil {
 		return 0, err
 	}
 	return len(p), nil

@@ -1,0 +1,169 @@
+package server
+
+import (
+	"crypto/sha1"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// A handshakeCase changes a good request.
+type handshakeCase struct {
+	name    string
+	instead []string // pairs, of what is there and what comes in its place
+	want    int
+	sub     string // the subprotocol of the answer
+}
+
+// handshakeCases follow RFC 6455, section 4.2, and RFC 7230 and 7692.
+func handshakeCases(addr string) (all []handshakeCase) {
+	const key = "dGhlIHNhbXBsZSBub25jZQ=="
+	add := func(want int, name string, instead ...string) {
+		all = append(all, handshakeCase{name, instead, want, ""})
+	}
+	line := func(want int, lines string) { add(want, lines, "\r\n\r\n", "\r\n"+lines+"\r\n\r\n") }
+
+	add(101, "as it should be")
+	add(101, "lower case", "Host", "host", "Connection", "connection", "Sec-WebSocket-Key", "sec-websocket-key", "Sec-WebSocket-Version", "sec-websocket-version")
+	add(101, "upper case", "Host", "HOST", "Connection", "CONNECTION", "Sec-WebSocket-Key", "SEC-WEBSOCKET-KEY")
+	add(101, "an absolute target", "GET / ", "GET http://"+addr+"/ ")
+	add(400, "no host", "Host: "+addr+"\r\n", "")
+	add(400, "two hosts", "Host: "+addr, "Host: "+addr+"\r\nHost: "+addr)
+	add(421, "another host", "Host: "+addr, "Host: evil.example")
+	add(404, "another path", "GET / ", "GET /other ")
+	add(400, "a bad query", "GET / ", "GET /?n=x ")
+	add(400, "a space before the colon", "Connection:", "Connection :")
+	add(400, "a NUL", "Connection: ", "Connection: \x00")
+	for _, version := range []string{"HTTP/1.0", "HTTP/0.9"} {
+		want := 426
+		if version == "HTTP/0.9" {
+			want = 505
+		}
+		add(want, version, "HTTP/1.1", version)
+	}
+	for _, version := range []string{"http/1.1", "HTTP/1.", "HTTP/one", "HTTP 1.1"} {
+		add(400, version, "HTTP/1.1", version)
+	}
+	for _, version := range []string{"HTTP/2.0", "HTTP/3.0"} {
+		add(505, version, "HTTP/1.1", version)
+	}
+	for _, method := range []string{"HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "get", "BREW"} {
+		add(405, method, "GET", method)
+	}
+	add(404, "CONNECT", "GET /", "CONNECT "+addr) // a path that is empty
+	line(101, "Content-Length: 0")
+	// A body would be taken for frames.
+	for _, body := range []string{"Content-Length: 5\r\n\r\nhello", "Content-Length: 8\r\n\r\n\x89\x82\x00\x00\x00\x00hi", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0", "Content-Length: 99999"} {
+		line(400, body)
+	}
+	line(400, "Content-Length: x")
+	line(400, "Content-Length: -1")
+
+	for _, value := range []string{"Upgrade", "upgrade", "UPGRADE", "keep-alive, Upgrade", "Upgrade, keep-alive", "keep-alive,upgrade", "a,b ,\tupgrade\t, c", "Upgrade\r\nConnection: keep-alive", "keep-alive\r\nConnection: Upgrade"} {
+		add(101, "connection "+value, "Connection: Upgrade", "Connection: "+value)
+	}
+	for _, value := range []string{"", "close", "keep-alive", "Upgrad", "Upgradee", "Up grade", "keep-alive Upgrade", "keep-alive; Upgrade", `"Upgrade"`} {
+		add(426, "connection "+value, "Connection: Upgrade", "Connection: "+value)
+	}
+	add(426, "no connection header", "Connection: Upgrade\r\n", "")
+	for _, value := range []string{"websocket", "WebSocket", "WEBSOCKET", "h2c, websocket", "websocket, h2c", "websocket\r\nUpgrade: h2c"} {
+		add(101, "upgrade "+value, "Upgrade: websocket", "Upgrade: "+value)
+	}
+	for _, value := range []string{"", "websockets", "web socket", "h2c", "websocket/13", `"websocket"`} { // may be ignored, RFC 7230, section 6.7
+		add(200, "upgrade "+value, "Upgrade: websocket", "Upgrade: "+value)
+	}
+	add(200, "no upgrade header", "Upgrade: websocket\r\n", "")
+
+	add(101, "spaces around the key", key, "   "+key+"  ")
+	add(101, "a key of zeros", key, "AAAAAAAAAAAAAAAAAAAAAA==")
+	add(101, "a key of ones", key, "/////////////////////w==")
+	for name, bad := range map[string]string{
+		"an empty": "", "15 bytes": "dGhlIHNhbXBsZSBub25j", "17 bytes": "dGhlIHNhbXBsZSBub25jZWU=", "a byte": "dA==", "32 bytes": "dGhlIHNhbXBsZSBub25jZXRoZSBzYW1wbGUgbm9uY2U=",
+		"no padding": "dGhlIHNhbXBsZSBub25jZQ", "half the padding": "dGhlIHNhbXBsZSBub25jZQ=", "the other alphabet": "_____________________w==", "no base64": "the sample nonce", "16 characters": "0123456789abcdef",
+		"a space within": "dGhlIHNhbX BsZSBub25jZQ==", "two in one": key + ", " + key, "a quoted": `"` + key + `"`, "a long": strings.Repeat("A", 4096),
+	} {
+		add(400, name+" key", key, bad)
+	}
+	add(400, "no key", "Sec-WebSocket-Key: "+key+"\r\n", "")
+	add(400, "two keys", key, key+"\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==")
+	add(400, "the same key twice", key, key+"\r\nSec-WebSocket-Key: "+key)
+
+	for _, version := range []string{"", "0", "1", "4", "6", "7", "8", "12", "14", "25", "99", "256", "-13", "+13", "13.0", "013", "0xd", "1 3", "13, 8", "8, 13", "13, 13", "13;", `"13"`, "x", "13\r\nSec-WebSocket-Version: 8", "8\r\nSec-WebSocket-Version: 13", "13\r\nSec-WebSocket-Version: 13"} {
+		add(400, "version "+version, "Version: 13", "Version: "+version)
+	}
+	add(400, "no version", "Sec-WebSocket-Version: 13\r\n", "")
+	add(101, "spaces around the version", "Version: 13", "Version:   13  ")
+
+	for _, offer := range []string{"wsrun.v1", "wsrun.v1, other", "other, wsrun.v1", "other,wsrun.v1,another", "other\r\nSec-WebSocket-Protocol: wsrun.v1", "wsrun.v1\r\nSec-WebSocket-Protocol: other", ", wsrun.v1", "wsrun.v2, wsrun.v1"} {
+		line(101, "Sec-WebSocket-Protocol: "+offer)
+		all[len(all)-1].sub = "wsrun.v1"
+	}
+	for _, offer := range []string{"other", "wsrun.v2", "wsrun", "wsrun.v1x", "xwsrun.v1", "wsrun.v1;q=1", `"wsrun.v1"`, "wsrun v1", "chat, superchat", "a\r\nSec-WebSocket-Protocol: b"} {
+		line(101, "Sec-WebSocket-Protocol: "+offer)
+	}
+
+	// RFC 7692, section 5: what is declined is not in the answer.
+	for _, offer := range []string{
+		"", "; server_no_context_takeover", "; client_no_context_takeover", "; server_no_context_takeover; client_no_context_takeover",
+		"; client_max_window_bits", "; client_max_window_bits=8", "; client_max_window_bits=15", `; client_max_window_bits="10"`, "; server_max_window_bits=8", "; server_max_window_bits=10", "; server_max_window_bits=15",
+		"; client_max_window_bits; server_max_window_bits=10", "; client_max_window_bits, permessage-deflate", "; server_max_window_bits=8, permessage-deflate; server_max_window_bits=15, permessage-deflate",
+		"; server_max_window_bits=7", "; server_max_window_bits=16", "; server_max_window_bits=08", "; server_max_window_bits=x", "; server_max_window_bits", "; client_max_window_bits=99", "; client_no_context_takeover=1",
+		"; client_max_window_bits; client_max_window_bits", "; unknown", "; unknown=1", ", x-webkit-deflate-frame", "\r\nSec-WebSocket-Extensions: permessage-deflate; client_max_window_bits", ", permessage-bzip2, mux",
+	} {
+		line(101, "Sec-WebSocket-Extensions: permessage-deflate"+offer)
+	}
+	for _, offer := range []string{"PERMESSAGE-DEFLATE", "x-webkit-deflate-frame", "deflate-frame", "permessage-bzip2", "mux; max-channels=4", "foo, bar; baz=2"} {
+		line(101, "Sec-WebSocket-Extensions: "+offer)
+	}
+	return all
+}
+
+func (tt handshakeCase) try(addr string) error {
+	request := upgrade(addr, tt.instead...)
+	s, resp, err := rawDial(addr, request)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if resp.StatusCode != tt.want {
+		return fmt.Errorf("%s, want %d", resp.Status, tt.want)
+	}
+	h := resp.Header
+	if resp.StatusCode == http.StatusBadRequest && strings.Contains(tt.name, "version ") && h.Get("Sec-WebSocket-Version") != "13" { // section 4.4
+		return fmt.Errorf("the version that is meant is not said: %v", h)
+	}
+	if resp.StatusCode != http.StatusSwitchingProtocols {
+		return nil
+	}
+	_, key, _ := strings.Cut(strings.ToLower(request), "sec-websocket-key:")
+	key, _, _ = strings.Cut(request[len(request)-len(key):], "\r\n")
+	sum := sha1.Sum([]byte(strings.TrimSpace(key) + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	if got := h.Values("Sec-WebSocket-Accept"); len(got) != 1 || got[0] != base64.StdEncoding.EncodeToString(sum[:]) {
+		return fmt.Errorf("Sec-WebSocket-Accept: %q", got)
+	}
+	if !strings.EqualFold(h.Get("Upgrade"), "websocket") || !strings.EqualFold(h.Get("Connection"), "Upgrade") || h.Get("Sec-WebSocket-Protocol") != tt.sub || h.Values("Sec-WebSocket-Extensions") != nil {
+		return fmt.Errorf("%v, want the subprotocol %q and no extension", h, tt.sub)
+	}
+	s.Write(masked(finPing, "alive"))
+	if err := s.awaitPong("alive"); err != nil {
+		return err
+	}
+	s.Write(masked(finClose, statusBytes(1000)))
+	if end, err := s.end(); end != "1000" {
+		return fmt.Errorf("ends with %s, %w", end, err)
+	}
+	return nil
+}
+
+func TestHandshakes(t *testing.T) {
+	b := serve(t, Options{})
+	cases := handshakeCases(b.addr)
+	b.everyCase(len(cases), func(i int) {
+		if err := cases[i].try(b.addr); err != nil {
+			t.Errorf("%q: %v", cases[i].name, err)
+		}
+	})
+	t.Logf("%d cases", len(cases))
+}
