@@ -1,5 +1,6 @@
 # make         build ./wsrun (needs Go and Node)
 # make test    run every test; installs Debian's packages that it needs and lacks
+# make fuzz    look for inputs that break a parser, FUZZTIME for each target
 # make oracle  compare late viewers with early ones in real programs, at length
 # make chaos   break things around a running wsrun, at length
 # make bench   measure
@@ -7,7 +8,11 @@
 VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo devel)
 export CHROMIUM ?= $(shell for b in chromium chromium-browser google-chrome; do command -v $$b && break; done)
 
-.PHONY: all wsrun test oracle chaos bench tools clean
+FUZZ := broadcaster:FuzzRing cli:FuzzValues filetail:FuzzMatchPath filetail:FuzzOpen filetail:FuzzTail \
+	screen:FuzzScreen server:FuzzQuery server:FuzzResolver server:FuzzUTF8Text
+FUZZTIME ?= 10s
+
+.PHONY: all wsrun test fuzz oracle chaos bench tools clean
 
 all: wsrun
 
@@ -31,6 +36,18 @@ test: wsrun tools
 	go test -race $$(go list ./... | grep -v /internal/faults)
 	go test ./internal/faults
 	cd static && WSRUN=$(CURDIR)/wsrun node --test --test-force-exit test/*.test.js
+	$(MAKE) fuzz
+
+# Inputs that reach new code are not made smaller: that can take all of the time. On a
+# busy machine go test may fail for its own deadline (golang/go#75804, mended in Go 1.27); what
+# fails has its input written to testdata.
+fuzz:
+	@for f in $(FUZZ); do \
+		echo "$$f"; \
+		said=$$(go test -run '^$$' -fuzz "^$${f#*:}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x ./$${f%:*} 2>&1) && continue; \
+		case $$said in *"Failing input"*) ;; *"context deadline exceeded"*) continue;; esac; \
+		echo "$$said"; exit 1; \
+	done
 
 oracle: wsrun tools
 	cd static && WSRUN=$(CURDIR)/wsrun WSRUN_ORACLE=full node --test --test-force-exit test/screen.test.js

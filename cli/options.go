@@ -107,7 +107,10 @@ type byteCount int64
 func (n *byteCount) Set(s string) error {
 	err := errors.New("want a number of bytes, as 65536, 64KiB or 8MiB")
 	digits := strings.TrimRight(s, "kKmMgGiIbB")
-	unit := strings.TrimSuffix(strings.TrimSuffix(strings.ToLower(s[len(digits):]), "b"), "i")
+	unit := strings.TrimSuffix(strings.ToLower(s[len(digits):]), "b")
+	if len(unit) > 1 {
+		unit = strings.TrimSuffix(unit, "i")
+	}
 	shift, ok := map[string]int{"": 0, "k": 10, "m": 20, "g": 30}[unit]
 	v, numErr := strconv.ParseInt(digits, 10, 64)
 	if !ok || numErr != nil || v < 1 || v > math.MaxInt>>shift {

@@ -24,7 +24,7 @@ const inside, outside = "inside", "OUTSIDE"
 // newHostile makes the directories logs and more and the files given.log and
 // link.log, which a Root gets, and all around them what it must not open. It returns
 // the directory that holds them.
-func newHostile(t *testing.T) (string, *Root) {
+func newHostile(t testing.TB) (string, *Root) {
 	t.Helper()
 	base, err := filepath.EvalSymlinks(t.TempDir())
 	must(t, err)
@@ -43,7 +43,7 @@ func newHostile(t *testing.T) (string, *Root) {
 }
 
 // open opens a path in a second, and says what it found.
-func open(t *testing.T, r *Root, name string) string {
+func open(t testing.TB, r *Root, name string) string {
 	t.Helper()
 	got := make(chan string, 1)
 	go func() {

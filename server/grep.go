@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -30,7 +31,11 @@ func newGrep(expr string, invert bool) (grep, error) {
 	}
 	re, err := regexp.Compile(expr)
 	if err != nil {
-		return grep{}, fmt.Errorf("bad grep=%q: %w", expr, err)
+		why := err.Error()
+		if e, ok := errors.AsType[*syntax.Error](err); ok { // which has the expression in it, as it is
+			why = e.Code.String()
+		}
+		return grep{}, fmt.Errorf("bad grep=%q: %s", expr, why)
 	}
 	g := grep{re: re, invert: invert}
 	// Not Regexp.LiteralPrefix, to which ^a$ is all of a plain text.

@@ -1,0 +1,56 @@
+package server
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+	"unicode"
+
+	"wsrun/broadcaster"
+)
+
+// FuzzQuery: what is taken means what it says, and a stream goes on where that is; what
+// is refused is named by words that do nothing to a terminal.
+func FuzzQuery(f *testing.F) {
+	stream := broadcaster.New(broadcaster.Options{Lines: 10})
+	for range 100 {
+		stream.Write([]byte("a line\n"))
+	}
+	stream.Close()
+	stats := stream.Stats()
+	for _, raw := range []string{
+		"", "n=10", "n=all", "n=0", "n=-1", "n=2147483647", "n=2147483648", "n=9223372036854775808", "n=1e3", "n=+1", "n=%31", "n=1&n=x", "tail=1", "tail=true", "tail=2", "format=raw", "format=text", "format=html",
+		"epoch=E&offset=0", "epoch=E&offset=650", "epoch=E&offset=699", "epoch=E&offset=700", "epoch=E&offset=701", "epoch=E&offset=9223372036854775807", "epoch=E&offset=-1", "offset=1", "epoch=&offset=1", "epoch=other&offset=1",
+		"epoch=E&offset=", "epoch=E&offset=0x1", "grep=a", "grep=(", "grep=%1b(", "grep=%ff", "grep=a{1001}", "grep=(?i)x&invert=1", "invert=x", "%", "%zz", ";", "a;b", "&&&", "=", "n", "=&=", "n=%00", "format=%1b[31m", "tail=%e2%80%ae",
+	} {
+		f.Add(raw)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		q, err := parseQuery(raw)
+		if err != nil {
+			if i := strings.IndexFunc(err.Error(), func(r rune) bool { return !unicode.IsPrint(r) }); i >= 0 {
+				t.Errorf("%q: the error has %q in it", raw, err.Error()[i:])
+			}
+			return
+		}
+		v, err := url.ParseQuery(raw)
+		if err != nil {
+			t.Fatalf("%q is taken: %v", raw, err)
+		}
+		if q.lines < -1 || q.lines > allLines || (q.lines == -1) != (v.Get("n") == "") || q.offset < -1 || (q.offset >= 0) != v.Has("offset") || q.offset >= 0 && q.epoch == "" ||
+			q.format != v.Get("format") || q.format != "" && q.format != "raw" && q.format != "text" || (q.grep.re != nil) != (v.Get("grep") != "") {
+			t.Errorf("%q: %+v", raw, q)
+		}
+		if q.epoch == "E" {
+			q.epoch = stream.Epoch()
+		}
+		cursor, start := stream.Resume(q.epoch, q.offset, q.lines)
+		kept := q.offset >= stats.Start && q.offset <= stats.End
+		if start.Resumed != (q.epoch == stream.Epoch() && kept) || start.Resumed && start.Offset != q.offset || start.Offset < stats.Start || start.Offset > stats.End {
+			t.Errorf("%q: starts at %+v", raw, start)
+		}
+		if item, _, err := cursor.Poll(); (err == nil) != (start.Offset < stats.End) || int64(len(item.Data)) > stats.End-start.Offset {
+			t.Errorf("%q: from %d come %d bytes, %v", raw, start.Offset, len(item.Data), err)
+		}
+	})
+}
