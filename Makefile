@@ -70,6 +70,7 @@ POLICY := /usr/sbin/policy-rc.d
 tools:
 	@missing=; test -x "$(CHROMIUM)" || missing=chromium; command -v gcc >/dev/null || missing="$$missing gcc libc6-dev"; \
 	for p in $(PROGRAMS); do command -v $${p#*:} >/dev/null || missing="$$missing $${p%:*}"; done; \
+	for m in websockets websocket aiohttp; do /usr/bin/python3 -c "import $$m" 2>/dev/null || missing="$$missing python3-$$m"; done; \
 	test -z "$$missing" || { \
 		test -e $(POLICY) || { printf '#!/bin/sh\nexit 101\n' >$(POLICY) && chmod 755 $(POLICY) && trap 'rm -f $(POLICY)' EXIT; }; \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing; }
