@@ -8,7 +8,7 @@
 VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo devel)
 export CHROMIUM ?= $(shell for b in chromium chromium-browser google-chrome; do command -v $$b && break; done)
 
-FUZZ := broadcaster:FuzzRing cli:FuzzValues filetail:FuzzMatchPath filetail:FuzzOpen filetail:FuzzTail \
+FUZZ := broadcaster:FuzzRing cli:FuzzRequest cli:FuzzValues filetail:FuzzMatchPath filetail:FuzzOpen filetail:FuzzTail \
 	screen:FuzzScreen server:FuzzQuery server:FuzzResolver server:FuzzUTF8Text
 FUZZTIME ?= 10s
 
