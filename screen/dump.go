@@ -80,7 +80,7 @@ func (p *picture) appendRow(b []byte, y int, at *State) []byte {
 		if c.Content == "" {
 			b = append(b, ' ')
 		} else {
-			b = append(b, c.Content...)
+			b = append(b, strings.ReplaceAll(c.Content, stand, emoji)...)
 		}
 		x += width
 		here = x

@@ -1,11 +1,13 @@
 package screen
 
 import (
+	"bytes"
 	"fmt"
 	imagecolor "image/color"
 	"io"
 	"reflect"
 	"strconv"
+	"unicode"
 	"unicode/utf8"
 
 	uv "github.com/charmbracelet/ultraviolet"
@@ -109,23 +111,42 @@ func (p *picture) flush() {
 	p.draw(t)
 }
 
+// draw writes a character and its marks at a time, but for ASCII: the emulator would
+// join more, as emoji, and take the columns of what it has joined for others than
+// wcwidth(3) does, by which programs place the cursor.
 func (p *picture) draw(t []byte) {
+	t = valid(t)
 	for len(t) > 0 {
 		n := 0
-		for run := 0; n < len(t) && run < maxCluster; n++ {
-			if run++; t[n] < utf8.RuneSelf {
-				run = 0
+		for n < len(t) && t[n] < utf8.RuneSelf {
+			n++
+		}
+		if n > 0 && n < len(t) { // the last one may have marks
+			p.Write(t[:n-1])
+			t = t[n-1:]
+			n = 1
+		} else if n == 0 {
+			_, n = utf8.DecodeRune(t)
+		}
+		for n < len(t) && n < maxCluster {
+			r, size := utf8.DecodeRune(t[n:])
+			if !joins(r) {
+				break
 			}
+			n += size
 		}
-		for n < len(t) && n > 0 && !utf8.RuneStart(t[n]) {
-			n--
-		}
-		if n == 0 {
-			n = len(t)
-		}
-		p.Write(valid(t[:n]))
+		p.Write(bytes.ReplaceAll(t[:n], []byte(emoji), []byte(stand)))
 		t = t[n:]
 	}
+}
+
+// emoji asks for a picture instead of a character, and makes it wide for the emulator
+// alone; stand, another variation selector, stands for it there.
+const emoji, stand = "\ufe0f", "\ufe00"
+
+// joins tells whether a character has no columns of its own, as in widths.js.
+func joins(r rune) bool {
+	return r >= 0x300 && (unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf) || r >= 0x1160 && r <= 0x11ff)
 }
 
 // lastCluster returns where the last character begins, with what may combine.

@@ -48,3 +48,33 @@ func TestInvertNeedsGrep(t *testing.T) {
 		t.Errorf("%+v, %v", q.grep, err)
 	}
 }
+
+// FuzzGrep cuts the input everywhere: what is let through must be the lines that
+// match one by one.
+func FuzzGrep(f *testing.F) {
+	for _, expr := range []string{"a", "b.*c", "^a", "c$", "^abc$", "\uFFFD", `\n`, "a\nb", "(?i)A", "(?s)a.b", "(?m)^b$", "^$", "a|b", `\bfoo\b`, "[^a]", "\xff", "ü"} {
+		for _, step := range []uint8{0, 2, 255} {
+			f.Add([]byte("a\nb\r\nabc\n\nfoo abc\naab\r\r\n\xff\xfeü\nunfinished abc"), expr, step, step > 0)
+		}
+	}
+	f.Fuzz(func(t *testing.T, in []byte, expr string, step uint8, invert bool) {
+		g, err := newGrep(expr, invert)
+		if err != nil || expr == "" || len(in) > maxGrepLine {
+			return
+		}
+		var want, got bytes.Buffer
+		for line := range bytes.Lines(in) {
+			if g.re.Match(bytes.TrimRight(line, "\r\n")) != invert {
+				want.Write(line)
+			}
+		}
+		w := &grepWriter{grep: g, w: &got}
+		for at := 0; at < len(in); at += int(step) + 1 {
+			w.Write(in[at:min(at+int(step)+1, len(in))])
+		}
+		w.finish("")
+		if got.String() != want.String() {
+			t.Fatalf("%q of %q in pieces of %d, invert %v: %q, want %q", expr, in, int(step)+1, invert, got.String(), want.String())
+		}
+	})
+}

@@ -4,6 +4,7 @@
 import { number } from './dom.js';
 import { Feed } from './feed.js';
 import { Lines, SCROLLBACK } from './lines.js';
+import { setWidths } from './widths.js';
 import { UnicodeGraphemesAddon } from './xterm/addon-unicode-graphemes.mjs';
 import { Terminal } from './xterm/xterm.mjs';
 
@@ -60,8 +61,7 @@ export class Output {
     });
     // xterm.js does these one by one, up to 2³¹ times.
     for (const final of REPEATED) this.terminal.parser.registerCsiHandler({ final }, ([n]) => Number(n) > MOST_REPEATED);
-    this.terminal.loadAddon(new UnicodeGraphemesAddon());
-    this.terminal.unicode.activeVersion = '15'; // as wcwidth(3) has them
+    setWidths(this.terminal, new UnicodeGraphemesAddon());
     this.terminal.buffer.onBufferChange(() => { this.#changed = true; });
     this.terminal.onTitleChange((/** @type {string} */ title) => on.said(title));
     this.terminal.parser.registerOscHandler(52, () => true); // the clipboard is the user's

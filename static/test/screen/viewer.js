@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { WebSocket } from 'ws';
 import { Feed } from '../../feed.js';
+import { setWidths } from '../../widths.js';
 
 // The addon reads its tables from the start of their ArrayBuffer, which in Node is
 // that of other things as well, unless there is no pool.
@@ -18,14 +19,12 @@ const output = readFileSync(new URL('../../output.js', import.meta.url), 'utf8')
 const setting = (pattern) => output.match(pattern)[1];
 const REPEATED = setting(/REPEATED = '(\w+)'/);
 const MOST_REPEATED = Number(setting(/MOST_REPEATED = (\d+)/));
-const WIDTHS = process.env.WIDTHS ?? setting(/activeVersion = '([^']+)'/);
 
 /** A terminal that parses as the page's does. */
 export function makeTerminal(cols, rows) {
   const terminal = new Terminal({ cols, rows, allowProposedApi: true, scrollback: SCROLLBACK, logLevel: 'off' });
   for (const final of REPEATED) terminal.parser.registerCsiHandler({ final }, ([n]) => Number(n) > MOST_REPEATED);
-  terminal.loadAddon(new UnicodeGraphemesAddon());
-  terminal.unicode.activeVersion = WIDTHS;
+  setWidths(terminal, new UnicodeGraphemesAddon());
   return terminal;
 }
 
