@@ -108,6 +108,7 @@ func (p *picture) appendText(b []byte) []byte {
 		}
 		b = append(bytes.TrimRight(b, " "), '\n')
 	}
+	b = bytes.ReplaceAll(b, []byte(stand), []byte(emoji))
 	if b = bytes.TrimRight(b, "\n"); len(b) > 0 {
 		b = append(b, '\n')
 	}

@@ -52,6 +52,7 @@ type picture struct {
 	held       []byte // the last character, which the next one may change
 	told       State  // the emulator
 	saved      uv.Position
+	edge       bool // a wide character fills the row: the emulator does not know that the next one wraps
 	links      []string
 }
 
@@ -122,7 +123,7 @@ func (p *picture) draw(t []byte) {
 			n++
 		}
 		if n > 0 && n < len(t) { // the last one may have marks
-			p.Write(t[:n-1])
+			p.write(t[:n-1])
 			t = t[n-1:]
 			n = 1
 		} else if n == 0 {
@@ -135,10 +136,28 @@ func (p *picture) draw(t []byte) {
 			}
 			n += size
 		}
-		p.Write(bytes.ReplaceAll(t[:n], []byte(emoji), []byte(stand)))
+		p.write(bytes.ReplaceAll(t[:n], []byte(emoji), []byte(stand)))
 		t = t[n:]
 	}
 }
+
+// write draws ASCII or one character, and wraps wide ones at the edge, where the
+// emulator doesn't.
+func (p *picture) write(t []byte) {
+	if len(t) == 0 {
+		return
+	}
+	wraps := p.told.modes&maskOf(7) == 0
+	wide := wraps && t[0] >= utf8.RuneSelf && ansi.StringWidth(string(t)) == 2
+	if p.edge && t[0] >= ' ' || wide && p.CursorPosition().X == p.cols-1 && !p.emulator.Pending() {
+		p.Write([]byte("\r\x1bD"))
+	}
+	p.edge = wide && p.CursorPosition().X == p.cols-2
+	p.Write(t)
+}
+
+// Pending tells whether the next character will begin the next row.
+func (p *picture) Pending() bool { return p.edge || p.emulator.Pending() }
 
 // emoji asks for a picture instead of a character, and makes it wide for the emulator
 // alone; stand, another variation selector, stands for it there.
@@ -186,6 +205,7 @@ func (p *picture) sequence(seq []byte, what effect, now *State) {
 		p.saved = p.CursorPosition()
 		p.Write([]byte("\x1b7"))
 	case restored:
+		p.edge = false
 		p.Write([]byte("\r\x1b8")) // or else it would be pending as before
 		p.told.pen = unknown
 	default:
@@ -246,6 +266,7 @@ func (p *picture) act(seq []byte) {
 		if seq[0] == c1 {
 			final -= 0x40
 		}
+		p.edge = p.edge && final == 'H'
 		switch {
 		case final == 'D' || final == 'H' || final == 'M' && seq[0] == esc:
 			p.Write([]byte{esc, final})
@@ -293,6 +314,7 @@ func (p *picture) control(ps *params) {
 	if ps.prefix != 0 || ps.inter != 0 {
 		return
 	}
+	p.edge = false
 	b := []byte("\x1b[")
 	for i := range min(ps.n, 2) {
 		if i > 0 {
@@ -313,12 +335,18 @@ func (p *picture) resize(cols, rows int) bool {
 	if cols <= 0 || rows <= 0 || cols*rows > maxCells {
 		return false
 	}
-	if at := p.CursorPosition(); at.Y >= rows {
-		fmt.Fprintf(p, "\x1b[?6l\x1b[r\x1b[%dS\x1b[%d;%dH", at.Y-rows+1, rows, at.X+1)
-		p.told.modes &^= originMode
+	at := p.CursorPosition()
+	if p.Pending() { // a cursor behind the last column is in one of a wider screen
+		at.X++
+	}
+	p.Write([]byte("\x1b[?6l"))
+	p.told.modes &^= originMode
+	if at.Y >= rows {
+		fmt.Fprintf(p, "\x1b[r\x1b[%dS", at.Y-rows+1)
 	}
 	p.Resize(cols, rows)
-	p.cols, p.rows = cols, rows
+	fmt.Fprintf(p, "\x1b[%d;%dH", min(at.Y, rows-1)+1, min(at.X, cols-1)+1)
+	p.cols, p.rows, p.edge = cols, rows, false
 	return true
 }
 

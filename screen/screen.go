@@ -11,18 +11,23 @@ import (
 	"bytes"
 	"slices"
 	"sort"
+	"time"
 )
 
 // checkBytes is how far apart states are noted, in bytes: whoever wants one
 // between two of them scans the output from the first one on.
 const checkBytes = 64 << 10
 
+// maxStarts is how many programs may begin within a second. Nobody sees so many.
+const maxStarts = 50
+
 // A Screen follows a terminal's output from its first byte on. Its methods may not
 // be called concurrently. Close ends what it starts.
 type Screen struct {
 	// History, if set, returns output that ends at an offset, and the state at its
-	// first byte. Write calls it when a program switches to the alternate screen,
-	// whose cursor begins where that of the normal one is.
+	// first byte. Write calls it when a program begins whose screen depends on that
+	// of before: that of a pager, or the alternate one, whose cursor begins where
+	// that of the normal one is.
 	History func(end int64) (output []byte, before State, ok bool)
 
 	cols, rows int
@@ -39,6 +44,8 @@ type Screen struct {
 	full      bool     // a program fills the screen
 	last      Picture  // the one that has ended
 	failures  int
+	starts    int // of pictures, since second
+	second    time.Time
 
 	// The last of homed and erased, with no text behind it, and where it was.
 	seen   effect
@@ -136,7 +143,8 @@ func (s *Screen) GiveUp() {
 	}
 }
 
-// Failures returns how many pictures were given up, because the emulator panicked
+// Failures returns how many programs were not followed to their end: too many began, the
+// screen was too large, the emulator panicked
 // or was too slow.
 func (s *Screen) Failures() int { return s.failures }
 
@@ -258,6 +266,11 @@ func (s *Screen) sequence(seq []byte) {
 		s.end()
 		s.state = now
 		s.start(before, false)
+		s.show(func(p *picture) {
+			s.recall(p)
+			p.tell(&s.state)
+			p.Write([]byte(eraseAll)) // the cursor stays where it was
+		})
 		return
 	case left:
 		s.leave(before.state.alt, s.at+int64(len(seq)))
@@ -268,11 +281,28 @@ func (s *Screen) sequence(seq []byte) {
 	case homed, erased, erasedBelow:
 		if s.picture == nil && (s.seen == homed && what != homed || s.seen == erased && what == homed) {
 			s.start(s.seenAt, true)
+			s.show(func(p *picture) {
+				p.tell(&s.state)
+				p.Write([]byte(eraseAll))
+			})
 			return
 		}
 		if what != erasedBelow {
 			s.seen, s.seenAt = what, before
 		}
+	case reversed:
+		// A pager that leaves the screen as it is, scrolling back.
+		if s.picture == nil && s.seen == homed {
+			s.start(s.seenAt, true)
+			s.drawn, s.full = true, s.picture != nil
+			s.show(func(p *picture) {
+				s.recall(p)
+				p.tell(&s.state)
+				p.Write([]byte("\x1b[H\x1bM"))
+			})
+			return
+		}
+		s.seen = nothing
 	case addressed:
 		s.seen = nothing
 	}
@@ -288,23 +318,40 @@ func (s *Screen) sequence(seq []byte) {
 	})
 }
 
-// start begins to follow a program.
+// start begins to follow a program, unless too many have begun of late: each costs
+// as much as a thousand characters, and the memory of a screen.
 func (s *Screen) start(from check, cleared bool) {
-	s.picture = newPicture(s.emulators, s.cols, s.rows)
+	if now := time.Now(); now.Sub(s.second) > time.Second {
+		s.second, s.starts = now, 0
+	}
+	if s.starts++; s.starts <= maxStarts {
+		s.picture = newPicture(s.emulators, s.cols, s.rows)
+	}
 	if s.picture == nil {
+		s.failures++
 		return
 	}
 	s.from, s.cleared, s.drawn, s.full, s.seen = from, cleared, false, !cleared, nothing
-	s.draw(func(p *picture) {
-		if !cleared && s.History != nil {
-			if output, before, ok := s.History(from.offset); ok {
-				p.begin(output, before)
-			}
-		}
-		p.tell(&s.state)
-		p.Write([]byte(eraseAll))
-		p.Scrolled()
-	})
+}
+
+// recall draws what was on the screen before the program, as far as that is known.
+func (s *Screen) recall(p *picture) {
+	if s.History == nil {
+		return
+	}
+	if output, before, ok := s.History(s.from.offset); ok {
+		p.begin(output, before)
+	}
+}
+
+// show draws with sequences that are not the program's.
+func (s *Screen) show(f func(*picture)) {
+	if s.picture != nil {
+		s.draw(func(p *picture) {
+			f(p)
+			p.Scrolled()
+		})
+	}
 }
 
 // end ends the picture of the normal screen, and keeps it.

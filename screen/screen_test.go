@@ -163,6 +163,9 @@ func TestPicture(t *testing.T) {
 		{"line drawing", "\x1b[?1049h\x1b[H\x1b(0lqk\x1b(B", "┌─┐\n", 0},
 		{"line drawing by shift", "\x1b[?1049h\x1b)0\x1b[H\x0elqk\x0fq", "┌─┐q\n", 0},
 		{"wide", "\x1b[?1049h\x1b[H漢字\x1b[1;3Hx", "漢x\n", 0},
+		{"wide at the edge", "\x1b[?1049h\x1b[1;19H漢x\x1b[3;20H漢y", strings.Repeat(" ", 18) + "漢\nx\n\n漢y\n", 0},
+		{"wide at the edge, and back", "\x1b[?1049h\x1b[1;19H漢\x1b[31m\rx", "x" + strings.Repeat(" ", 17) + "漢\n", 0},
+		{"marks", "\x1b[?1049h\x1b[He\u0301x👩\u200d💻y❤\ufe0fz", "e\u0301x👩\u200d💻y❤\ufe0fz\n", 0},
 		{"next line", "\x1b[?1049h\x1b[Ha\x1bEb", "a\nb\n", 0},
 		{"up by one", "\x1b[?1049h\x1b[2Jx\x1b[3;1H\x1b[Aa\x1b[0Ab", "xb\na\n", 0},
 		{"no parameter is one", "\x1b[?1049h\x1b[Habc\x1b[D\x1b[P\x1b[D\x1b[@", "a b\n", 0},
@@ -267,6 +270,35 @@ func TestTheCursorStaysWhereItWas(t *testing.T) {
 		if text := string(s.Picture().Text); text != tt.text {
 			t.Errorf("%q: %q", tt.before, text)
 		}
+	}
+}
+
+func TestAPagerOnTheNormalScreen(t *testing.T) {
+	before := "a\r\nb\r\nc\r\nd\r\n:"
+	s := New()
+	t.Cleanup(s.Close)
+	s.Resize(20, 5)
+	s.History = func(end int64) ([]byte, State, bool) { return []byte(before)[:end], State{}, true }
+	s.Write([]byte(before + "\x1b[H\x1bM0\r\n\x1b[5;1H\x1b[K:\x1b[m"))
+	if text := string(s.Picture().Text); !s.Full() || text != "0\na\nb\nc\n:\n" {
+		t.Errorf("%v, %q", s.Full(), text)
+	}
+	s.Write([]byte("\r\n"))
+	if p := s.Picture(); s.Full() || p.Text != nil || p.To == 0 {
+		t.Errorf("in the end %v, %+v", s.Full(), p)
+	}
+}
+
+// What begins programs without end is not followed for ever.
+func TestManyStarts(t *testing.T) {
+	s := New()
+	t.Cleanup(s.Close)
+	s.Resize(200, 50)
+	made := 0
+	s.emulators = func(cols, rows int) emulator { made++; return newVT(cols, rows) }
+	s.Write([]byte(strings.Repeat("\x1b[?1049hx\x1b[?1049l", 2000)))
+	if made > 3*maxStarts || s.Failures() == 0 {
+		t.Errorf("%d were made, %d failures", made, s.Failures())
 	}
 }
 

@@ -107,6 +107,7 @@ const (
 	erasedBelow        // all from the cursor on
 	addressed          // a row of the screen
 	homed              // to the upper left corner
+	reversed           // the cursor is moved up by a row, or all others down
 	reset              // everything
 	savedCursor
 	restored // the cursor
@@ -231,6 +232,8 @@ func (s *State) apply(seq []byte) effect {
 		s.modes |= maskOf(66)
 	case '>':
 		s.modes &^= maskOf(66)
+	case 'M':
+		return reversed
 	case 'n', '}':
 		s.shift = 2
 	case 'o', '|':
