@@ -134,9 +134,43 @@ func (l *late) keep() {
 	if !ok || since == l.kept.since && l.kept.parts != nil {
 		return
 	}
-	if kept, ok := l.before(since, keptBytes); ok {
-		l.kept = kept
+	kept, ok := l.before(since, keptBytes)
+	if !ok {
+		return
 	}
+	l.kept = kept
+	// No more of them than are kept of all, unless that would begin within what an
+	// earlier program has drawn.
+	_, end, _ := l.stream.Range(since, since)
+	if over := end - kept.line - l.stream.Stats().Lines; over > 0 {
+		from := kept.offset + afterLines(kept.parts, over)
+		if last := l.screen.Last(); from > last.From && from < last.To {
+			return
+		}
+		if state, at, ok := l.stateAt(from, from); ok && at == from {
+			parts, line, _ := l.stream.Range(from, since)
+			l.kept = lines{since, from, line, append(parts, nil), state}
+		}
+	}
+}
+
+// afterLines returns how many bytes parts have up to the n-th newline.
+func afterLines(parts [][]byte, n int64) (size int64) {
+	for _, part := range parts {
+		for ; n > 0; n-- {
+			at := bytes.IndexByte(part, '\n') + 1
+			if at == 0 {
+				break
+			}
+			part = part[at:]
+			size += int64(at)
+		}
+		if n == 0 {
+			break
+		}
+		size += int64(len(part))
+	}
+	return size
 }
 
 // history returns the end of the output before an offset, and the state there. mu
@@ -293,7 +327,9 @@ func (l *late) ground(from int64) (offset int64, alternate bool) {
 func (l *late) compose(o *opening, picture screen.Picture) bool {
 	o.offset, o.size = picture.To, broadcaster.Resize{Cols: picture.Cols, Rows: picture.Rows}
 	before := l.kept
-	if o.start <= picture.From {
+	// Unless fewer lines were asked for, those that were kept may be more.
+	more := before.since == picture.From && before.offset < o.start && o.start <= l.stream.Stats().Start
+	if o.start <= picture.From && !more {
 		state, offset, ok := l.stateAt(o.start, picture.From)
 		if !ok {
 			return false
