@@ -69,7 +69,7 @@ func newPicture(make func(cols, rows int) emulator, cols, rows int) *picture {
 func (p *picture) begin(output []byte, state State) {
 	p.tell(&state)
 	for len(output) > 0 && state.within == 0 {
-		start, end := next(output)
+		start, end := next(output, true)
 		shown := state.alt == 0
 		if shown {
 			p.text(output[:start])

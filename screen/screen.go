@@ -80,6 +80,7 @@ func (s *Screen) Write(p []byte) (int, error) {
 	n := len(p)
 	p = append(s.tail, p...)
 	s.tail = nil
+	rare := hasRare(p)
 	for len(p) > 0 {
 		if s.state.within != 0 {
 			n, _ := s.state.skip(p)
@@ -87,7 +88,7 @@ func (s *Screen) Write(p []byte) (int, error) {
 			p = p[n:]
 			continue
 		}
-		start, end := next(p)
+		start, end := next(p, rare)
 		s.text(p[:start])
 		if end == 0 && s.state.tooLong(p[start:]) {
 			end = len(p)

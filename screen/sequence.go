@@ -23,9 +23,11 @@ const (
 // next finds the first control sequence in p, a shift between character sets
 // among them, but not other control characters. It begins at start and ends
 // before end. Where it is not yet whole, end is 0; where there is none, start is
-// len(p).
-func next(p []byte) (start, end int) {
-	start = introducer(p)
+// len(p). Only those that begin with ESC are found if p has no rare ones.
+func next(p []byte, rare bool) (start, end int) {
+	if start = introducer(p); rare {
+		start = rareIntroducer(p[:start])
+	}
 	if start == len(p) {
 		return start, start
 	}
@@ -35,9 +37,22 @@ func next(p []byte) (start, end int) {
 	return start, end
 }
 
-// introducer returns where the first control sequence begins, or len(p).
+// introducer returns where the first ESC is, or len(p).
 func introducer(p []byte) int {
-	for _, c := range [...]byte{esc, so, si} {
+	if i := bytes.IndexByte(p, esc); i >= 0 {
+		return i
+	}
+	return len(p)
+}
+
+// hasRare tells whether p may have control sequences that don't begin with ESC.
+func hasRare(p []byte) bool {
+	return bytes.IndexByte(p, so) >= 0 || bytes.IndexByte(p, si) >= 0 || bytes.IndexByte(p, c1) >= 0
+}
+
+// rareIntroducer returns where the first of those begins, or len(p).
+func rareIntroducer(p []byte) int {
+	for _, c := range [...]byte{so, si} {
 		if i := bytes.IndexByte(p, c); i >= 0 {
 			p = p[:i]
 		}
@@ -156,8 +171,8 @@ func (ps *params) or(i, def int) int {
 
 // parse reads what follows CSI, a final byte included.
 func (ps *params) parse(p []byte) {
-	*ps = params{n: 1}
-	ps.v[0] = -1
+	ps.n, ps.prefix, ps.inter, ps.final = 1, 0, 0, 0
+	ps.v[0], ps.sub[0] = -1, false
 	for _, c := range p {
 		switch {
 		case c >= '0' && c <= '9':

@@ -116,7 +116,7 @@ const (
 // Scan follows p as far as that ends outside of control sequences and returns how
 // many bytes that is. The rest is to be given again, with what follows it.
 func (s *State) Scan(p []byte) int {
-	at := 0
+	at, rare := 0, hasRare(p)
 	for {
 		if s.within != 0 {
 			n, ok := s.skip(p[at:])
@@ -125,7 +125,7 @@ func (s *State) Scan(p []byte) int {
 				return at
 			}
 		}
-		start, end := next(p[at:])
+		start, end := next(p[at:], rare)
 		switch {
 		case end == 0 && !s.tooLong(p[at+start:]):
 			return at + start
@@ -144,7 +144,7 @@ func (s *State) ScanTo(p []byte, least int) int {
 	if n == least {
 		return n
 	}
-	if _, end := next(p[n:]); end > 0 {
+	if _, end := next(p[n:], true); end > 0 {
 		s.apply(p[n : n+end])
 		return n + end
 	}
