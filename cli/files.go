@@ -112,7 +112,11 @@ func (s files) Open(path string) (*os.File, error) {
 	if !s.Shows(path, s.list) {
 		return nil, filetail.ErrNotFound
 	}
-	return s.Root.Open(path)
+	f, err := s.Root.Open(path)
+	if errors.Is(err, filetail.ErrBusy) {
+		return nil, server.ErrBusy
+	}
+	return f, err
 }
 
 // Compressed implements [server.Files].
@@ -121,6 +125,9 @@ func (files) Compressed(path string) bool { return filetail.Compressed(path) }
 // Content implements [server.Files].
 func (s files) Content(path string, lines int) (io.ReadCloser, error) {
 	f, err := s.Open(path)
+	if errors.Is(err, server.ErrBusy) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, server.ErrNoFile
 	}

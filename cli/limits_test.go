@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -436,4 +437,37 @@ func TestFilesMetrics(t *testing.T) {
 		"wsrun_ring_bytes": 13 + 6, "wsrun_chunks_total": 4,
 	})
 	a.CloseNow()
+}
+
+// For want of descriptors a file that exists is not said to be missing.
+func TestFilesWithFewDescriptors(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "a.log")
+	os.WriteFile(log, []byte("a line\n"), 0o600)
+	r := begin(t, limited("-n 32", "files", log))
+	var held []net.Conn
+	for range 60 {
+		c, err := net.Dial("tcp", r.addr)
+		if err != nil {
+			break
+		}
+		defer c.Close()
+		held = append(held, c)
+	}
+	answers := map[int]int{}
+	for _, c := range held {
+		c.SetDeadline(time.Now().Add(300 * time.Millisecond)) // most are not accepted
+		fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", log, r.addr)
+		if resp, err := http.ReadResponse(bufio.NewReader(c), nil); err == nil {
+			answers[resp.StatusCode]++
+		}
+	}
+	if answers[404] > 0 || answers[503] == 0 {
+		t.Errorf("answers %v: want some 503, and no 404", answers)
+	}
+	for _, c := range held {
+		c.Close()
+	}
+	if resp, body := r.fetch(log); resp.StatusCode != 200 || body != "a line\n" {
+		t.Errorf("in the end: %s, %q", resp.Status, body)
+	}
 }

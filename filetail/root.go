@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 )
 
 const (
@@ -20,9 +21,13 @@ const (
 	maxHops = 40
 )
 
-// ErrNotFound is the only error of [Root.Open]: a stranger must not learn whether
-// what may not be read exists.
-var ErrNotFound = errors.New("no such file")
+// ErrNotFound is nearly the only error of [Root.Open]: a stranger must not learn
+// whether what may not be read exists. ErrBusy is the other, for want of file
+// descriptors, which the kernel looks at before the name.
+var (
+	ErrNotFound = errors.New("no such file")
+	ErrBusy     = errors.New("too many files are open")
+)
 
 // errNotRegular is what openRegular says of all that is no regular file.
 var errNotRegular = errors.New("not a regular file")
@@ -87,7 +92,10 @@ func (r *Root) Close() error {
 // ".." in a link's target is taken off the name before it, as path.Clean does.
 func (r *Root) Open(name string) (*os.File, error) {
 	f, err := r.open(name)
-	if err != nil {
+	switch {
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return nil, ErrBusy
+	case err != nil:
 		return nil, ErrNotFound
 	}
 	return f, nil
@@ -106,8 +114,8 @@ func (r *Root) open(name string) (*os.File, error) {
 				continue
 			}
 			f, out, err := p.open(rel, &hops)
-			if err == nil {
-				return f, nil
+			if err == nil || errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+				return f, err
 			}
 			if next == "" {
 				next = out

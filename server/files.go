@@ -29,8 +29,8 @@ const (
 )
 
 // Files gives the log files that are served. Paths are those of URLs. Its methods
-// may be called concurrently; an error of Open means that there is no such file, or
-// none that may be read, for which Content has [ErrNoFile].
+// may be called concurrently; an error of Open but [ErrBusy] means that there is no such
+// file, or none that may be read, for which Content has [ErrNoFile].
 type Files interface {
 	Open(path string) (*os.File, error)
 	// Compressed tells whether a file can only be viewed, not followed.
@@ -90,8 +90,12 @@ type FileOptions struct {
 	Lines, Bytes int
 }
 
-// ErrNoFile says that there is no file of a path, or none that may be read.
-var ErrNoFile = errors.New("no such file")
+// ErrNoFile says that there is no file of a path, or none that may be read; ErrBusy,
+// that none can be opened now, for want of file descriptors.
+var (
+	ErrNoFile = errors.New("no such file")
+	ErrBusy   = errors.New("wsrun has too many files open: try again later")
+)
 
 var errFull = fmt.Errorf("%d files are followed already, or %d filtered ones, which is the most", maxFollowed, maxFiltered)
 
@@ -140,13 +144,16 @@ func newFiles(o FileOptions) *files {
 	return s
 }
 
-// exists tells whether a file may be read.
-func (s *files) exists(path string) bool {
+// check returns why a file can't be read, if it can't: [ErrNoFile] or [ErrBusy].
+func (s *files) check(path string) error {
 	f, err := s.Open(path)
-	if err == nil {
+	switch {
+	case err == nil:
 		f.Close()
+	case !errors.Is(err, ErrBusy):
+		err = ErrNoFile
 	}
-	return err == nil
+	return err
 }
 
 // follow returns what follows a file, which is to be given back to leave. It waits
@@ -156,13 +163,16 @@ func (s *files) follow(ctx context.Context, path string, g grep) (*follower, err
 	if g.re != nil {
 		key.grep = g.re.String()
 	}
-	exists := s.exists(path)
+	missing := s.check(path)
 	s.mu.Lock()
 	f := s.followed[key]
 	switch {
-	case s.closed, f == nil && !exists: // one that is gone for a while is followed on
+	case s.closed:
 		s.mu.Unlock()
 		return nil, ErrNoFile
+	case f == nil && missing != nil: // one that is gone for a while is followed on
+		s.mu.Unlock()
+		return nil, missing
 	case f == nil && (len(s.followed) >= maxFollowed || g.re != nil && s.filtered >= maxFiltered):
 		s.mu.Unlock()
 		return nil, errFull

@@ -38,9 +38,17 @@ func (s *Server) serveFile(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.Path
 	w.Header().Set("Vary", "Accept")
 	form := formOf(r, q)
+	var missing error
+	if strings.HasPrefix(path, "/-/") {
+		missing = ErrNoFile
+	} else if authorized(r) {
+		missing = s.files.check(path)
+	}
 	switch {
-	case strings.HasPrefix(path, "/-/") || authorized(r) && !s.files.exists(path):
-		http.Error(w, ErrNoFile.Error(), http.StatusNotFound)
+	case errors.Is(missing, ErrBusy) && form != asPage:
+		s.turnAway(w, r, form, missing)
+	case errors.Is(missing, ErrNoFile):
+		http.Error(w, missing.Error(), http.StatusNotFound)
 	case form == asPage:
 		s.servePage(w, r, "index.html", path)
 	case s.files.Compressed(path) && form == asEvents:
@@ -67,7 +75,7 @@ func (s *Server) serveFollowed(w http.ResponseWriter, r *http.Request, path stri
 	defer visit.leave()
 	f, err := s.files.follow(r.Context(), path, q.grep)
 	switch {
-	case errors.Is(err, errFull):
+	case errors.Is(err, errFull), errors.Is(err, ErrBusy):
 		s.turnAway(w, r, form, err)
 		return
 	case err != nil:
@@ -190,6 +198,11 @@ func unreadable(w http.ResponseWriter, err error) {
 		http.Error(w, err.Error(), http.StatusNotFound)
 		return
 	}
+	if errors.Is(err, ErrBusy) {
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
 	http.Error(w, "the file can't be read: "+err.Error(), http.StatusInternalServerError)
 }
 
@@ -227,7 +240,10 @@ func (s *Server) serveLines(w http.ResponseWriter, r *http.Request, path string,
 func (s *Server) serveBytes(w http.ResponseWriter, r *http.Request, path string) {
 	f, err := s.files.Open(path)
 	if err != nil {
-		http.Error(w, ErrNoFile.Error(), http.StatusNotFound)
+		if !errors.Is(err, ErrBusy) {
+			err = ErrNoFile
+		}
+		unreadable(w, err)
 		return
 	}
 	defer f.Close()
