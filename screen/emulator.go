@@ -52,7 +52,7 @@ type picture struct {
 	held       []byte // the last character, which the next one may change
 	told       State  // the emulator
 	saved      uv.Position
-	edge       bool // a wide character fills the row: the emulator does not know that the next one wraps
+	edge       bool // the cursor is behind the last column, and the emulator does not know
 	links      []string
 }
 
@@ -141,18 +141,25 @@ func (p *picture) draw(t []byte) {
 	}
 }
 
-// write draws ASCII or one character, and wraps wide ones at the edge, where the
-// emulator doesn't.
+// write draws ASCII or one character. Where the emulator leaves the cursor in the last
+// column, behind wide characters and while lines don't wrap, browsers' terminals have
+// it behind that, and wrap the next character if lines do by then.
 func (p *picture) write(t []byte) {
 	if len(t) == 0 {
 		return
 	}
 	wraps := p.told.modes&maskOf(7) == 0
 	wide := wraps && t[0] >= utf8.RuneSelf && ansi.StringWidth(string(t)) == 2
-	if p.edge && t[0] >= ' ' || wide && p.CursorPosition().X == p.cols-1 && !p.emulator.Pending() {
+	if p.edge && wraps && t[0] >= ' ' || wide && p.CursorPosition().X == p.cols-1 && !p.emulator.Pending() {
 		p.Write([]byte("\r\x1bD"))
 	}
-	p.edge = wide && p.CursorPosition().X == p.cols-2
+	last := len(t) - 1
+	if !wraps && last > 0 && t[last] < utf8.RuneSelf {
+		p.Write(t[:last])
+		t = t[last:]
+	}
+	x := p.CursorPosition().X
+	p.edge = wide && x == p.cols-2 || !wraps && x == p.cols-1 && t[0] >= ' '
 	p.Write(t)
 }
 
