@@ -170,6 +170,23 @@ func TestEventsKeepTheirPlace(t *testing.T) {
 	}
 }
 
+// Events of before a reader's first byte are no business of its.
+func TestEventsOfThePast(t *testing.T) {
+	b := New(Options{})
+	write(t, b, "one\n")
+	b.Emit("rotated")
+	write(t, b, "two\n")
+	b.Emit("truncated")
+	write(t, b, "three\n")
+	b.Close()
+	for lines, want := range []string{" []", "three\n [0: truncated]", "two\nthree\n [0: rotated 4: truncated]"} {
+		c, _ := b.Open(lines)
+		if data, events := drain(t, c); fmt.Sprintf("%s %s", data, events) != want {
+			t.Errorf("the last %d lines: %q, %q; want %q", lines, data, events, want)
+		}
+	}
+}
+
 func TestSizeOutlivesItsOutput(t *testing.T) {
 	b := New(Options{Lines: 2})
 	b.Emit(Resize{80, 24})

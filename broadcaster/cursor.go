@@ -69,13 +69,13 @@ func (b *Broadcaster) open(lines int) (*Cursor, Start) {
 }
 
 // moveTo puts the cursor at offset, which must be kept, behind the sizes told
-// there: Start has the last of them. An Exit there is still to come, since a
-// reader that asks again may not have seen it. b.mu must be held.
+// there: Start has the last of them. Other events there are still to come, since a
+// reader that asks again may not have seen them. b.mu must be held.
 func (c *Cursor) moveTo(offset int64) Start {
 	r := &c.b.ring
 	c.offset, c.line = offset, r.lineAt(offset)
 	for _, m := range r.marks {
-		if _, ok := m.event.(Resize); m.offset > offset || !ok {
+		if _, ok := m.event.(Resize); m.offset > offset || m.offset == offset && !ok {
 			break
 		}
 		c.mark = m.number
