@@ -58,11 +58,14 @@ type picture struct {
 
 // newPicture returns a picture of an empty screen, or nil if it is too large.
 func newPicture(make func(cols, rows int) emulator, cols, rows int) *picture {
-	if cols <= 0 || rows <= 0 || cols*rows > maxCells {
+	if !follows(cols, rows) {
 		return nil
 	}
 	return &picture{emulator: make(cols, rows), cols: cols, rows: rows, links: []string{""}}
 }
+
+// follows tells whether a screen of a size is followed.
+func follows(cols, rows int) bool { return cols > 0 && rows > 0 && rows <= maxCells/cols }
 
 // begin moves the cursor to where the output of the normal screen leaves it, from
 // the given state on.
@@ -183,6 +186,9 @@ func lastCluster(t []byte) int {
 	}
 	if i > 0 && t[i-1] >= ' ' && t[i-1] < 0x7f {
 		i--
+	}
+	for i < len(t) && !utf8.RuneStart(t[i]) { // the run is longer than that
+		i++
 	}
 	return i
 }
@@ -339,7 +345,7 @@ func (p *picture) control(ps *params) {
 // lower screen has no room for is taken from below the cursor, then from above.
 func (p *picture) resize(cols, rows int) bool {
 	p.flush()
-	if cols <= 0 || rows <= 0 || cols*rows > maxCells {
+	if !follows(cols, rows) {
 		return false
 	}
 	at := p.CursorPosition()

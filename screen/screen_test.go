@@ -3,6 +3,7 @@ package screen
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -380,4 +381,49 @@ func BenchmarkColored(b *testing.B) {
 }
 func BenchmarkFullScreen(b *testing.B) {
 	benchmark(b, "\x1b[?1049h\x1b[5;10H\x1b[1;32mINFO\x1b[0m server: \x1b[36mlistening\x1b[0m on port \x1b[33m8080\x1b[0m\x1b[K")
+}
+
+// A run of characters beyond ASCII, as a border is, is drawn whole however long it
+// is and wherever it is cut.
+func TestLongRuns(t *testing.T) {
+	for _, char := range []string{"─", "é", "😀"} {
+		run := strings.Repeat(char, 200)
+		for n := 1; n <= len(char)*200; n += 1 + n/3 {
+			s := New()
+			defer s.Close()
+			s.Resize(500, 3)
+			for p := "\x1b[?1049h\x1b[H" + run; len(p) > 0; p = p[min(n, len(p)):] {
+				fmt.Fprint(s, p[:min(n, len(p))])
+			}
+			if got := string(s.Picture().Text); got != run+"\n" {
+				t.Errorf("%s in pieces of %d: %d of them, %q", char, n, strings.Count(got, char), got)
+			}
+		}
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for _, tt := range []struct {
+		cols, rows int
+		full       bool
+	}{
+		{0, 0, false}, {0, 24, false}, {80, 0, false}, {-1, -1, false}, {1, 1, true}, {2, 1, true}, {1, 50, true},
+		{512, 256, true}, {512, 257, false}, {65535, 65535, false}, {math.MaxInt, math.MaxInt, false},
+	} {
+		in := "\x1b[?1049h\x1b[Hab漢\x1b[2;1Hc\x1b[3b\x1b[L\x1b[M\x1b[S\x1b[T\x1bM\x1b[@\x1b[P\x1b[X\x1b[2;9r\t\x1b[Z\x1b[Hx"
+		for _, resized := range []bool{false, true} {
+			s := New()
+			defer s.Close()
+			s.Resize(tt.cols, tt.rows)
+			if resized {
+				s.Resize(10, 5)
+			}
+			fmt.Fprint(s, in)
+			s.Resize(tt.cols, tt.rows)
+			fmt.Fprint(s, in[8:])
+			if got := s.Picture(); s.Full() != tt.full || tt.full && !bytes.HasPrefix(got.Text, []byte("x")) {
+				t.Errorf("%dx%d, resized %v: full %v, %d failures, %.20q", tt.cols, tt.rows, resized, s.Full(), s.Failures(), got.Text)
+			}
+		}
+	}
 }
