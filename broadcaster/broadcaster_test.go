@@ -165,8 +165,8 @@ func TestEventsKeepTheirPlace(t *testing.T) {
 	if !start.Resumed || start.Size != (Resize{110, 24}) {
 		t.Errorf("resumed at the end: %+v", start)
 	}
-	if data, events := drain(t, last); len(data) != 0 || !slices.Equal(events, []string{"0: {3  0s}"}) {
-		t.Errorf("at the end: %q, %q; want the exit again", data, events)
+	if data, events := drain(t, last); len(data) != 0 || !slices.Equal(events, []string{"0: {110 24}", "0: {3  0s}"}) {
+		t.Errorf("at the end: %q, %q; want the size and the exit again", data, events)
 	}
 }
 

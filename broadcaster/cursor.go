@@ -46,7 +46,8 @@ func (b *Broadcaster) Open(lines int) (*Cursor, Start) {
 }
 
 // Resume returns a cursor at offset if epoch is this stream's and that byte is
-// still kept or the very next one; else what Open returns.
+// still kept or the very next one; else what Open returns. Events at offset are
+// still to come, since a reader that asks again may not have seen them.
 func (b *Broadcaster) Resume(epoch string, offset int64, lines int) (*Cursor, Start) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -65,17 +66,17 @@ func (b *Broadcaster) open(lines int) (*Cursor, Start) {
 		offset = b.ring.back(int64(lines))
 	}
 	c := &Cursor{b: b}
+	defer c.passSizes()
 	return c, c.moveTo(offset)
 }
 
-// moveTo puts the cursor at offset, which must be kept, behind the sizes told
-// there: Start has the last of them. Other events there are still to come, since a
-// reader that asks again may not have seen them. b.mu must be held.
+// moveTo puts the cursor at offset, which must be kept, in front of the events
+// there. b.mu must be held.
 func (c *Cursor) moveTo(offset int64) Start {
 	r := &c.b.ring
 	c.offset, c.line = offset, r.lineAt(offset)
 	for _, m := range r.marks {
-		if _, ok := m.event.(Resize); m.offset > offset || m.offset == offset && !ok {
+		if m.offset >= offset {
 			break
 		}
 		c.mark = m.number
@@ -90,6 +91,17 @@ func (c *Cursor) moveTo(offset int64) Start {
 	}
 }
 
+// passSizes puts a cursor that was moved behind the sizes told there: Start has the
+// last of them. b.mu must be held.
+func (c *Cursor) passSizes() {
+	for _, m := range c.b.ring.marks {
+		if _, ok := m.event.(Resize); m.offset > c.offset || m.offset == c.offset && !ok {
+			break
+		}
+		c.mark = m.number
+	}
+}
+
 // Poll returns what follows at the cursor. If that is yet to come, it returns a
 // channel that is closed as soon as Poll is worth calling again. The error is
 // [io.EOF] after the last item of a closed stream, and nothing else.
@@ -101,6 +113,7 @@ func (c *Cursor) Poll() (Item, <-chan struct{}, error) {
 		offset, line := c.offset, c.line
 		start := c.moveTo(r.start)
 		start.SkippedBytes, start.SkippedLines = c.offset-offset, c.line-line
+		c.passSizes()
 		return Item{Reset: &start}, nil, nil
 	}
 	end := r.end
@@ -177,13 +190,6 @@ func (r *Reader) Read(p []byte) (int, error) {
 	n := copy(p, r.rest)
 	r.rest = r.rest[n:]
 	return n, nil
-}
-
-// SizeAt returns the terminal's size at offset, as [Start] has it.
-func (b *Broadcaster) SizeAt(offset int64) Resize {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.ring.sizeAt(offset)
 }
 
 // Range returns the output from offset from up to offset to, in slices that are

@@ -246,6 +246,9 @@ func (l *late) begin(start broadcaster.Start, lines int) (*broadcaster.Cursor, b
 	for range joinTries {
 		if o, ok := l.opening(start.Offset); ok {
 			if cursor, at := l.stream.Resume(l.stream.Epoch(), o.offset, -1); at.Resumed {
+				if o.picture == 0 {
+					o.size = at.Size
+				}
 				at.Resumed, at.Stamps, at.Size = false, start.Stamps, o.size
 				return cursor, at, o
 			}
@@ -281,7 +284,7 @@ func (l *late) opening(start int64) (opening, bool) {
 		if !ok {
 			return o, false
 		}
-		o.prelude, o.offset, o.size = state.Append(nil), at, l.stream.SizeAt(at)
+		o.prelude, o.offset = state.Append(nil), at
 	}
 	o.quoted = quote(o.prelude)
 	l.shared = o

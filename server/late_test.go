@@ -211,6 +211,34 @@ func TestAfterAGap(t *testing.T) {
 	}
 }
 
+// A size that was told where a picture ends, and after it was made, is told to those
+// who get that picture.
+func TestLateJoinersGetTheSize(t *testing.T) {
+	for _, in := range []string{"", "lines\r\n", "\x1b[?1049h\x1b[Hhello\x1b[m"} {
+		for _, n := range []string{"", "?n=0"} {
+			b := serve(t, Options{})
+			b.Emit(broadcaster.Resize{Cols: 40, Rows: 10})
+			b.Write([]byte(in))
+			b.followed()
+			b.join(n)
+			b.Emit(broadcaster.Resize{Cols: 50, Rows: 20})
+			c, hello := b.join(n)
+			size := broadcaster.Resize{Cols: hello.Cols, Rows: hello.Rows}
+			b.end(0)
+			for size != (broadcaster.Resize{Cols: 50, Rows: 20}) {
+				kind, data, err := c.Read(t.Context())
+				if err != nil {
+					t.Errorf("%q%s: the size is %v, then %v", in, n, size, err)
+					break
+				}
+				if kind == websocket.MessageText {
+					json.Unmarshal(data, &size)
+				}
+			}
+		}
+	}
+}
+
 // Whatever is being written meanwhile, a picture and what follows it are the whole.
 func TestJoinsWhileAProgramDraws(t *testing.T) {
 	b := serve(t, Options{Source: Source{Stream: broadcaster.New(broadcaster.Options{Bytes: 32 << 10})}})
