@@ -87,6 +87,25 @@ var children = map[string]func(args []string){
 		fmt.Println("ready")
 		time.Sleep(time.Hour)
 	},
+	// parent leaves signals to its child, in the same group.
+	"parent": func([]string) {
+		signal.Ignore(syscall.SIGUSR1)
+		self, _ := os.Executable()
+		child := exec.Command(self)
+		child.Env = append(os.Environ(), "PTYPROC_CHILD=listen")
+		child.Stdout = os.Stdout
+		child.Run()
+	},
+	"listen": func([]string) {
+		told := make(chan os.Signal, 1)
+		signal.Notify(told, syscall.SIGUSR1)
+		fmt.Println("ready")
+		select {
+		case <-told:
+			fmt.Println("told")
+		case <-time.After(10 * time.Second):
+		}
+	},
 	"stop": func([]string) {
 		syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 		fmt.Println("goes on")
@@ -278,6 +297,19 @@ func TestKill(t *testing.T) {
 				t.Errorf("status = %+v", status)
 			}
 		})
+	}
+}
+
+// A signal is the whole group's, not only its leader's.
+func TestSignalsReachTheGroup(t *testing.T) {
+	p := start(t, Options{}, "parent")
+	out := newRecorder()
+	done := make(chan Status)
+	go func() { done <- p.Run(out) }()
+	out.await("ready\r\n")
+	p.Signal(syscall.SIGUSR1)
+	if <-done; out.String() != "ready\r\ntold\r\n" {
+		t.Errorf("got %q", out)
 	}
 }
 
