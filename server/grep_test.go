@@ -42,6 +42,23 @@ func TestGrepIsBounded(t *testing.T) {
 	}
 }
 
+// A line without end is decided when it is too long, and not kept.
+func TestGrepKeepsNoLongLine(t *testing.T) {
+	filter, err := newGrep("x", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	g := &grepWriter{grep: filter, w: &out}
+	piece := bytes.Repeat([]byte("x"), 4<<10)
+	for range 1 << 20 / len(piece) {
+		g.Write(piece)
+	}
+	if cap(g.line) > 2*maxGrepLine || out.Len() != 1<<20 {
+		t.Errorf("%d bytes kept, %d let through", cap(g.line), out.Len())
+	}
+}
+
 // Without an expression there is nothing to invert, and so no other view of a file.
 func TestInvertNeedsGrep(t *testing.T) {
 	if q, err := parseQuery("invert=1&grep="); err != nil || q.grep.invert {
