@@ -262,9 +262,11 @@ func TestAViewerThatSpeaksIsClosed(t *testing.T) {
 		if err := c.Write(t.Context(), websocket.MessageText, []byte("rm -rf /")); err != nil {
 			t.Fatal(err)
 		}
+		tooLong := time.AfterFunc(20*time.Second, func() { c.CloseNow() })
 		if r, err := watch(c, -1); err != nil || r.code != websocket.StatusPolicyViolation {
 			t.Errorf("closed with %v, %v; want 1008", r.code, err)
 		}
+		tooLong.Stop()
 	}
 }
 
