@@ -1,0 +1,100 @@
+package server
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// How long a comparison takes can't be told from its result. So the source is read:
+// what holds a secret is compared by crypto/subtle or bcrypt alone. That something is
+// empty may be asked by ==.
+func TestSecretsAreComparedInConstantTime(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	looked, constant := 0, 0
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		fset := token.NewFileSet()
+		file, err := parser.ParseFile(fset, name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.CallExpr:
+				switch called := nameOf(n.Fun); {
+				case called == "ConstantTimeCompare" || called == "CompareHashAndPassword" || called == "equal":
+					constant++
+				case slices.Contains([]string{"Equal", "EqualFold", "Compare", "DeepEqual", "HasPrefix", "HasSuffix", "Contains"}, called) && slices.ContainsFunc(n.Args, isSecret):
+					t.Errorf("%v: %s of a secret", fset.Position(n.Pos()), called)
+				}
+			case *ast.BinaryExpr:
+				if n.Op != token.EQL && n.Op != token.NEQ || isEmpty(n.X) || isEmpty(n.Y) {
+					return true
+				}
+				looked++
+				if isSecret(n.X) || isSecret(n.Y) {
+					t.Errorf("%v: a secret is compared by %v", fset.Position(n.Pos()), n.Op)
+				}
+			case *ast.FuncDecl:
+				if n.Name.Name == "equal" && !calls(n, "ConstantTimeCompare") {
+					t.Errorf("%v: equal is not by crypto/subtle", fset.Position(n.Pos()))
+				}
+			}
+			return true
+		})
+	}
+	t.Attr("promise", "secrets are compared in constant time")
+	t.Attr("figure", fmt.Sprintf("%d comparisons read, %d of them in constant time", looked+constant, constant))
+	if looked < 50 || constant < 4 {
+		t.Errorf("only %d comparisons seen, and %d in constant time", looked, constant)
+	}
+}
+
+// isSecret tells whether an expression is what a request has shown, or what that must
+// be equal to.
+func isSecret(e ast.Expr) bool {
+	secrets := []string{"token", "Token", "password", "value", "Value", "seal", "sealed", "cookieFor", "FormValue", "PostFormValue"}
+	switch e := e.(type) {
+	case *ast.CallExpr:
+		return slices.Contains(secrets, nameOf(e.Fun)) || slices.ContainsFunc(e.Args, isSecret) && nameOf(e.Fun) != "equal"
+	case *ast.ParenExpr:
+		return isSecret(e.X)
+	}
+	return slices.Contains(secrets, nameOf(e))
+}
+
+func isEmpty(e ast.Expr) bool {
+	l, ok := e.(*ast.BasicLit)
+	return ok && l.Value == `""` || nameOf(e) == "nil"
+}
+
+// nameOf returns the last part of a name; empty for what is none.
+func nameOf(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.Ident:
+		return e.Name
+	case *ast.SelectorExpr:
+		return e.Sel.Name
+	}
+	return ""
+}
+
+func calls(n ast.Node, name string) (found bool) {
+	ast.Inspect(n, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		found = found || ok && nameOf(call.Fun) == name
+		return true
+	})
+	return found
+}
