@@ -249,6 +249,7 @@ func TestResume(t *testing.T) {
 		{b.Epoch(), 10, false, "c\nd\ne"},
 		{b.Epoch(), -1, false, "c\nd\ne"},
 		{"", 4, false, "c\nd\ne"},
+		{New(Options{}).Epoch(), 4, false, "c\nd\ne"},
 	} {
 		c, start := b.Resume(tt.epoch, tt.offset, -1)
 		data, _ := drain(t, c)
