@@ -199,6 +199,9 @@ func TestHeaders(t *testing.T) {
 			if isPage != strings.Contains(body, "<!doctype") || !isPage && csp != "default-src 'none'; frame-ancestors 'none'; sandbox" {
 				t.Errorf("%s, %q: %s, policy %q", path, headers, kind, csp)
 			}
+			if isPage && (!strings.HasPrefix(csp, "default-src 'none'; script-src 'self'; ") || strings.Contains(csp, "unsafe-eval")) {
+				t.Errorf("%s, %q: the page's policy is %q", path, headers, csp)
+			}
 			if strings.Contains(body, "alert(1)") && kind != "text/plain; charset=utf-8" && kind != "text/event-stream" {
 				t.Errorf("%s, %q: output as %s", path, headers, kind)
 			}
