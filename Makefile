@@ -1,9 +1,11 @@
-# make         build ./wsrun (needs Go and Node)
-# make test    run every test; installs Debian's packages that it needs and lacks
-# make fuzz    look for inputs that break a parser, FUZZTIME for each target
-# make oracle  compare late viewers with early ones in real programs, at length
-# make chaos   break things around a running wsrun, at length
-# make bench   measure
+# make           build ./wsrun (needs Go and Node)
+# make test      run every test; installs Debian's packages that it needs and lacks
+# make fuzz      look for inputs that break a parser, FUZZTIME for each target
+# make oracle    compare late viewers with early ones in real programs, at length
+# make chaos     break things around a running wsrun, at length
+# make security  run the tests that prove a promise, and tell docs/security.md
+# make mutants   plant bugs, one at a time, and see a test turn red for each
+# make bench     measure
 
 VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo devel)
 export CHROMIUM ?= $(shell for b in chromium chromium-browser google-chrome; do command -v $$b && break; done)
@@ -12,7 +14,7 @@ FUZZ := broadcaster:FuzzRing cli:FuzzRequest cli:FuzzValues filetail:FuzzMatchPa
 	screen:FuzzScreen server:FuzzGrep server:FuzzQuery server:FuzzResolver server:FuzzUTF8Text
 FUZZTIME ?= 10s
 
-.PHONY: all wsrun test fuzz oracle chaos bench tools clean
+.PHONY: all wsrun test fuzz oracle chaos security mutants bench tools clean
 
 all: wsrun
 
@@ -54,6 +56,18 @@ oracle: wsrun tools
 
 chaos: static/node_modules/.installed tools
 	go test -v -timeout 60m ./internal/faults -long
+
+# Those tests say so themselves: see internal/promises.
+security: wsrun tools
+	@files=$$(grep -l 'Attr("promise"' */*_test.go); \
+	tests=$$(awk -F'[ (]' '/^func / { name = $$2 } /Attr\("promise"/ { print name }' $$files | sort -u | paste -sd'|'); \
+	{ go test -json -count=1 -p 1 -timeout 30m -run "^($$tests)$$" $$(dirname $$files | sort -u | sed 's|^|./|'); \
+	go test -json -count=1 -timeout 30m ./internal/faults; \
+	cd static && WSRUN=$(CURDIR)/wsrun node --test --test-force-exit --test-reporter=tap $$(grep -l 'promise: ' test/*.test.js); } | \
+	go run ./internal/promises -w docs/security.md
+
+mutants: wsrun tools
+	go run ./internal/mutants
 
 bench: wsrun
 	go test -run '^$$' -bench . ./broadcaster ./screen ./server

@@ -168,6 +168,8 @@ func TestSecretsStayHidden(t *testing.T) {
 	if _, err := os.Stat(path); !os.IsNotExist(err) {
 		t.Errorf("%s is left: %v", path, err)
 	}
+	t.Attr("promise", "a token is in no environment, argument or output of what is started, nor in wsrun's own words")
+	t.Attr("figure", fmt.Sprintf("0 times in %d bytes", len(said)+len(args)+r.out.Len()))
 	if out, stderr, _ := outcome(wsrun("--help")); strings.Contains(out+stderr, token) {
 		t.Error("the help has it")
 	}
@@ -178,6 +180,7 @@ func TestSecretsStayHidden(t *testing.T) {
 func TestTokens(t *testing.T) {
 	token := regexp.MustCompile(`#token=(\S*)`)
 	seen := map[string]bool{}
+	shortest := 1000
 	for _, tt := range []struct {
 		args, env []string
 		want      string // "random", "" or itself
@@ -206,10 +209,13 @@ func TestTokens(t *testing.T) {
 				t.Errorf("%q: token %q", tt.args, got)
 			}
 			seen[got] = true
+			shortest = min(shortest, len(got))
 		} else if got != tt.want || code != 0 {
 			t.Errorf("%q: token %q, status %d, %q", tt.args, got, code, stderr)
 		}
 	}
+	t.Attr("promise", "where others can reach the address a random token is wanted")
+	t.Attr("figure", fmt.Sprintf("%d bits; %d runs, all different", 5*shortest, len(seen)))
 }
 
 func TestTokenFromStandardInput(t *testing.T) {
@@ -308,14 +314,18 @@ func TestAuthFile(t *testing.T) {
 // A log that is a page is shown as its text.
 func TestLogsAreText(t *testing.T) {
 	l := startFiles(t)
+	answers := 0
 	for _, name := range []string{"evil.html", "evil.svg", "evil.js", "evil.xml", "evil", "evil.pdf"} {
 		l.write(name, "<html><script>alert(1)</script>\n")
 		for _, query := range []string{"", "?format=raw", "?format=text", "?n=all", "?tail=0&grep=script"} {
 			resp, body := l.get(name + query)
+			answers++
 			if resp.Header.Get("Content-Type") != "text/plain; charset=utf-8" || !strings.Contains(resp.Header.Get("Content-Security-Policy"), "sandbox") ||
 				resp.Header.Get("X-Content-Type-Options") != "nosniff" || !strings.Contains(body, "alert") || resp.Header.Get("Cache-Control") != "no-store" {
 				t.Errorf("%s%s: %v, %q", name, query, resp.Header, body)
 			}
 		}
 	}
+	t.Attr("promise", "a log is text/plain in a sandbox, whatever it is called and holds")
+	t.Attr("figure", fmt.Sprintf("%d answers", answers))
 }

@@ -255,6 +255,10 @@ func TestTheLastByteArrives(t *testing.T) {
 	for i := 1; i <= 20000; i++ {
 		fmt.Fprintf(&want, "%d\r\n", i)
 	}
+	defer func() {
+		t.Attr("promise", "viewers get the last byte, then the exit")
+		t.Attr("figure", fmt.Sprintf("%d runs of %d bytes, 4 viewers each", runs, want.Len()))
+	}()
 	for run := range runs {
 		r := start(t, "-q", "-n", "30000", "sh", "-c", "read x; exec seq 1 20000")
 		var wg sync.WaitGroup

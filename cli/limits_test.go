@@ -64,7 +64,12 @@ func (r *running) fetch(path string) (*http.Response, string) {
 // many connections it neither hangs nor spins nor floods the log, recovers, and the
 // command does not notice.
 func TestFewDescriptors(t *testing.T) {
-	for _, n := range []int{10, 12, 16, 20, 21, 24, 28, 32, 40, 64, 100, 150, 200} {
+	limits := []int{10, 12, 16, 20, 21, 24, 28, 32, 40, 64, 100, 150, 200}
+	t.Cleanup(func() {
+		t.Attr("promise", "with few descriptors wsrun serves on, or says what is missing; the command does not notice")
+		t.Attr("figure", fmt.Sprintf("limits of %d to %d, %d runs", limits[0], limits[len(limits)-1], len(limits)))
+	})
+	for _, n := range limits {
 		t.Run(strconv.Itoa(n), func(t *testing.T) {
 			t.Parallel()
 			cmd := limited(fmt.Sprint("-n ", n), "sh", "-c", `ulimit -n; read x; i=0; while [ $i -lt 500 ]; do i=$((i+1)); echo $i; done; exit 3`)

@@ -127,6 +127,8 @@ func TestHostilePaths(t *testing.T) {
 		}
 	}
 	t.Logf("%d paths in %v", len(paths), time.Since(begin))
+	t.Attr("promise", "no path opens a file from outside")
+	t.Attr("figure", fmt.Sprintf("%d paths, 0 opened", len(paths)))
 }
 
 func TestWhatMayBeRead(t *testing.T) {
@@ -251,11 +253,14 @@ func TestOpenDoesNotWakeAFIFO(t *testing.T) {
 		woken <- err
 	}()
 	// There is no way to see that the writer waits, nor that it goes on doing so.
-	for end := time.Now().Add(100 * time.Millisecond); time.Now().Before(end); {
+	tries := 0
+	for end := time.Now().Add(100 * time.Millisecond); time.Now().Before(end); tries++ {
 		if got := open(t, r, fifo); got != "" {
 			t.Fatalf("Open = %q", got)
 		}
 	}
+	t.Attr("promise", "a FIFO is refused, and its writer does not wake")
+	t.Attr("figure", fmt.Sprintf("%d tries", tries))
 	select {
 	case err := <-woken:
 		t.Errorf("the writer was woken: %v", err)
@@ -325,7 +330,8 @@ func TestSymlinkSwaps(t *testing.T) {
 				}
 				select {
 				case <-done:
-					t.Logf("%d opens: %d found, %d not", found+not, found, not)
+					t.Attr("promise", "a link that is swapped leads nowhere outside: "+name)
+					t.Attr("figure", fmt.Sprintf("%d opens during %d swaps: %d found what is inside, %d nothing", found+not, swaps, found, not))
 					if wantFound := name != "the directory given"; wantFound != (found > 0) {
 						t.Errorf("found any: %v, want %v", found > 0, wantFound)
 					}

@@ -205,7 +205,12 @@ func TestTheLastByteIsRead(t *testing.T) {
 	for i := range 3000 {
 		fmt.Fprintf(&want, "line %d\r\n", i)
 	}
-	for range 50 {
+	const runs = 50
+	defer func() {
+		t.Attr("promise", "a command's last byte is read")
+		t.Attr("figure", fmt.Sprintf("%d runs of %d bytes", runs, want.Len()))
+	}()
+	for range runs {
 		out := newRecorder()
 		start(t, Options{}, "lines", "3000").Run(out)
 		if out.String() != want.String() {

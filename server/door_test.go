@@ -96,11 +96,16 @@ func TestToken(t *testing.T) {
 			t.Errorf("%s: %s, %q; want %d", tt.headers, resp.Status, body, tt.want)
 		}
 	}
+	refused := 0
 	for _, query := range []string{"?token=secret", "?access_token=secret", "?bearer=secret"} {
-		if resp, _ := b.get("/" + query); resp.StatusCode != 401 {
+		if resp, _ := b.get("/" + query); resp.StatusCode == 401 {
+			refused++
+		} else {
 			t.Errorf("%s: %s", query, resp.Status)
 		}
 	}
+	t.Attr("promise", "a token is taken from a header or the log-in, never from a query")
+	t.Attr("figure", fmt.Sprintf("%d queries with the right one refused", refused))
 	if resp, page := b.get("/", "Accept", "text/html"); resp.StatusCode != 200 || strings.Contains(page, "hush") {
 		t.Errorf("the page, which asks for the token: %s, %q", resp.Status, page)
 	}
@@ -139,11 +144,18 @@ func TestTooManyTries(t *testing.T) {
 				t.Fatal("the right token counts as a wrong one")
 			}
 		}
+		heard := 0
 		for i := range 8 {
-			if _, tooMany := ask(fmt.Sprint("192.0.2.1:", i), "wrong"); tooMany != (i >= 5) {
+			_, tooMany := ask(fmt.Sprint("192.0.2.1:", i), "wrong")
+			if tooMany != (i >= 5) {
 				t.Errorf("try %d: too many is %v", i, tooMany)
 			}
+			if !tooMany {
+				heard++
+			}
 		}
+		t.Attr("promise", "tokens can't be tried out")
+		t.Attr("figure", fmt.Sprintf("%d tries a second heard", heard))
 		if shown, tooMany := ask("192.0.2.1:1", "secret"); shown != nothing || !tooMany {
 			t.Error("the right token gets in after too many wrong ones")
 		}
@@ -299,14 +311,18 @@ func TestUsersTakeTheSameTime(t *testing.T) {
 		}
 		return err
 	}
+	least, most := 1<<30, 0
 	for _, user := range []string{"cheap", "mean", "dear", "nobody", ""} {
 		for _, password := range []string{"wrong", user + "-pw"} {
 			rounds = 0
 			if users.check(t.Context(), user, password); rounds != 1<<7 {
 				t.Errorf("%q, %q: %d rounds, want %d", user, password, rounds, 1<<7)
 			}
+			least, most = min(least, rounds), max(most, rounds)
 		}
 	}
+	t.Attr("promise", "a user that does not exist costs as much time as any other")
+	t.Attr("figure", fmt.Sprintf("%d to %d rounds of bcrypt", least, most))
 }
 
 func TestBadUsers(t *testing.T) {

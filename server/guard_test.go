@@ -168,6 +168,7 @@ func TestHeaders(t *testing.T) {
 	b := serve(t, Options{Token: "secret", AllowOrigins: []string{"https://friend.example"}})
 	b.Write([]byte("<script>alert(1)</script>\n"))
 	b.end(0)
+	answers := 0
 	for _, path := range []string{
 		"/", "/?format=raw", "/?tail=1", "/?n=x", "/?embed&format=text", "/-/status", "/-/healthz", "/-/qr?text=x", "/-/login", "/no/such", "/-/static/x/app.js", "/..//",
 		"/-/static/" + static.Digest() + "/app.js",
@@ -177,6 +178,7 @@ func TestHeaders(t *testing.T) {
 			{"Authorization", "Bearer secret", "Accept", "text/event-stream"}, {"Authorization", "Bearer secret", "Origin", "https://friend.example"},
 		} {
 			resp, body := b.get(path, headers...)
+			answers++
 			want := map[string]string{
 				"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cross-Origin-Resource-Policy": "same-origin",
 				"Cross-Origin-Opener-Policy": "same-origin", "X-Frame-Options": "DENY", "Cache-Control": "no-store",
@@ -207,6 +209,8 @@ func TestHeaders(t *testing.T) {
 			}
 		}
 	}
+	t.Attr("promise", "every answer has the headers that keep browsers from making anything of it")
+	t.Attr("figure", fmt.Sprintf("%d answers", answers))
 	for path, frames := range map[string]bool{"/?embed": true, "/": false, "/?format=text&embed": false} {
 		resp, _ := b.get(path, "Accept", "text/html", "Authorization", "Bearer secret")
 		csp := resp.Header.Get("Content-Security-Policy")

@@ -30,11 +30,17 @@ func head(addr string, size int) string {
 
 func TestHeadsHave16KiB(t *testing.T) {
 	b := serve(t, Options{})
+	longest := 0
 	for size, want := range map[int]int{16 << 10: 200, 16<<10 + 1: 431, 32 << 10: 431, 1 << 20: 431} {
-		if resp := b.raw(head(b.addr, size)); resp == nil || resp.StatusCode != want {
+		resp := b.raw(head(b.addr, size))
+		if resp == nil || resp.StatusCode != want {
 			t.Errorf("a head of %d bytes: %v, want %d", size, resp, want)
+		} else if want == 200 {
+			longest = max(longest, size)
 		}
 	}
+	t.Attr("promise", "heads of requests are bounded")
+	t.Attr("figure", fmt.Sprintf("%d bytes", longest))
 	// The limit is each request's, not the connection's.
 	if resp := b.raw(head(b.addr, 16<<10-1) + head(b.addr, 16<<10)); resp == nil || resp.StatusCode != 200 {
 		t.Errorf("the first of two: %v", resp)
@@ -58,6 +64,11 @@ func inPipe(t *testing.T, f func(t *testing.T, c net.Conn)) {
 }
 
 func TestHeadsHave5Seconds(t *testing.T) {
+	longest := time.Duration(0)
+	defer func() {
+		t.Attr("promise", "a head that does not come closes its connection")
+		t.Attr("figure", fmt.Sprintf("after %v", longest))
+	}()
 	for name, request := range map[string]string{"none": "", "half": "GET / HTTP/1.1\r\nHost: pi", "slow": "GET / HTTP/1.1\r\nX: 1234567890"} {
 		inPipe(t, func(t *testing.T, c net.Conn) {
 			began := time.Now()
@@ -76,7 +87,9 @@ func TestHeadsHave5Seconds(t *testing.T) {
 				}
 			}()
 			io.Copy(io.Discard, c)
-			if took := time.Since(began); took < 5*time.Second || took > 6*time.Second {
+			took := time.Since(began)
+			longest = max(longest, took)
+			if took < 5*time.Second || took > 6*time.Second {
 				t.Errorf("%s: closed after %v, want 5 s", name, took)
 			}
 			c.Close()
@@ -99,9 +112,12 @@ func TestIdleConnectionsHave120Seconds(t *testing.T) {
 		}
 		began := time.Now()
 		io.Copy(io.Discard, r)
-		if took := time.Since(began); took > 2*time.Second {
+		took := time.Since(began)
+		if took > 2*time.Second {
 			t.Errorf("closed %v late", took-time.Second)
 		}
+		t.Attr("promise", "an idle connection is closed")
+		t.Attr("figure", fmt.Sprintf("after %v", 119*time.Second+took))
 	})
 }
 
@@ -168,6 +184,7 @@ func TestFull(t *testing.T) {
 func TestPlaces(t *testing.T) {
 	const places = 8
 	b := serve(t, Options{MaxViewers: places})
+	most, asked := 0, 0
 	for round := range 5 {
 		var wg sync.WaitGroup
 		var mu sync.Mutex
@@ -221,6 +238,7 @@ func TestPlaces(t *testing.T) {
 			}
 		}
 		wg.Wait()
+		most, asked = max(most, len(in)), asked+10*places
 		if len(in) > places || len(in) == 0 {
 			t.Errorf("round %d: %d are in, of %d places", round, len(in), places)
 		}
@@ -233,6 +251,8 @@ func TestPlaces(t *testing.T) {
 			t.Errorf("round %d: %d are still counted", round, here)
 		}
 	}
+	t.Attr("promise", "there are no more viewers than places, whatever comes of those who ask for one")
+	t.Attr("figure", fmt.Sprintf("%d at a time of %d places, %d asked", most, places, asked))
 }
 
 // A failing listens, but Accept fails so many times first.

@@ -257,17 +257,22 @@ func TestStopping(t *testing.T) {
 
 func TestAViewerThatSpeaksIsClosed(t *testing.T) {
 	b := serve(t, Options{})
+	var codes []websocket.StatusCode
 	for _, sub := range []string{"wsrun.v1", "other"} {
 		c := b.dial("", sub)
 		if err := c.Write(t.Context(), websocket.MessageText, []byte("rm -rf /")); err != nil {
 			t.Fatal(err)
 		}
 		tooLong := time.AfterFunc(20*time.Second, func() { c.CloseNow() })
-		if r, err := watch(c, -1); err != nil || r.code != websocket.StatusPolicyViolation {
+		r, err := watch(c, -1)
+		codes = append(codes, r.code)
+		if err != nil || r.code != websocket.StatusPolicyViolation {
 			t.Errorf("closed with %v, %v; want 1008", r.code, err)
 		}
 		tooLong.Stop()
 	}
+	t.Attr("promise", "viewers can't write: one that speaks is closed")
+	t.Attr("figure", fmt.Sprintf("with %d and %d, of wsrun.v1 and a plain one", codes[0], codes[1]))
 }
 
 // TestEveryByte sends every byte value, characters cut everywhere, and noise.
@@ -325,6 +330,8 @@ func TestEveryByte(t *testing.T) {
 	}
 	b.end(0)
 	wg.Wait()
+	t.Attr("promise", "whatever the bytes, viewers get them all; those of text frames valid UTF-8")
+	t.Attr("figure", fmt.Sprintf("%d bytes", len(all)))
 	if _, body := b.get("/?format=raw"); body != string(all) {
 		t.Errorf("raw: %d bytes, want %d", len(body), len(all))
 	}
@@ -406,6 +413,8 @@ func TestResumes(t *testing.T) {
 	viewers.Wait()
 	close(stop)
 	flood.Wait()
+	t.Attr("promise", "a viewer that comes back goes on with the very next byte, or is told what it has missed")
+	t.Attr("figure", fmt.Sprintf("%d resumed, %d begun anew", count["true"], count["false"]))
 	if count["true"] < resumes*8/10 || count["false"] < 10 {
 		t.Errorf("resumed or not: %v", count)
 	}

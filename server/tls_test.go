@@ -71,15 +71,19 @@ func TestTLS(t *testing.T) {
 	if got := name(); got != "first" {
 		t.Errorf("certificate %q", got)
 	}
+	oldest := uint16(tls.VersionTLS13)
 	for version, want := range map[uint16]bool{tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true} {
 		c, err := tls.Dial("tcp", b.addr, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: version})
 		if (err == nil) != want {
 			t.Errorf("%s: %v", tls.VersionName(version), err)
 		}
 		if err == nil {
+			oldest = min(oldest, c.ConnectionState().Version)
 			c.Close()
 		}
 	}
+	t.Attr("promise", "no old TLS, and files that change are read anew")
+	t.Attr("figure", "the oldest is "+tls.VersionName(oldest))
 	if resp := b.raw("GET / HTTP/1.1\r\nHost: " + b.addr + "\r\n\r\n"); resp == nil || resp.StatusCode != 400 {
 		t.Errorf("unencrypted: %v", resp)
 	} else if body, _ := io.ReadAll(resp.Body); !strings.Contains(string(body), "HTTPS") {

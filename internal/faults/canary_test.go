@@ -222,7 +222,8 @@ func (c *canary) finish() {
 	if worst > latest {
 		c.t.Errorf("a line came %v late", worst)
 	}
-	c.t.Logf("canary: %d lines to each viewer, worst delay %v, longest write %v", r.Lines, worst.Round(time.Millisecond), r.Blocked.Round(time.Millisecond))
+	c.t.Attr("promise", "meanwhile the command and other viewers notice nothing")
+	c.t.Attr("figure", fmt.Sprintf("%d viewers got %d lines each, once; worst delay %v, longest write %v", len(c.viewers), r.Lines, worst.Round(time.Millisecond), r.Blocked.Round(time.Millisecond)))
 }
 
 // dial connects to wsrun.

@@ -77,7 +77,8 @@ func TestChurn(t *testing.T) {
 	await(t, latest, "the viewers are gone", settled)
 	await(t, latest, "their descriptors are closed", func() bool { return c.descriptors() <= descriptors+2 })
 	grown := c.memory() - memory
-	t.Logf("%d viewers: %d descriptors before, %d after; RssAnon grew by %.1f MiB", n, descriptors, c.descriptors(), float64(grown)/(1<<20))
+	t.Attr("promise", "of viewers that came and went no descriptor and no memory is left")
+	t.Attr("figure", fmt.Sprintf("%d viewers: %d descriptors before, %d after; RssAnon grew by %.1f MiB", n, descriptors, c.descriptors(), float64(grown)/(1<<20)))
 	if grown > 8<<20 {
 		t.Errorf("memory grew by %d bytes", grown)
 	}
@@ -107,6 +108,8 @@ func TestChurnGoroutines(t *testing.T) {
 		t.Error(err)
 	}
 	await(t, latest, "the server's have ended", func() bool { return runtime.NumGoroutine() <= before })
+	t.Attr("promise", "of viewers that came and went no goroutine is left")
+	t.Attr("figure", fmt.Sprintf("%d viewers: %d goroutines before, %d after", n, before, runtime.NumGoroutine()))
 }
 
 // Two thousand connections whose requests come a byte at a time delay nobody, and
@@ -141,7 +144,8 @@ func TestSlowRequests(t *testing.T) {
 				return c.descriptors() <= descriptors+4
 			})
 			loud := c.forget()
-			t.Logf("worst delay %v before, %v while 2,000 were slow", quiet, loud)
+			t.Attr("promise", "slow requests delay nobody, and are cut off: a slow "+name)
+			t.Attr("figure", fmt.Sprintf("%d requests: the worst delay %v before, %v meanwhile", len(conns), quiet.Round(time.Millisecond), loud.Round(time.Millisecond)))
 			if loud > quiet+time.Second {
 				t.Errorf("the worst delay was %v, and %v before", loud, quiet)
 			}

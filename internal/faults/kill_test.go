@@ -53,7 +53,8 @@ func TestKillWsrun(t *testing.T) {
 			return len(marked(mark)) == 0
 		}))
 	}
-	t.Logf("killed %d: the tree was gone after at most %v", times(60, 600), worst)
+	t.Attr("promise", "when wsrun is killed, the command's tree goes with it")
+	t.Attr("figure", fmt.Sprintf("%d kills, gone after at most %v", times(60, 600), worst.Round(time.Millisecond)))
 }
 
 // A command that is killed is told as that: wsrun's status is 137, and viewers get
@@ -61,6 +62,10 @@ func TestKillWsrun(t *testing.T) {
 func TestKillCommand(t *testing.T) {
 	t.Parallel()
 	random := random(t)
+	defer func() {
+		t.Attr("promise", "when the command is killed the status is 137, and viewers are told")
+		t.Attr("figure", fmt.Sprintf("%d kills", times(10, 100)))
+	}()
 	for range times(10, 100) {
 		r := begin(t, canaryOf(t, plainSong))
 		s, err := open(r.dial(), r.addr, "", "wsrun.v1")

@@ -53,6 +53,8 @@ func endure(t *testing.T, c *canary, w weather) {
 	if err := f.follow(s); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("the viewer got %v", err)
 	}
+	t.Attr("promise", "viewers behind bad networks see every line once, or know what they have missed")
+	t.Attr("figure", fmt.Sprintf("%d lines, %d resets", f.lines, f.resets))
 	if _, err, _ := f.seen(); err != nil || f.lines < 20 {
 		t.Errorf("the viewer saw %d lines: %v", f.lines, err)
 	}
@@ -107,7 +109,8 @@ func fall(t *testing.T, c *canary, dial func() (net.Conn, error), swallow func()
 	watching := c.watching()
 	swallow()
 	took := await(t, holeTime, "the viewer in the hole is dropped", func() bool { return c.watching() == watching-1 })
-	t.Logf("dropped after %v", took.Round(100*time.Millisecond))
+	t.Attr("promise", "a viewer whose network swallows everything is dropped")
+	t.Attr("figure", fmt.Sprintf("after %v", took.Round(100*time.Millisecond)))
 	conn.Close()
 
 	back := again()

@@ -191,6 +191,7 @@ for (const [name, start] of Object.entries(victims)) {
           assert.deepEqual(await attack(page, paths.map((path) => `http://127.0.0.1:${port}/${path}`)), {}, `from ${host}`);
           await page.close();
         }
+        t.diagnostic(`promise: a page of another port, or site, gets nothing of ${name} ${kind} | figure: ${2 * paths.length * Object.keys(attempts).length} attempts by ${Object.keys(attempts).length} means, 0 bytes`);
       });
     }
 
@@ -214,6 +215,7 @@ for (const [name, start] of Object.entries(victims)) {
         assert.doesNotMatch(body, new RegExp(`${SECRET}|epoch`));
         assert.equal(await page.evaluate(`(${attempts.webSocket})(${JSON.stringify(`http://evil.example:${port}/${path}`)})`), '');
       }
+      t.diagnostic(`promise: by DNS rebinding a page gets nothing of ${name} | figure: ${2 * paths.length} attempts, 0 bytes`);
     });
   });
 }

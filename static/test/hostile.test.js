@@ -273,6 +273,7 @@ describe('hostile output does nothing but show:', { concurrency: 3 }, () => {
       const wrong = [];
       await play(t, cases, files, wrong);
       assert.deepEqual(wrong, []);
+      t.diagnostic(`promise: hostile output does nothing but show: ${group} | figure: ${cases.length} sequences, ${wrong.length} with an effect`);
     });
   }
 });
