@@ -1,0 +1,23 @@
+package main
+
+import (
+	"path/filepath"
+	"testing"
+)
+
+// Each patch can still be applied: that its test turns red takes too long for here.
+func TestPatchesApply(t *testing.T) {
+	root, err := output("", "go", "list", "-m", "-f", "{{.Dir}}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mutants, err := read(root, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range mutants {
+		if _, err := output(root, "git", "apply", "--check", filepath.Join(root, folder, m.name+".patch")); err != nil {
+			t.Error(err)
+		}
+	}
+}
