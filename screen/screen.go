@@ -144,9 +144,8 @@ func (s *Screen) GiveUp() {
 	}
 }
 
-// Failures returns how many programs were not followed to their end: too many began, the
-// screen was too large, the emulator panicked
-// or was too slow.
+// Failures returns how many programs were not followed to their end: too many began,
+// the screen was too large, the emulator panicked or was too slow.
 func (s *Screen) Failures() int { return s.failures }
 
 // Offset returns the offset up to which output was followed.

@@ -1,0 +1,132 @@
+package screen
+
+import (
+	"math/bits"
+	"slices"
+)
+
+// modes has a bit for each of known that differs from a new terminal's.
+type modes uint32
+
+// known are the modes that matter to those who watch; the others are about keys
+// that nobody presses. The order is that in which they are set.
+var known = [...]struct {
+	number  uint16
+	private bool // with the prefix '?'
+}{
+	{4, false},   // insert
+	{20, false},  // newline
+	{1, true},    // cursor keys
+	{5, true},    // reverse video
+	{7, true},    // wrap, which is on at first
+	{12, true},   // blinking cursor
+	{45, true},   // reverse wrap
+	{66, true},   // keypad
+	{9, true},    // mouse, and so on
+	{1000, true}, //
+	{1002, true}, //
+	{1003, true}, //
+	{1004, true}, // focus
+	{1006, true}, //
+	{1016, true}, //
+	{2004, true}, // bracketed paste
+	{25, true},   // cursor, which is to be seen at first
+	{6, true},    // origin, which moves the cursor
+}
+
+var (
+	mouseModes    = maskOf(9) | maskOf(1000) | maskOf(1002) | maskOf(1003)
+	mouseEncoding = maskOf(1006) | maskOf(1016)
+	originMode    = maskOf(6)
+	// hard are the modes that a soft reset leaves alone.
+	hard = mouseModes | mouseEncoding | maskOf(5) | maskOf(12)
+)
+
+// maskOf returns the bit of a private mode.
+func maskOf(number uint16) modes {
+	for i, m := range known {
+		if m.private && m.number == number {
+			return 1 << i
+		}
+	}
+	return 0
+}
+
+// initially tells whether a new terminal has mode k of known.
+func initially(k int) bool {
+	return known[k].private && (known[k].number == 7 || known[k].number == 25)
+}
+
+// private sets and resets private modes.
+func (s *State) private(ps *params) effect {
+	on, what := ps.final == 'h', nothing
+	for i := range ps.n {
+		switch n := ps.value(i); n {
+		case 2:
+			if on {
+				s.sets = [4]byte{}
+			}
+		case 6:
+			s.set(n, true, on)
+			what = homed
+		case 1048:
+			if on {
+				s.save()
+				what = savedCursor
+			} else {
+				s.restore()
+				what = restored
+			}
+		case 47, 1047, 1049:
+			switch {
+			case on && n == 1049:
+				s.save()
+				if what = savedCursor; s.alt == 0 {
+					s.alt, what = uint16(n), entered
+				}
+			case on && s.alt == 0:
+				s.alt, what = uint16(n), entered
+			case !on:
+				if s.alt != 0 {
+					s.alt, s.bufs[1], what = 0, buf{}, left
+				}
+				if n == 1049 {
+					s.restore()
+				}
+			}
+		default:
+			s.set(n, true, on)
+		}
+	}
+	return what
+}
+
+func (s *State) set(number int, private, on bool) {
+	k := slices.IndexFunc(known[:], func(m struct {
+		number  uint16
+		private bool
+	}) bool {
+		return int(m.number) == number && m.private == private
+	})
+	if k < 0 {
+		return
+	}
+	bit := modes(1) << k
+	for _, exclusive := range [...]modes{mouseModes, mouseEncoding} {
+		if bit&exclusive != 0 {
+			s.modes &^= exclusive
+		}
+	}
+	if on != initially(k) {
+		s.modes |= bit
+	} else {
+		s.modes &^= bit
+	}
+}
+
+// changed calls f with the index of each of known in which two differ.
+func (m modes) changed(was modes, f func(k int)) {
+	for d := uint32(m ^ was); d != 0; d &= d - 1 {
+		f(bits.TrailingZeros32(d))
+	}
+}
