@@ -272,7 +272,7 @@ func (c copied) try(test string) (out, how string) {
 	return out, "assertion"
 }
 
-var failure = regexp.MustCompile(`(?m)^--- FAIL: (\S+)|^not ok \d+ - (.*)`)
+var failure = regexp.MustCompile(`(?m)^--- FAIL: (\S+)|^ *not ok \d+ - (.*)`)
 
 // failed returns the name of the first test that failed.
 func failed(out string) string {
