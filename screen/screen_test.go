@@ -343,6 +343,21 @@ func TestLongSequencesAreSkipped(t *testing.T) {
 	}
 }
 
+// A sequence that is no string ends where it would if it was short.
+func TestLongSequencesEnd(t *testing.T) {
+	for _, in := range []string{
+		"\x1b[" + strings.Repeat("0;", 1<<16) + "1mtext", "\u009b" + strings.Repeat("0", 1<<17) + "ä",
+		"\x1b" + strings.Repeat("\n", 1<<17) + "7text", "\x1b(" + strings.Repeat("\n", 1<<17) + "0text",
+	} {
+		for _, n := range []int{4096, 1 << 20} {
+			s := screenOf(t, in+"text", n)
+			if s.at != int64(len(in)+4) || s.state.within != 0 {
+				t.Errorf("%.10q in pieces of %d: at %d of %d, within %q", in, n, s.at, len(in)+4, s.state.within)
+			}
+		}
+	}
+}
+
 func FuzzScreen(f *testing.F) {
 	for seed := range uint64(50) {
 		f.Add(random(rand.New(rand.NewPCG(seed, 4))), seed)

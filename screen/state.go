@@ -2,6 +2,7 @@ package screen
 
 import (
 	"bytes"
+	"unicode/utf8"
 )
 
 const (
@@ -25,7 +26,7 @@ type State struct {
 	title  string
 	alt    uint16 // the mode that switched to the alternate screen; 0 on the normal one
 	bufs   [2]buf // of the normal and of the alternate screen
-	within byte   // the sequence whose rest is skipped: ']', '_' for any other string, or 0
+	within byte   // the sequence whose rest is skipped: ']', '_' for any other string, '[' for the others, or 0
 	rows   int    // 0 if not known
 }
 
@@ -106,9 +107,14 @@ func (s *State) tooLong(p []byte) bool {
 	if len(p) <= maxSequence {
 		return false
 	}
-	s.within = '_'
-	if osc := bytes.TrimLeft(p[:2], "\x1b\xc2"); len(osc) > 0 && (osc[0] == ']' || osc[0] == 0x9d) {
-		s.within = ']'
+	s.within = '['
+	if kind := bytes.TrimLeft(p[:2], "\x1b\xc2"); len(kind) > 0 {
+		switch kind[0] {
+		case ']', 0x9d:
+			s.within = ']'
+		case 'P', 'X', '^', '_', 0x90, 0x98, 0x9e, 0x9f:
+			s.within = '_'
+		}
 	}
 	return true
 }
@@ -116,8 +122,13 @@ func (s *State) tooLong(p []byte) bool {
 // skip goes on with a sequence that is too long, and returns how much of p belongs
 // to it and whether that was all.
 func (s *State) skip(p []byte) (int, bool) {
-	n := str(p, 0, s.within == ']')
-	if n == 0 && !(len(p) > 0 && p[0] == esc) {
+	n, aborted := 0, len(p) > 0 && p[0] == esc
+	if s.within == '[' {
+		n, aborted = control(p, 0), aborted || len(p) > 0 && p[0] >= utf8.RuneSelf
+	} else {
+		n = str(p, 0, s.within == ']')
+	}
+	if n == 0 && !aborted {
 		return len(p), false
 	}
 	s.within = 0
