@@ -85,17 +85,18 @@ func (s *State) Scan(p []byte) int {
 }
 
 // ScanTo follows p up to the first place from offset least on that is outside of
-// control sequences, and returns where that is; least if there is none.
-func (s *State) ScanTo(p []byte, least int) int {
+// control sequences, and returns where that is. If there is none it is least, and head
+// is the beginning of the sequence there.
+func (s *State) ScanTo(p []byte, least int) (at int, head []byte) {
 	n := s.Scan(p[:least])
 	if n == least {
-		return n
+		return n, nil
 	}
 	if _, end := next(p[n:], true); end > 0 {
 		s.apply(p[n : n+end])
-		return n + end
+		return n + end, nil
 	}
-	return least
+	return least, p[n:least]
 }
 
 // Alternate tells whether the alternate screen is in use.

@@ -51,11 +51,10 @@ type late struct {
 
 // lines are those of the normal screen before a program that fills it.
 type lines struct {
-	since  int64 // where the program began
-	offset int64 // of their first byte
-	line   int64 // and its number
-	parts  [][]byte
-	state  screen.State // at offset
+	since int64 // where the program began
+	line  int64 // number of the first
+	parts [][]byte
+	place // where they begin
 }
 
 // An opening is how a viewer begins whom the ring would begin at start.
@@ -147,9 +146,9 @@ func (l *late) keep() {
 		if last := l.screen.Last(); from > last.From && from < last.To {
 			return
 		}
-		if state, at, ok := l.stateAt(from, from); ok && at == from {
+		if at, ok := l.place(from, from); ok {
 			parts, line, _ := l.stream.Range(from, since)
-			l.kept = lines{since, from, line, append(parts, nil), state}
+			l.kept = lines{since, line, append(parts, nil), at}
 		}
 	}
 }
@@ -199,21 +198,31 @@ func (l *late) before(since, most int64) (lines, bool) {
 			line++
 		}
 	}
-	state, at, ok := l.stateAt(from, from)
-	return lines{since, from, line, append(parts, nil), state}, ok && at == from
+	at, ok := l.place(from, from)
+	return lines{since, line, append(parts, nil), at}, ok
 }
 
-// stateAt returns the terminal's state at the first offset from from on that is
-// outside of control sequences, but not behind most. It is false if the output
-// before that can't be read any more. mu must be held.
-func (l *late) stateAt(from, most int64) (screen.State, int64, bool) {
+// A place is one in the output where a viewer can begin.
+type place struct {
+	offset int64
+	state  screen.State // of the terminal
+	head   []byte       // of the control sequence that the place is within; mostly empty
+}
+
+// prelude puts a new terminal into the state at the place.
+func (p place) prelude() []byte { return append(p.state.Append(nil), p.head...) }
+
+// place returns the first place from an offset on that is outside of control
+// sequences, but not behind most. It is false if the output before that can't be read
+// any more. mu must be held.
+func (l *late) place(from, most int64) (place, bool) {
 	state, at := l.screen.StateAt(from)
 	parts, _, ok := l.stream.Range(at, most)
 	if at > from || !ok {
-		return state, from, false
+		return place{}, false
 	}
-	n := state.ScanTo(bytes.Join(parts, nil), int(from-at))
-	return state, at + int64(n), true
+	n, head := state.ScanTo(bytes.Join(parts, nil), int(from-at))
+	return place{at + int64(n), state, head}, true
 }
 
 // open returns a cursor and how a viewer begins there.
@@ -280,11 +289,11 @@ func (l *late) opening(start int64) (opening, bool) {
 			return o, false
 		}
 	} else {
-		state, at, ok := l.stateAt(start, min(start+screenStep, l.stream.Stats().End))
+		at, ok := l.place(start, min(start+screenStep, l.stream.Stats().End))
 		if !ok {
 			return o, false
 		}
-		o.prelude, o.offset = state.Append(nil), at
+		o.prelude, o.offset = at.prelude(), at.offset
 	}
 	o.quoted = quote(o.prelude)
 	l.shared = o
@@ -317,13 +326,15 @@ func (l *late) failures() int64 {
 	return int64(l.screen.Failures())
 }
 
-// ground returns the first offset from from on that is outside of control
-// sequences, and whether the alternate screen is in use there.
-func (l *late) ground(from int64) (offset int64, alternate bool) {
+// begins returns where text begins that the ring would begin at from: a place outside
+// of control sequences, if there is one.
+func (l *late) begins(from int64) place {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	state, offset, ok := l.stateAt(from, min(from+screenStep, l.stream.Stats().End))
-	return offset, ok && state.Alternate()
+	if at, ok := l.place(from, min(from+screenStep, l.stream.Stats().End)); ok {
+		return at
+	}
+	return place{offset: from}
 }
 
 // compose makes an opening of lines and a picture. mu must be held.
@@ -333,21 +344,21 @@ func (l *late) compose(o *opening, picture screen.Picture) bool {
 	// Unless fewer lines were asked for, those that were kept may be more.
 	more := before.since == picture.From && before.offset < o.start && o.start <= l.stream.Stats().Start
 	if o.start <= picture.From && !more {
-		state, offset, ok := l.stateAt(o.start, picture.From)
+		at, ok := l.place(o.start, picture.From)
 		if !ok {
 			return false
 		}
-		parts, line, ok := l.stream.Range(offset, picture.From)
+		parts, line, ok := l.stream.Range(at.offset, picture.From)
 		if !ok {
 			return false
 		}
-		before = lines{picture.From, offset, line, parts, state}
+		before = lines{picture.From, line, parts, at}
 	}
 	if before.since != picture.From { // it was too late to keep any
 		o.prelude = append(picture.Before.Append(nil), picture.Prelude...)
 		return true
 	}
-	o.prelude = before.state.Append(nil)
+	o.prelude = before.prelude()
 	from := len(o.prelude)
 	for _, part := range before.parts {
 		o.prelude = append(o.prelude, bytes.ToValidUTF8(part, []byte(replacement))...)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"slices"
@@ -317,4 +318,52 @@ func BenchmarkFlood(b *testing.B) {
 	slices.Sort(with)
 	slices.Sort(without)
 	b.ReportMetric(float64(with[len(with)/2])/float64(without[len(without)/2]), "ratio")
+}
+
+// Nor does any other: what is cut off is part of the prelude.
+func TestNobodyBeginsWithinASequence(t *testing.T) {
+	for _, tt := range []struct{ before, after, text string }{
+		{"one\r\n\x1b", "[31mred\r\n", "red"},
+		{"one\r\n\x1b[3", "1mred\r\n", "red"},
+		{"one\r\n\x1b]0;tit", "le\atext\r\n", "text"},
+		{"one\r\n\x1b_" + strings.Repeat("x", 6000), "y\x1b\\text\r\n", "text"},
+		{"one\r\n\x1b[?1049h\x1b[Hhello\x1b[3", "1mred\x1b[?1049l\x1b[mback\r\n", "back"},
+	} {
+		b := serve(t, Options{})
+		b.Emit(broadcaster.Resize{Cols: 40, Rows: 10})
+		b.Write([]byte(tt.before))
+		b.followed()
+		c, hello := b.join("?n=0")
+		plain := b.dial("?n=0")
+		events, _ := http.NewRequestWithContext(t.Context(), "GET", "http://"+b.addr+"/?n=0", nil)
+		events.Header.Set("Accept", "text/event-stream")
+		resp, err := http.DefaultClient.Do(events)
+		if err != nil {
+			t.Fatal(err)
+		}
+		waitFor(t, patience, "not all are here", func() bool { return b.srv.visits.tallies()[kindOf(false)].now == 1 })
+		b.Write([]byte(tt.after))
+		b.end(0)
+		r, err := watch(c, -1)
+		_, want := shown(t, tt.before+tt.after)
+		if _, got := shown(t, hello.Prelude+string(r.data)); got != want || err != nil || !strings.HasSuffix(string(r.data), tt.after) {
+			t.Errorf("%.20q: %q, then %q, %v", tt.before, hello.Prelude, r.data, err)
+		}
+		var all []byte
+		for {
+			_, data, err := plain.Read(t.Context())
+			if err != nil {
+				break
+			}
+			all = append(all, data...)
+		}
+		if _, got := shown(t, string(all)); got != want {
+			t.Errorf("%.20q: plain %q", tt.before, all)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if line := fmt.Sprintf("id: %d\ndata: %s\n", b.Stats().End, tt.text); !strings.HasPrefix(string(body), line) {
+			t.Errorf("%.20q: events %q", tt.before, body)
+		}
+	}
 }

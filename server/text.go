@@ -29,25 +29,26 @@ func (s *Server) serveText(w http.ResponseWriter, visit *visit, f *feed, q query
 	end := f.Stream.Stats().End
 	visit.begin(kindText)
 	cursor, start := f.Stream.Resume(q.epoch, q.offset, q.lines)
-	at, alternate := start.Offset, false
-	var rows []byte // of a program that fills the screen
-	if q.format != "raw" {
-		cursor, at, alternate = s.ground(f, cursor, at)
-		if !q.follow {
-			var from int64
-			if rows, from = f.late.rows(); rows != nil {
-				end = min(end, from)
-			}
-		}
-	}
 	out := newTrickle(w, visit)
 	within := false // a line
-	text := resolver{offset: at, cols: start.Size.Cols, alternate: alternate, emit: func(line []byte, _ int64, whole bool) {
+	text := resolver{cols: start.Size.Cols, emit: func(line []byte, _ int64, whole bool) {
 		out.Write(line)
 		if within = !whole; whole {
 			out.WriteByte('\n')
 		}
 	}}
+	at := start.Offset
+	var rows []byte // of a program that fills the screen
+	if q.format != "raw" {
+		cursor = text.begin(f, cursor, at)
+		at = max(at, text.offset)
+	}
+	if q.format != "raw" && !q.follow {
+		var from int64
+		if rows, from = f.late.rows(); rows != nil {
+			end = min(end, from)
+		}
+	}
 	for q.follow || at < end {
 		item, err := s.next(visit, cursor, out)
 		if err != nil {
@@ -128,11 +129,10 @@ func (s *Server) serveEvents(w http.ResponseWriter, visit *visit, f *feed, q que
 	}
 	var text resolver
 	begin := func(start broadcaster.Start) {
-		var alternate bool
-		cursor, start.Offset, alternate = s.ground(f, cursor, start.Offset)
-		text = resolver{offset: start.Offset, alternate: alternate, cols: start.Size.Cols, emit: func(line []byte, offset int64, _ bool) {
+		text = resolver{cols: start.Size.Cols, emit: func(line []byte, offset int64, _ bool) {
 			fmt.Fprintf(out, "id: %s\ndata: %s\n\n", id(offset), line)
 		}}
+		cursor = text.begin(f, cursor, start.Offset)
 	}
 	if q.offset >= 0 && !start.Resumed {
 		if q.epoch == stream.Epoch() {
@@ -168,14 +168,17 @@ func (s *Server) serveEvents(w http.ResponseWriter, visit *visit, f *feed, q que
 	out.Flush()
 }
 
-// ground returns a cursor that begins outside of control sequences, where that is,
-// and whether the alternate screen is in use there.
-func (s *Server) ground(f *feed, c *broadcaster.Cursor, from int64) (*broadcaster.Cursor, int64, bool) {
-	offset, alternate := f.late.ground(from)
-	if offset > from {
-		c, _ = f.Stream.Resume(f.Stream.Epoch(), offset, -1)
+// begin returns a cursor that begins outside of control sequences, if it can, and
+// prepares the resolver for what follows there.
+func (v *resolver) begin(f *feed, c *broadcaster.Cursor, from int64) *broadcaster.Cursor {
+	at := f.late.begins(from)
+	if at.offset > from {
+		c, _ = f.Stream.Resume(f.Stream.Epoch(), at.offset, -1)
 	}
-	return c, offset, alternate
+	v.alternate = at.state.Alternate()
+	v.offset = at.offset - int64(len(at.head))
+	v.write(at.head)
+	return c
 }
 
 // next returns what follows at the cursor. Before it waits it sends what was
