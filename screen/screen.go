@@ -172,10 +172,6 @@ func (s *Screen) Since() (offset int64, ok bool) { return s.from.offset, s.pictu
 // Full tells whether a program fills the screen.
 func (s *Screen) Full() bool { return s.picture != nil && s.full }
 
-// Last returns the picture of the last program that has ended, without its text. Its
-// To is 0 if there is none.
-func (s *Screen) Last() Picture { return s.last }
-
 // Picture returns the picture of the program that fills the screen, or of the last
 // one that did. Its To is 0 if there is none.
 func (s *Screen) Picture() Picture {

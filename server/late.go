@@ -133,43 +133,9 @@ func (l *late) keep() {
 	if !ok || since == l.kept.since && l.kept.parts != nil {
 		return
 	}
-	kept, ok := l.before(since, keptBytes)
-	if !ok {
-		return
+	if kept, ok := l.before(since, keptBytes); ok {
+		l.kept = kept
 	}
-	l.kept = kept
-	// No more of them than are kept of all, unless that would begin within what an
-	// earlier program has drawn.
-	_, end, _ := l.stream.Range(since, since)
-	if over := end - kept.line - l.stream.Stats().Lines; over > 0 {
-		from := kept.offset + afterLines(kept.parts, over)
-		if last := l.screen.Last(); from > last.From && from < last.To {
-			return
-		}
-		if at, ok := l.place(from, from); ok {
-			parts, line, _ := l.stream.Range(from, since)
-			l.kept = lines{since, line, append(parts, nil), at}
-		}
-	}
-}
-
-// afterLines returns how many bytes parts have up to the n-th newline.
-func afterLines(parts [][]byte, n int64) (size int64) {
-	for _, part := range parts {
-		for ; n > 0; n-- {
-			at := bytes.IndexByte(part, '\n') + 1
-			if at == 0 {
-				break
-			}
-			part = part[at:]
-			size += int64(at)
-		}
-		if n == 0 {
-			break
-		}
-		size += int64(len(part))
-	}
-	return size
 }
 
 // history returns the end of the output before an offset, and the state there. mu
