@@ -25,8 +25,18 @@ const (
 // before end. Where it is not yet whole, end is 0; where there is none, start is
 // len(p). Only those that begin with ESC are found if p has no rare ones.
 func next(p []byte, rare bool) (start, end int) {
-	if start = introducer(p); rare {
-		start = rareIntroducer(p[:start])
+	// It looks into more and more of p, so that one that is near costs little. At the
+	// end of what it looks into may be half of one.
+	for n := 256; ; n *= 4 {
+		if n = min(n, len(p)); !rare {
+			n = len(p)
+		}
+		if start = introducer(p[:n]); rare {
+			start = rareIntroducer(p[:start])
+		}
+		if start < n-1 || n == len(p) {
+			break
+		}
 	}
 	if start == len(p) {
 		return start, start

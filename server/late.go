@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"slices"
 	"sync"
 	"time"
 
@@ -13,9 +12,13 @@ import (
 )
 
 const (
-	// screenStep is how many bytes are followed at a time, before somebody who
-	// joins gets a turn: the emulator takes a millisecond or two for them.
+	// screenStep is how many bytes are followed at a time, at the most, before
+	// somebody who joins gets a turn: the emulator takes a millisecond or two for
+	// them. Where it takes more than stepTime (a thousand scrolls do), the next step
+	// is smaller, down to leastStep.
 	screenStep = 4 << 10
+	stepTime   = 10 * time.Millisecond
+	leastStep  = 64
 	// screenLag is how far the screen may be behind the output, in bytes. A
 	// program that draws faster than the emulator is not followed.
 	screenLag = 1 << 20
@@ -38,6 +41,7 @@ type late struct {
 	stream *broadcaster.Broadcaster
 	cancel context.CancelFunc
 	done   chan struct{}
+	step   int // of follow, in bytes
 
 	mu     sync.Mutex
 	screen *screen.Screen
@@ -75,7 +79,7 @@ var noPrelude = []byte(`""`)
 // newLate follows stream in a goroutine, until close.
 func newLate(stream *broadcaster.Broadcaster) *late {
 	ctx, cancel := context.WithCancel(context.Background())
-	l := &late{stream: stream, cancel: cancel, done: make(chan struct{}), screen: screen.New()}
+	l := &late{stream: stream, cancel: cancel, done: make(chan struct{}), step: screenStep, screen: screen.New()}
 	l.screen.History = l.history
 	cursor, start := stream.Open(-1)
 	l.screen.Skip(start.Offset)
@@ -87,7 +91,7 @@ func newLate(stream *broadcaster.Broadcaster) *late {
 			if err != nil {
 				return
 			}
-			l.follow(item)
+			l.follow(ctx, item)
 		}
 	}()
 	return l
@@ -102,16 +106,24 @@ func (l *late) close() {
 	l.screen.Close()
 }
 
-// follow takes the screen through item.
-func (l *late) follow(item broadcaster.Item) {
-	for piece := range slices.Chunk(item.Data, screenStep) {
+// follow takes the screen through item, unless ctx is done before.
+func (l *late) follow(ctx context.Context, item broadcaster.Item) {
+	for data := item.Data; len(data) > 0 && ctx.Err() == nil; {
+		piece := data[:min(l.step, len(data))]
+		data = data[len(piece):]
 		stats := l.stream.Stats()
 		l.mu.Lock()
 		if stats.End-l.screen.Offset() > screenLag {
 			l.screen.GiveUp()
 		}
 		l.screen.Forget(stats.Start)
+		begin := time.Now()
 		l.screen.Write(piece)
+		if time.Since(begin) > stepTime {
+			l.step = max(l.step/4, leastStep)
+		} else {
+			l.step = min(l.step*2, screenStep)
+		}
 		l.keep()
 		l.mu.Unlock()
 	}

@@ -240,6 +240,25 @@ func TestLateJoinersGetTheSize(t *testing.T) {
 	}
 }
 
+// Output that takes the emulator seconds is followed in smaller steps, so that who
+// joins, or ends it all, does not wait for long.
+func TestASlowEmulator(t *testing.T) {
+	stream := broadcaster.New(broadcaster.Options{})
+	stream.Emit(broadcaster.Resize{Cols: 120, Rows: 30})
+	in := "\x1b[?1049h\x1b[H" + strings.Repeat("x\x1b[9999b", 1800)
+	stream.Write([]byte(in))
+	late := newLate(stream)
+	waitFor(t, patience, "nothing is followed", func() bool {
+		late.mu.Lock()
+		defer late.mu.Unlock()
+		return late.screen.Offset() > screenStep/2
+	})
+	late.close()
+	if at := late.screen.Offset(); at >= int64(len(in)) || late.step >= screenStep {
+		t.Errorf("closed at %d of %d, in steps of %d bytes", at, len(in), late.step)
+	}
+}
+
 // Whatever is being written meanwhile, a picture and what follows it are the whole.
 func TestJoinsWhileAProgramDraws(t *testing.T) {
 	b := serve(t, Options{Source: Source{Stream: broadcaster.New(broadcaster.Options{Bytes: 32 << 10})}})
