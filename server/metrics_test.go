@@ -246,7 +246,10 @@ func TestSlowViewersAreCounted(t *testing.T) {
 			if _, err := http.ReadResponse(r, nil); err != nil {
 				t.Fatal(err)
 			}
-			// It reads nothing while the ring turns over, then all, then nothing.
+			// It reads nothing while the ring turns over, then all, then nothing. The
+			// server is writing by then, so that there is one gap.
+			b.Write([]byte(strings.Repeat("x", 64<<10) + "\n"))
+			synctest.Wait()
 			go func() {
 				for range 100 {
 					b.Write([]byte(strings.Repeat("a line\n", 10_000)))
