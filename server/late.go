@@ -116,7 +116,7 @@ func (l *late) follow(ctx context.Context, item broadcaster.Item) {
 		if stats.End-l.screen.Offset() > screenLag {
 			l.screen.GiveUp()
 		}
-		l.screen.Forget(stats.Start)
+		l.screen.Forget(stats.Start - keptBytes) // of which before is told
 		begin := time.Now()
 		l.screen.Write(piece)
 		if time.Since(begin) > stepTime {
