@@ -141,6 +141,9 @@ func (f *follower) look(now time.Time) {
 	f.looked = now
 	f.watch()
 	s, err := f.open(now)
+	if err != nil && f.why(err) == Unreadable {
+		s, err = f.open(now) // it may have come between the two
+	}
 	if err != nil {
 		f.lookedAway(now, err)
 		return
