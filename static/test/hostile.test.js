@@ -7,7 +7,7 @@ import { describe, test } from 'node:test';
 import { open, run, sh } from './harness.js';
 
 const TITLE = 'its <i>own</i> title';
-const PATIENCE_MS = 12_000; // for what a case may take to be shown, on a busy machine
+const PATIENCE_MS = 40_000; // for what a case may take to be shown, on a busy machine
 const ESC = '\x1b';
 const ST = `${ESC}\\`;
 const CSI = `${ESC}[`;
