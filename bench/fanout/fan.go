@@ -1,0 +1,106 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+const (
+	// runTime is how long one run may take in all.
+	runTime = 2 * time.Minute
+
+	// lateTime is how long the last line may take to the last viewer; then it is lost.
+	lateTime = 10 * time.Second
+
+	// afterTime is how long what must not come may take to come: a line twice, say.
+	afterTime = 200 * time.Millisecond
+)
+
+// figures are what was measured, by name:
+//
+//	cpu       s, of the server's processes from the first line to the arrival of the last
+//	chunk     µs of that for each message to a viewer
+//	p50, p99, max   ms from a line's writing to its arrival
+//	faults    lines lost, doubled, out of order or damaged, of all viewers
+//	dropped   viewers
+//	rss       KiB of resident memory for each viewer, at the most
+//	grown     MiB of resident memory that came with the viewers, at the most
+//	wire      bytes to all viewers
+//	wall      s
+//	speed     MB/s
+//	size      MB
+//	start     ms
+type figures map[string]float64
+
+// A fan is lines that come in steady steps, and many viewers.
+type fan struct {
+	viewers, stopped int
+	rate, lines      int // lines a second, and in all
+	deflate          bool
+}
+
+// run measures a server, which it stops.
+func (f fan) run(ctx context.Context, start func(context.Context) (*server, error)) (figures, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, runTime, errors.New("the run takes too long"))
+	defer cancel()
+	s, err := start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.stop()
+	if err := s.settle(ctx); err != nil {
+		return nil, err
+	}
+	before := rss(s.pids())
+	t := makeTexts(f.lines)
+	l, err := startLoad(loadPlan{addr: s.addr, form: s.form, viewers: f.viewers, sampled: sampled, stopped: f.stopped,
+		deflate: f.deflate, texts: t, want: f.lines})
+	if err != nil {
+		return nil, err
+	}
+	defer l.close()
+	if err := l.wait(ctx, l.opened); err != nil {
+		return nil, fmt.Errorf("connect %d viewers: %w", f.viewers, err)
+	}
+	if err := s.settle(ctx); err != nil {
+		return nil, err
+	}
+	peak := s.watch()
+	defer peak()
+	cpu := s.cpu()
+	if _, err := t.pace(ctx, s.in, 0, f.lines, f.rate); err != nil {
+		return nil, err
+	}
+	// Who has not all by then has lost it: finish tells.
+	patient, cancel := context.WithTimeout(ctx, lateTime)
+	defer cancel()
+	l.wait(patient, l.complete)
+	cpu = s.cpu() - cpu
+	most := peak()
+	select {
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	case <-time.After(afterTime):
+	}
+	r, err := l.finish(f.lines)
+	if err != nil {
+		return nil, err
+	}
+	return figures{
+		"cpu":     cpu.Seconds(),
+		"chunk":   cpu.Seconds() * 1e6 / float64(max(r.messages, 1)),
+		"p50":     ms(r.quantile(0.5)),
+		"p99":     ms(r.quantile(0.99)),
+		"max":     ms(r.quantile(1)),
+		"faults":  float64(r.faults.sum()),
+		"dropped": float64(r.dropped),
+		"rss":     float64(most-before) / 1024 / float64(f.viewers),
+		"wire":    float64(r.wire),
+	}, nil
+}
+
+func ms(d time.Duration) float64 { return d.Seconds() * 1000 }

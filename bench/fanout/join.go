@@ -1,0 +1,99 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+const (
+	joiners  = 1000
+	backlog  = 10_000 // lines: what wsrun keeps
+	liveRate = 100    // lines a second while they join
+	liveTime = 60     // seconds of such lines that there are
+)
+
+// join measures wsrun while many join at once, with a long backlog. wall is until all
+// have that, max the delay of the lines of an earlier viewer meanwhile.
+func join(ctx context.Context, p programs) (figures, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, runTime, errors.New("the run takes too long"))
+	defer cancel()
+	s, err := p.startWsrun(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.stop()
+	t := makeTexts(backlog + liveTime*liveRate)
+	early, err := startLoad(loadPlan{addr: s.addr, form: s.form, viewers: 1, sampled: 1, texts: t, timed: backlog, want: backlog})
+	if err != nil {
+		return nil, err
+	}
+	defer early.close()
+	if err := early.wait(ctx, early.opened); err != nil {
+		return nil, err
+	}
+	var lines []byte
+	for n := range backlog {
+		lines = t.line(lines, n, time.Now())
+	}
+	if _, err := s.in.Write(lines); err != nil {
+		return nil, fmt.Errorf("write the backlog: %w", err)
+	}
+	if err := early.wait(ctx, early.complete); err != nil {
+		return nil, fmt.Errorf("send the backlog: %w", err)
+	}
+	if err := s.settle(ctx); err != nil {
+		return nil, err
+	}
+
+	before := rss(s.pids())
+	peak := s.watch()
+	defer peak()
+	end := backlog
+	var endErr error
+	pacing, stop := context.WithCancel(ctx)
+	var live sync.WaitGroup
+	defer live.Wait()
+	defer stop()
+	live.Go(func() { end, endErr = t.pace(pacing, s.in, backlog, t.len(), liveRate) })
+	begin := time.Now()
+	l, err := startLoad(loadPlan{addr: s.addr, form: s.form, viewers: joiners, sampled: sampled, atOnce: true, late: true,
+		texts: t, timed: t.len(), want: backlog})
+	if err != nil {
+		return nil, err
+	}
+	defer l.close()
+	if err := l.wait(ctx, l.complete); err != nil {
+		return nil, fmt.Errorf("%d viewers join: %w", joiners, err)
+	}
+	most := peak()
+	stop()
+	live.Wait()
+	if endErr != nil {
+		return nil, endErr
+	}
+	select {
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	case <-time.After(afterTime):
+	}
+	joined, err := l.finish(end)
+	if err != nil {
+		return nil, err
+	}
+	earlier, err := early.finish(end)
+	if err != nil {
+		return nil, err
+	}
+	return figures{
+		"wall":    l.completed.Sub(begin).Seconds(),
+		"grown":   float64(most-before) / (1 << 20),
+		"max":     ms(earlier.quantile(1)),
+		"faults":  float64(joined.faults.sum() + earlier.faults.sum()),
+		"dropped": float64(joined.dropped + earlier.dropped),
+	}, nil
+}

@@ -1,0 +1,129 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+)
+
+// A contender is what a row measures: a server, or another use of the same.
+type contender struct {
+	name string
+	run  func(context.Context) (figures, error)
+}
+
+// A comparison says what of the first contender's figure is told.
+type comparison int
+
+const (
+	alone   comparison = iota // the figure
+	ratio                     // divided by the second contender's
+	surplus                   // less the second contender's
+)
+
+// A goal is a figure of a row's first contender, and what it should be.
+type goal struct {
+	figure, unit string
+	as           comparison
+	worst        bool    // of all runs, not the median
+	bound        string  // "≤", "≥", or "" if it is only told
+	limit        float64 // in the unit, or the ratio
+}
+
+// A row measures its contenders one after the other, some times over.
+type row struct {
+	number     int
+	work       string
+	viewers    int // of the rows that show how the cost grows, else 0
+	contenders []contender
+	goals      []goal
+}
+
+// growth is the number of the rows that show how the cost grows with the viewers.
+const growth = 11
+
+// whole are the goals of all that must come as it was written.
+func whole() []goal {
+	return []goal{
+		{figure: "faults", unit: "lines", worst: true, bound: "≤"},
+		{figure: "dropped", unit: "viewers", worst: true, bound: "≤"},
+	}
+}
+
+// rows returns the table's.
+func rows(p programs) []row {
+	wsrun := func(f fan) contender {
+		return contender{"wsrun", func(ctx context.Context) (figures, error) {
+			return f.run(ctx, func(ctx context.Context) (*server, error) { return p.startWsrun(ctx) })
+		}}
+	}
+	rawfan := func(f fan) contender {
+		return contender{"rawfan", func(ctx context.Context) (figures, error) { return f.run(ctx, p.startRawfan) }}
+	}
+	// both and websocketd, where it is installed
+	three := func(f fan) []contender {
+		c := []contender{wsrun(f), rawfan(f)}
+		if p.websocketd != "" {
+			c = append(c, contender{"websocketd", func(ctx context.Context) (figures, error) { return f.run(ctx, p.startWebsocketd) }})
+		}
+		return c
+	}
+	as := func(name string, c contender) contender { c.name = name; return c }
+	flooded := func(name string, viewers int) contender {
+		return contender{name, func(ctx context.Context) (figures, error) { return flood(ctx, p, viewers) }}
+	}
+
+	busy := fan{viewers: 1000, rate: 100, lines: 500}
+	packed, stuck := busy, busy
+	packed.deflate, stuck.stopped = true, 100
+	small := fan{viewers: 200, rate: 200, lines: 1000}
+	large := fan{viewers: 10_000, rate: 10, lines: 100}
+	idle := fan{viewers: 1, rate: 10, lines: 100}
+
+	all := []row{
+		{number: 1, work: "1,000 viewers, 100 lines/s of 100 bytes, 5 s", contenders: three(busy), goals: append(whole(),
+			goal{figure: "cpu", unit: "s", as: ratio, bound: "≤", limit: 0.9},
+			goal{figure: "p99", unit: "ms", bound: "≤", limit: 40})},
+		{number: 2, work: "200 viewers, 200 lines/s, 5 s", contenders: three(small), goals: append(whole(),
+			goal{figure: "cpu", unit: "s", as: ratio, bound: "≤", limit: 0.55},
+			goal{figure: "p99", unit: "ms", bound: "≤", limit: 25})},
+		{number: 3, work: "10,000 viewers, 10 lines/s, 10 s", contenders: []contender{wsrun(large), rawfan(large)}, goals: append(whole(),
+			goal{figure: "p99", unit: "ms", bound: "≤", limit: 250},
+			goal{figure: "cpu", unit: "s", as: ratio, bound: "≤", limit: 1.1},
+			goal{figure: "rss", unit: "KiB a viewer", bound: "≤", limit: 24})},
+		{number: 4, work: "200,000 lines as a flood, 1 viewer", contenders: []contender{
+			flooded("wsrun", 1), {"bare loop", floodBare}}, goals: []goal{
+			{figure: "speed", unit: "MB/s", as: ratio, bound: "≥", limit: 0.85}}},
+		{number: 5, work: "the same flood, 50 viewers", contenders: []contender{
+			flooded("50 viewers", 50), flooded("1 viewer", 1)}, goals: append(whole(),
+			goal{figure: "wall", unit: "s", as: ratio, bound: "≤", limit: 2})},
+		{number: 6, work: "a line every 100 ms for 10 s, 1 viewer", contenders: []contender{wsrun(idle), rawfan(idle)}, goals: []goal{
+			{figure: "p50", unit: "ms", as: surplus, bound: "≤", limit: 0.2},
+			{figure: "p99", unit: "ms", as: surplus, bound: "≤", limit: 2}}},
+		{number: 7, work: "1,000 viewers join at once, backlog of 10,000 lines", contenders: []contender{
+			{"wsrun", func(ctx context.Context) (figures, error) { return join(ctx, p) }}}, goals: append(whole(),
+			goal{figure: "wall", unit: "s", bound: "≤", limit: 4},
+			goal{figure: "grown", unit: "MiB", bound: "≤", limit: 60},
+			goal{figure: "max", unit: "ms", bound: "≤", limit: 100})},
+		{number: 8, work: "1 with permessage-deflate", contenders: []contender{
+			as("deflate", wsrun(packed)), as("plain", wsrun(busy))}, goals: append(whole(),
+			goal{figure: "wire", unit: "bytes", as: ratio, bound: "≤", limit: 1.0 / 3},
+			goal{figure: "cpu", unit: "s", as: ratio, bound: "≤", limit: 1.3})},
+		{number: 9, work: "1, but 100 viewers read nothing", contenders: []contender{
+			as("100 stopped", wsrun(stuck)), as("all read", wsrun(busy))}, goals: append(whole(),
+			goal{figure: "p99", unit: "ms", as: ratio, bound: "≤", limit: 1.5})},
+		{number: 10, work: "binary, start to the first answer", contenders: []contender{
+			{"wsrun", func(ctx context.Context) (figures, error) { return startup(ctx, p) }}}, goals: []goal{
+			{figure: "size", unit: "MB", bound: "≤", limit: 15},
+			{figure: "start", unit: "ms", bound: "≤", limit: 30}}},
+	}
+	for _, viewers := range []int{1, 10, 100, 1000, 10_000} {
+		f := fan{viewers: viewers, rate: 10, lines: 50}
+		all = append(all, row{number: growth, work: fmt.Sprintf("%d viewers, 10 lines/s, 5 s", viewers), viewers: viewers,
+			contenders: []contender{wsrun(f), rawfan(f)}, goals: []goal{
+				{figure: "chunk", unit: "µs a viewer and chunk"},
+				{figure: "rss", unit: "KiB a viewer"}}})
+	}
+	return all
+}
