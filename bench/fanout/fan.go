@@ -90,6 +90,9 @@ func (f fan) run(ctx context.Context, start func(context.Context) (*server, erro
 	if err != nil {
 		return nil, err
 	}
+	if len(r.delays) == 0 {
+		return nil, errors.New("no line has come to a sampled viewer")
+	}
 	return figures{
 		"cpu":     cpu.Seconds(),
 		"chunk":   cpu.Seconds() * 1e6 / float64(max(r.messages, 1)),

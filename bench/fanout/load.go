@@ -117,7 +117,7 @@ func (l *load) run() error {
 	ask := request(l.addr, l.form, l.deflate)
 	events := make([]unix.EpollEvent, maxEvents)
 	buf := make([]byte, readBytes)
-	opened, reading := 0, l.viewers-l.stopped
+	opened, reading := 0, l.readers()
 	for {
 		select {
 		case <-l.stop:
@@ -164,10 +164,20 @@ func (l *load) has(v *viewer) bool {
 	return v.data >= int64(l.want*l.form.lineBytes) || v.deflate && v.sample == nil
 }
 
-// picked says whether the i-th of all is one of n spread evenly.
-func picked(i, n, all int) bool { return (i+1)*n/all > i*n/all }
+// picked says whether the i-th of all is one of n, or all, that are spread evenly.
+func picked(i, n, all int) bool {
+	n = min(n, all)
+	return (i+1)*n/all > i*n/all
+}
 
-func (l *load) isStopped(i int) bool { return picked(i, l.stopped, l.viewers) }
+func (p loadPlan) isStopped(i int) bool { return picked(i, p.stopped, p.viewers) }
+
+func (p loadPlan) readers() int { return p.viewers - p.stopped }
+
+// isSampled says whether the i-th viewer is sampled.
+func (p loadPlan) isSampled(i int) bool {
+	return !p.isStopped(i) && picked(i-i*p.stopped/p.viewers, p.sampled, p.readers())
+}
 
 // connect adds a viewer that has asked.
 func (l *load) connect(at netip.AddrPort, ask []byte) error {
@@ -183,7 +193,7 @@ func (l *load) connect(at netip.AddrPort, ask []byte) error {
 		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, smallBuffer); err != nil {
 			return err
 		}
-	} else if picked(i, l.sampled, l.viewers) {
+	} else if l.isSampled(i) {
 		v.sample = newSample(l.texts, l.timed)
 	}
 	if err := unix.Connect(fd, &unix.SockaddrInet4{Addr: at.Addr().As4(), Port: int(at.Port())}); err != nil {

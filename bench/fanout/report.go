@@ -40,12 +40,11 @@ type contenderReport struct {
 	Runs   []figures `json:"runs"`
 }
 
-// A goalReport's Reached and Limit are in Unit, or a ratio of two figures if Of is set
-// and Unit is not that of the figure.
+// A goalReport says of a figure, which is in Unit, how it compares with the limit.
 type goalReport struct {
 	Figure  string  `json:"figure"`
 	Unit    string  `json:"unit"`
-	As      string  `json:"as,omitempty"` // "3 x NAME" is a ratio, "above NAME" a difference
+	As      string  `json:"as,omitempty"` // "x NAME": Reached and Limit are ratios; "above NAME": differences
 	Reached float64 `json:"reached"`
 	Bound   string  `json:"bound,omitempty"`
 	Limit   float64 `json:"limit"`
@@ -179,7 +178,7 @@ func (r report) save(path string) error {
 	return os.WriteFile(path, append(text, '\n'), 0o644)
 }
 
-// load returns the report in a file.
+// loadReport returns the report in a file.
 func loadReport(path string) (r report, err error) {
 	text, err := os.ReadFile(path)
 	if err != nil {

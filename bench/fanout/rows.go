@@ -120,7 +120,7 @@ func rows(p programs) []row {
 	}
 	for _, viewers := range []int{1, 10, 100, 1000, 10_000} {
 		f := fan{viewers: viewers, rate: 10, lines: 50}
-		all = append(all, row{number: growth, work: fmt.Sprintf("%d viewers, 10 lines/s, 5 s", viewers), viewers: viewers,
+		all = append(all, row{number: growth, work: fmt.Sprintf("viewers: %d, 10 lines/s, 5 s", viewers), viewers: viewers,
 			contenders: []contender{wsrun(f), rawfan(f)}, goals: []goal{
 				{figure: "chunk", unit: "µs a viewer and chunk"},
 				{figure: "rss", unit: "KiB a viewer"}}})
