@@ -69,17 +69,22 @@ security: wsrun tools
 mutants: wsrun tools
 	go run ./internal/mutants
 
-bench: wsrun
+# FANOUT="-rows 1,2 -runs 3", say, are flags of bench/fanout.
+FANOUT ?= -json bench/out/fanout.json
+bench: wsrun tools
+	mkdir -p bench/out
 	go test -run '^$$' -bench . ./broadcaster ./screen ./server
 	go test -run '^$$' -bench . -benchtime 1x ./filetail
 	go test -run '^$$' -bench 'Listening|Memory|StoppedViewers|Join' -benchtime 3x -timeout 20m ./bench
 	go test -run '^$$' -bench 'BigFile|Appended|ManyFiles' -benchtime 1x -timeout 20m ./bench
 	cd static && WSRUN=$(CURDIR)/wsrun node bench/page.mjs
+	go build -o bench/bin/ ./bench/fanout ./bench/rawfan
+	bench/bin/fanout $(FANOUT)
 
 # What tests need beyond Go and Node: Debian's packages, with a command of each. Debian
 # would start nginx and caddy.
 PROGRAMS := nginx-light:nginx caddy:caddy strace:strace iproute2:ip \
-	python3:python3 vim:vim less:less htop:htop procps:watch tmux:tmux nano:nano mc:mc man-db:man git:git
+	python3:python3 vim:vim less:less htop:htop procps:watch tmux:tmux nano:nano mc:mc man-db:man git:git websocketd:websocketd
 POLICY := /usr/sbin/policy-rc.d
 tools:
 	@missing=; test -x "$(CHROMIUM)" || missing=chromium; command -v gcc >/dev/null || missing="$$missing gcc libc6-dev"; \
@@ -90,4 +95,4 @@ tools:
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing; }
 
 clean:
-	rm -rf wsrun static/node_modules static/xterm/*.mjs static/xterm/*.css static/xterm/LICENSE
+	rm -rf wsrun bench/bin bench/out static/node_modules static/xterm/*.mjs static/xterm/*.css static/xterm/LICENSE

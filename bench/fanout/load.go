@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -283,5 +284,5 @@ func (r result) quantile(q float64) time.Duration {
 	if len(r.delays) == 0 {
 		return 0
 	}
-	return r.delays[min(int(q*float64(len(r.delays))), len(r.delays)-1)]
+	return r.delays[max(int(math.Ceil(q*float64(len(r.delays)))), 1)-1]
 }

@@ -263,6 +263,18 @@ func TestSpread(t *testing.T) {
 	}
 }
 
+func TestQuantile(t *testing.T) {
+	var r result
+	for i := range 100 {
+		r.delays = append(r.delays, time.Duration(i+1))
+	}
+	for q, want := range map[float64]time.Duration{0: 1, 0.5: 50, 0.99: 99, 1: 100} {
+		if got := r.quantile(q); got != want {
+			t.Errorf("%g: %d, not %d", q, got, want)
+		}
+	}
+}
+
 // TestRawfan measures the yardstick with few viewers.
 func TestRawfan(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "rawfan")
@@ -287,7 +299,11 @@ func TestEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	cancel(gone)
-	<-s.told
+	select {
+	case <-s.told:
+	case <-time.After(startTime):
+		t.Error("the server runs on")
+	}
 	if err := s.settle(ctx); err != gone {
 		t.Errorf("%v", err)
 	}

@@ -101,7 +101,7 @@ func raiseFiles() error {
 }
 
 // measure measures the rows with these numbers, or all, prints them, and saves the
-// report.
+// report of those that could be measured before ctx is over.
 func measure(ctx context.Context, p programs, numbers []int, runs int, file string) error {
 	out := newReport(p, runs)
 	out.heading(os.Stdout)
@@ -112,12 +112,11 @@ func measure(ctx context.Context, p programs, numbers []int, runs int, file stri
 		}
 		of, err := r.measure(ctx, runs)
 		if ctx.Err() != nil {
-			return ctx.Err()
+			failed = append(failed, errors.New("interrupted"))
+			break
 		}
 		if err != nil {
-			err = fmt.Errorf("row %d: %w", r.number, err)
-			fmt.Fprintln(os.Stderr, "fanout:", err)
-			failed = append(failed, err)
+			failed = append(failed, fmt.Errorf("row %d: %w", r.number, err))
 			continue
 		}
 		row := r.report(of)
