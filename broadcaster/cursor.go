@@ -135,6 +135,15 @@ func (c *Cursor) Poll() (Item, <-chan struct{}, error) {
 	return Item{}, b.wake, nil
 }
 
+// Changed returns a channel that is closed as soon as there is something new for a
+// cursor that was at the end.
+func (b *Broadcaster) Changed() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.awaited = true
+	return b.wake
+}
+
 // advance returns the bytes from the cursor to end, or to the end of the block,
 // and moves behind them. b.mu must be held.
 func (c *Cursor) advance(end int64) []byte {

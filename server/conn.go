@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -29,7 +30,8 @@ var errStalled = errors.New("the viewer takes nothing")
 // errStalled. A deadline for the whole would drop those that are merely slow.
 type conn struct {
 	net.Conn
-	stalled atomic.Bool // it takes nothing: not even the end of TLS
+	stalled atomic.Bool     // it takes nothing: not even the end of TLS
+	raw     syscall.RawConn // nil: try can't be used
 }
 
 // Write implements [net.Conn].
@@ -90,7 +92,7 @@ func (l conns) Accept() (net.Conn, error) {
 	if sized, ok := c.(interface{ SetWriteBuffer(bytes int) error }); ok {
 		sized.SetWriteBuffer(sendBuffer)
 	}
-	return &conn{Conn: c}, nil
+	return &conn{Conn: c, raw: rawOf(c)}, nil
 }
 
 // A tlsConn is a conn within TLS. A record that was begun can't be ended by other

@@ -19,6 +19,8 @@ type Source struct {
 type feed struct {
 	Source
 	audience *audience
+	crowd    *crowd
+	frames   framer
 	late     *late
 	lf       bool        // its lines end in \n, where a terminal's end in \r\n
 	exact    atomic.Bool // its lines' numbers are those of the whole
@@ -26,6 +28,7 @@ type feed struct {
 
 func newFeed(s Source) *feed {
 	f := &feed{Source: s, audience: newAudience(), late: newLate(s.Stream)}
+	f.crowd = newCrowd(f)
 	f.exact.Store(true)
 	return f
 }
@@ -33,5 +36,6 @@ func newFeed(s Source) *feed {
 // close ends what newFeed started, and waits for it. The viewers should have left.
 func (f *feed) close() {
 	f.audience.close()
+	f.crowd.close()
 	f.late.close()
 }

@@ -72,17 +72,18 @@ func (s *Server) serveFollowed(w http.ResponseWriter, r *http.Request, path stri
 	if visit == nil {
 		return
 	}
-	defer visit.leave()
 	f, err := s.files.follow(r.Context(), path, q.grep)
 	switch {
 	case errors.Is(err, errFull), errors.Is(err, ErrBusy):
 		s.turnAway(w, r, form, err)
+		visit.leave()
 		return
 	case err != nil:
 		http.Error(w, err.Error(), http.StatusNotFound)
+		visit.leave()
 		return
 	}
-	defer s.files.leave(f)
+	visit.release = func() { s.files.leave(f) }
 	s.serveFeed(w, visit, f.feed, form, q)
 }
 
@@ -153,24 +154,30 @@ func (s *Server) serveLast(w http.ResponseWriter, r *http.Request, path string, 
 		return
 	}
 	defer content.Close()
-	s.withViewer(w, visit, func(v *viewer) error {
-		v.nextPing = time.Now().Add(untilPing())
-		if err := v.place(helloEvent{
-			Event: "hello", Epoch: rand.Text(), Line: 1, Times: [][2]int64{}, Title: path, Command: []string{},
-			Started: time.Now().UnixMilli(), Now: time.Now().UnixMilli(), State: "ended", LF: true,
-			Exact: q.lines == allLines && q.grep.re == nil,
-		}, noPrelude); err != nil {
-			return err
-		}
-		err := q.left().copy(frames{v}, content)
-		if s.files.ending.Err() != nil {
-			return errStopping
-		}
-		if err != nil {
-			return err
-		}
-		return errors.Join(v.message(v.text.flush()), io.EOF)
-	})
+	if v := s.upgrade(w, visit); v != nil {
+		v.end(s.sendLast(v, path, content, q))
+	}
+}
+
+// sendLast sends content and all that goes with it; the error is [io.EOF] if that went
+// well.
+func (s *Server) sendLast(v *viewer, path string, content io.Reader, q query) error {
+	v.nextPing = time.Now().Add(untilPing())
+	if err := v.place(helloEvent{
+		Event: "hello", Epoch: rand.Text(), Line: 1, Times: [][2]int64{}, Title: path, Command: []string{},
+		Started: time.Now().UnixMilli(), Now: time.Now().UnixMilli(), State: "ended", LF: true,
+		Exact: q.lines == allLines && q.grep.re == nil,
+	}, noPrelude); err != nil {
+		return err
+	}
+	err := q.left().copy(frames{v}, content)
+	if s.files.ending.Err() != nil {
+		return errStopping
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(v.message(v.text.flush()), io.EOF)
 }
 
 // frames writes to a viewer.
@@ -182,7 +189,7 @@ func (f frames) Write(p []byte) (int, error) {
 		return 0, net.ErrClosed
 	default:
 	}
-	if err := f.v.heartbeat(); err != nil {
+	if err := f.v.heartbeat(time.Now()); err != nil {
 		return 0, err
 	}
 	if err := f.v.output(p); err != nil {

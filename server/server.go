@@ -176,19 +176,20 @@ func (s *Server) serveSource(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if visit := s.enter(w, r, form, q); visit != nil {
-		defer visit.leave()
 		s.serveFeed(w, visit, s.feed, form, q)
 	}
 }
 
-// serveFeed gives a feed in a form, which is none of a page.
+// serveFeed gives a feed in a form, which is none of a page, and ends the visit.
 func (s *Server) serveFeed(w http.ResponseWriter, visit *visit, f *feed, form form, q query) {
 	switch form {
 	case asWebSocket:
 		s.serveWebSocket(w, visit, f, q)
 	case asEvents:
+		defer visit.leave()
 		s.serveEvents(w, visit, f, q)
 	default:
+		defer visit.leave()
 		s.serveText(w, visit, f, q)
 	}
 }

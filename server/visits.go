@@ -65,11 +65,13 @@ type tally struct {
 // A visit is one viewer's stay. It has a place from enter to leave, and counts as a
 // viewer from begin on.
 type visit struct {
-	s     *Server // nil if it needs no place
-	r     *http.Request
-	kind  kind
-	began time.Time // zero before begin
-	err   error     // why it ends; nil if the viewer left
+	s            *Server // nil if it needs no place
+	r            *http.Request
+	remote, path string // of r
+	kind         kind
+	began        time.Time // zero before begin
+	err          error     // why it ends; nil if the viewer left
+	release      func()    // what it holds besides; may be nil
 
 	// Written by the viewer's goroutine alone, so that counting costs the others
 	// nothing.
@@ -95,7 +97,7 @@ func (s *Server) enter(w http.ResponseWriter, r *http.Request, form form, q quer
 		return nil
 	}
 	s.viewers.Add(1)
-	return &visit{s: s, r: r}
+	return &visit{s: s, r: r, remote: r.RemoteAddr, path: r.URL.Path}
 }
 
 // begin counts a viewer that has a place.
@@ -114,6 +116,9 @@ func (v *visit) begin(k kind) {
 
 // leave ends the visit.
 func (v *visit) leave() {
+	if v.release != nil {
+		v.release()
+	}
 	if v.s == nil {
 		return
 	}
@@ -155,7 +160,7 @@ func (v *visit) how() string {
 func (v *visit) log(message string, more ...slog.Attr) {
 	if log := v.s.o.Log; log.Enabled(context.Background(), slog.LevelDebug) {
 		log.LogAttrs(context.Background(), slog.LevelDebug, message, append([]slog.Attr{
-			slog.String("kind", v.kind.String()), slog.String("remote", v.r.RemoteAddr), slog.String("path", v.r.URL.Path),
+			slog.String("kind", v.kind.String()), slog.String("remote", v.remote), slog.String("path", v.path),
 		}, more...)...)
 	}
 }

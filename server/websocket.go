@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"strings"
 	"time"
@@ -35,10 +34,12 @@ const (
 
 // A viewer is a WebSocket that follows the stream.
 type viewer struct {
-	f      *feed
+	f      *feed // nil if it follows none
 	visit  *visit
 	v1     bool
+	ws     *websocket.Conn
 	wire   *wire
+	keep   func() bool   // it is not to be cut off any more
 	left   chan struct{} // closed when it has left, or speaks
 	spoke  bool          // to be read when left is closed
 	cursor *broadcaster.Cursor
@@ -54,32 +55,52 @@ type viewer struct {
 	pongBy   time.Time // zero when no pong is due
 	sent     int64     // bytes of output, ever
 	sentThen int64     // when the last ping was sent
+
+	spot spot // in the crowd
 }
 
 // serveWebSocket follows the stream until it ends, the viewer leaves, stalls or
-// speaks, or the server is shut down.
+// speaks, or the server is shut down. It may return before: a viewer that has all
+// there is goes into the crowd.
 func (s *Server) serveWebSocket(w http.ResponseWriter, visit *visit, f *feed, q query) {
-	s.withViewer(w, visit, func(v *viewer) error {
-		v.f = f
-		f.audience.add(1)
-		defer f.audience.add(-1)
-		if err := v.hello(q); err != nil {
-			return err
-		}
-		err := v.follow()
-		if errors.Is(err, io.EOF) && f.Stream.Stats().Exit == nil {
-			return errStopping
-		}
-		return err
-	})
+	v := s.upgrade(w, visit)
+	if v == nil {
+		visit.leave()
+		return
+	}
+	v.f = f
+	f.audience.add(1)
+	if err := v.hello(q); err != nil {
+		v.leave(err)
+		return
+	}
+	v.run()
+}
+
+// run follows the stream until all was sent, and leaves the viewer to the crowd, or
+// until one of the ends.
+func (v *viewer) run() {
+	if err := v.follow(); err != errCrowd {
+		v.leave(err)
+	}
+}
+
+// leave ends what serveWebSocket began.
+func (v *viewer) leave(err error) {
+	if errors.Is(err, io.EOF) && v.f.Stream.Stats().Exit == nil {
+		err = errStopping
+	}
+	v.f.audience.add(-1)
+	v.end(err)
+	v.visit.leave()
 }
 
 // errStopping says that the stream ends before its source.
 var errStopping = errors.New("wsrun stops")
 
-// withViewer upgrades the connection and lets send write to it; io.EOF from that
-// means that all was sent. It starts one goroutine, which reads, and waits for it.
-func (s *Server) withViewer(w http.ResponseWriter, visit *visit, send func(*viewer) error) {
+// upgrade makes a viewer of a request, which is to be ended by end. It starts one
+// goroutine, which reads. It returns nil where the request was none.
+func (s *Server) upgrade(w http.ResponseWriter, visit *visit) *viewer {
 	v := &viewer{visit: visit, left: make(chan struct{}), pong: make(chan struct{}, 1), pings: make(chan []byte, 1)}
 	h := &hijacker{ResponseWriter: w}
 	c, err := accept(h, visit.r, &websocket.AcceptOptions{
@@ -101,41 +122,46 @@ func (s *Server) withViewer(w http.ResponseWriter, visit *visit, send func(*view
 			default:
 			}
 			v.pings <- bytes.Clone(payload)
+			v.call()
 			return false
 		},
 	})
 	if err != nil {
-		return // Accept has answered
+		return nil // Accept has answered
 	}
-	defer context.AfterFunc(s.stop, func() { h.wire.Close() })()
-	v.wire, v.v1 = h.wire, strings.EqualFold(c.Subprotocol(), subprotocol)
+	v.ws, v.wire, v.v1 = c, h.wire, strings.EqualFold(c.Subprotocol(), subprotocol)
+	v.keep = context.AfterFunc(s.stop, func() { v.wire.Close() })
 	visit.begin(kindOf(v.v1))
+	visit.r = nil // a viewer in the crowd needs no more of it
 	c.SetReadLimit(readLimit)
-	go func() { // not CloseRead, which takes 15 s to close one that speaks
-		defer close(v.left)
-		if _, _, err := c.Reader(context.Background()); err == nil {
-			v.spoke = true
-			// Close waits for the rest of the message, which may never come.
-			h.wire.SetReadDeadline(time.Now().Add(giveUpTime))
-			c.Close(websocket.StatusPolicyViolation, "viewers can only read")
-		}
-		c.CloseNow()
-	}()
-	defer func() {
-		c.CloseNow()
-		<-v.left
-		if v.spoke {
-			visit.err = errSpoke
-		}
-	}()
+	go v.read()
+	return v
+}
 
-	err = send(v)
-	visit.err = err
+// read reads until the viewer leaves, or speaks. It is not CloseRead, which takes 15 s
+// to close one that speaks.
+func (v *viewer) read() {
+	if _, _, err := v.ws.Reader(context.Background()); err == nil {
+		v.spoke = true
+		// Close waits for the rest of the message, which may never come.
+		v.wire.SetReadDeadline(time.Now().Add(giveUpTime))
+		v.ws.Close(websocket.StatusPolicyViolation, "viewers can only read")
+	}
+	v.ws.CloseNow()
+	close(v.left)
+	if v.spot.take() {
+		v.leave(nil)
+	}
+}
+
+// end closes the connection. An err of io.EOF means that all was sent.
+func (v *viewer) end(err error) {
+	v.visit.err = err
 	switch {
 	case errors.Is(err, io.EOF):
-		c.Close(websocket.StatusNormalClosure, "the stream ended")
+		v.ws.Close(websocket.StatusNormalClosure, "the stream ended")
 	case errors.Is(err, errStopping):
-		c.Close(websocket.StatusGoingAway, err.Error())
+		v.ws.Close(websocket.StatusGoingAway, err.Error())
 	case errors.Is(err, errStalled):
 		if v.wire.giveUp(giveUpTime) == nil {
 			select {
@@ -146,6 +172,12 @@ func (s *Server) withViewer(w http.ResponseWriter, visit *visit, send func(*view
 	case errors.Is(err, errWireClose):
 		// coder/websocket is in a close handshake, for one that left or spoke.
 		<-v.left
+	}
+	v.ws.CloseNow()
+	<-v.left
+	v.keep()
+	if v.spoke {
+		v.visit.err = errSpoke
 	}
 }
 
@@ -160,200 +192,4 @@ func accept(w http.ResponseWriter, r *http.Request, o *websocket.AcceptOptions) 
 		return nil, errHandshake
 	}
 	return websocket.Accept(w, r, o)
-}
-
-// hello takes a cursor and, for wsrun.v1, sends the hello event.
-func (v *viewer) hello(q query) error {
-	cursor, start, opening := v.f.late.open(q)
-	v.cursor, v.size = cursor, opening.size
-	v.nextPing = time.Now().Add(untilPing())
-	if !v.v1 {
-		return v.message(v.text.append(opening.prelude))
-	}
-	f := v.f
-	v.told, v.change = v.f.audience.count()
-	return v.place(helloEvent{
-		Event: "hello", Epoch: f.Stream.Epoch(), Offset: start.Offset, Line: start.Line, End: start.End, Resumed: start.Resumed, Kept: opening.kept,
-		Times: times(start.Stamps), Title: f.Title, Command: append([]string{}, f.Command...),
-		Started: f.Started.UnixMilli(), Now: time.Now().UnixMilli(),
-		Cols: start.Size.Cols, Rows: start.Size.Rows,
-		State: stateOf(f.Stream.Stats()), Viewers: v.told, LF: f.lf, Exact: f.exact.Load(),
-	}, opening.quoted)
-}
-
-// follow sends what comes. The error is [io.EOF] at the stream's end, nil when
-// the viewer has left.
-func (v *viewer) follow() error {
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
-	for {
-		item, wait, err := v.cursor.Poll()
-		if err == nil && wait == nil {
-			err = v.item(item)
-		}
-		if err == io.EOF {
-			err = errors.Join(v.message(v.text.flush()), io.EOF)
-		}
-		if err != nil {
-			return err
-		}
-		if err := v.heartbeat(); err != nil {
-			return err
-		}
-		if wait == nil {
-			continue
-		}
-		next := v.nextPing
-		if !v.pongBy.IsZero() && v.pongBy.Before(next) {
-			next = v.pongBy
-		}
-		timer.Reset(time.Until(next))
-		select {
-		case <-wait:
-		case <-v.change:
-			var n int
-			n, v.change = v.f.audience.count()
-			if err := v.viewers(n); err != nil {
-				return err
-			}
-		case <-timer.C:
-		case <-v.pong:
-			v.pongBy = time.Time{}
-		case payload := <-v.pings:
-			if err := v.wire.frame(opPong, payload); err != nil {
-				return err
-			}
-		case <-v.left:
-			return nil
-		}
-	}
-}
-
-// item sends what the cursor gave.
-func (v *viewer) item(item broadcaster.Item) error {
-	switch {
-	case item.Reset != nil:
-		v.visit.resets.Add(1)
-		return v.gap(*item.Reset)
-	case item.Event != nil:
-		switch e := item.Event.(type) {
-		case broadcaster.Resize:
-			return v.resize(e)
-		case broadcaster.Exit:
-			return v.event(newExitEvent(e))
-		case FileEvent:
-			if !v.v1 && v.within {
-				return v.output([]byte("\n")) // what follows is another line
-			}
-			return v.event(newFileEvent(e))
-		}
-		return nil
-	}
-	return v.output(item.Data)
-}
-
-// gap goes on at another place, for the cursor fell out of the ring.
-func (v *viewer) gap(at broadcaster.Start) error {
-	if !v.v1 { // it can't be told
-		v.size = at.Size
-		return v.message(v.text.flush())
-	}
-	cursor, start, opening := v.f.late.reopen(at)
-	v.cursor = cursor
-	e := newResetEvent(start)
-	e.Kept = opening.kept
-	return errors.Join(v.resize(opening.size), v.place(e, opening.quoted))
-}
-
-// output sends output.
-func (v *viewer) output(p []byte) error {
-	v.sent += int64(len(p))
-	v.within = len(p) > 0 && p[len(p)-1] != '\n'
-	if v.v1 {
-		return v.data(opBinary, p)
-	}
-	return v.message(v.text.append(p))
-}
-
-// message sends text to a plain viewer.
-func (v *viewer) message(text []byte) error {
-	if len(text) == 0 {
-		return nil
-	}
-	return v.data(opText, text)
-}
-
-// event sends an event; a plain viewer gets none.
-func (v *viewer) event(e any) error {
-	if !v.v1 {
-		return nil
-	}
-	return v.data(opText, encode(e))
-}
-
-// data sends a message and counts it.
-func (v *viewer) data(opcode byte, payload ...[]byte) error {
-	err := v.wire.frame(opcode, payload...)
-	if err == nil {
-		v.visit.sent.Add(int64(sizeOf(payload)))
-	}
-	return err
-}
-
-// place sends an event that places the viewer in the stream.
-func (v *viewer) place(e any, prelude []byte) error {
-	if !v.v1 {
-		return nil
-	}
-	return v.data(opText, withPrelude(e, prelude)...)
-}
-
-func (v *viewer) resize(size broadcaster.Resize) error {
-	if size == v.size {
-		return nil
-	}
-	v.size = size
-	return v.event(newResizeEvent(size))
-}
-
-func (v *viewer) viewers(n int) error {
-	if n == v.told {
-		return nil
-	}
-	v.told = n
-	return v.event(viewersEvent{"viewers", n})
-}
-
-// heartbeat answers pings and sends one when it is time to. Of a viewer that is taken
-// for dead the error is errSilent.
-func (v *viewer) heartbeat() error {
-	select {
-	case payload := <-v.pings:
-		if err := v.wire.frame(opPong, payload); err != nil {
-			return err
-		}
-	default:
-	}
-	now := time.Now()
-	if !v.pongBy.IsZero() && !now.Before(v.pongBy) {
-		select {
-		case <-v.pong:
-		default:
-			if v.sent-v.sentThen < pongBytes {
-				return errSilent
-			}
-		}
-		v.pongBy = time.Time{}
-	}
-	if now.Before(v.nextPing) {
-		return nil
-	}
-	v.nextPing = now.Add(untilPing())
-	v.pongBy = now.Add(pongTime)
-	v.sentThen = v.sent
-	return errors.Join(v.event(pingEvent{"ping"}), v.wire.frame(opPing, nil))
-}
-
-func untilPing() time.Duration {
-	return pingTime - pingJitter + rand.N(2*pingJitter)
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -51,9 +52,11 @@ type sender interface {
 // frame.
 type wire struct {
 	sender
+	hurried bool // frames are written without waiting; for its user to say
+
 	mu     sync.Mutex
 	closed bool
-	unsent net.Buffers // of the frame that stalled
+	unsent net.Buffers // of frames that stalled, or that there was no waiting for
 }
 
 // Write passes on one control frame of coder/websocket's. That echoes the reason of a
@@ -105,7 +108,12 @@ func (w *wire) send(last bool, frame net.Buffers) error {
 	if w.closed {
 		return errWireClose
 	}
+	if w.hurried {
+		return w.hurriedly(last, slices.Concat(frame...))
+	}
 	w.closed = last
+	frame = append(w.unsent, frame...)
+	w.unsent = nil
 	err := w.sender.send(&frame)
 	if err != nil {
 		w.closed = true
@@ -114,6 +122,64 @@ func (w *wire) send(last bool, frame net.Buffers) error {
 		w.unsent = frame
 	}
 	return err
+}
+
+// try writes a whole frame as far as that goes without waiting, and keeps the rest. The
+// wire must be hurried.
+func (w *wire) try(frame []byte) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return errWireClose
+	}
+	return w.hurriedly(false, frame)
+}
+
+// hurriedly is send and try. mu must be held.
+func (w *wire) hurriedly(last bool, frame []byte) error {
+	w.closed = last
+	n := 0
+	if len(w.unsent) == 0 {
+		var err error
+		if n, err = w.sender.(*conn).try(frame); err != nil {
+			w.closed = true
+			return err
+		}
+	}
+	if n < len(frame) {
+		w.unsent = append(w.unsent, frame[n:])
+	}
+	return nil
+}
+
+// direct tells whether the wire may be hurried.
+func (w *wire) direct() bool {
+	c, ok := w.sender.(*conn)
+	return ok && c.raw != nil
+}
+
+// hurry makes frames be written without waiting, or no longer so.
+func (w *wire) hurry(yes bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.hurried = yes; yes {
+		w.SetWriteDeadline(time.Time{})
+	}
+}
+
+// blocked tells whether something of a hurried wire is unsent.
+func (w *wire) blocked() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.unsent) > 0
+}
+
+// flush writes what is unsent. The wire must not be hurried.
+func (w *wire) flush() error {
+	if !w.blocked() {
+		return nil
+	}
+	return w.send(false, nil)
 }
 
 // giveUp is for a viewer that has stalled: if it wakes within the time given, it
@@ -145,7 +211,11 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	} else {
 		h.wire = &wire{sender: c.(*conn)} // as conns made it
 	}
-	return h.wire, bufio.NewReadWriter(rw.Reader, bufio.NewWriterSize(h.wire, controlFrame)), nil
+	reader := rw.Reader
+	if reader.Buffered() == 0 {
+		reader = bufio.NewReaderSize(h.wire, controlFrame)
+	}
+	return h.wire, bufio.NewReadWriter(reader, bufio.NewWriterSize(h.wire, controlFrame)), nil
 }
 
 // Unwrap lets [http.ResponseController] find the writer beneath.

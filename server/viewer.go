@@ -1,0 +1,226 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"math/rand/v2"
+	"time"
+
+	"wsrun/broadcaster"
+)
+
+// hello takes a cursor and, for wsrun.v1, sends the hello event.
+func (v *viewer) hello(q query) error {
+	cursor, start, opening := v.f.late.open(q)
+	v.cursor, v.size = cursor, opening.size
+	v.nextPing = time.Now().Add(untilPing())
+	if !v.v1 {
+		return v.message(v.text.append(opening.prelude))
+	}
+	f := v.f
+	v.told, v.change = v.f.audience.count()
+	return v.place(helloEvent{
+		Event: "hello", Epoch: f.Stream.Epoch(), Offset: start.Offset, Line: start.Line, End: start.End, Resumed: start.Resumed, Kept: opening.kept,
+		Times: times(start.Stamps), Title: f.Title, Command: append([]string{}, f.Command...),
+		Started: f.Started.UnixMilli(), Now: time.Now().UnixMilli(),
+		Cols: start.Size.Cols, Rows: start.Size.Rows,
+		State: stateOf(f.Stream.Stats()), Viewers: v.told, LF: f.lf, Exact: f.exact.Load(),
+	}, opening.quoted)
+}
+
+// follow sends what comes. The error is [io.EOF] at the stream's end, nil when
+// the viewer has left, and errCrowd when the crowd has taken it.
+func (v *viewer) follow() error {
+	if err := v.wire.flush(); err != nil {
+		return err
+	}
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		item, wait, err := v.cursor.Poll()
+		if err == nil && wait == nil {
+			err = v.item(item)
+		}
+		if err == io.EOF {
+			err = v.atEnd()
+		}
+		if err != nil {
+			return err
+		}
+		if err := v.heartbeat(time.Now()); err != nil {
+			return err
+		}
+		if wait == nil {
+			continue
+		}
+		if v.f.crowd.enter(v) {
+			return errCrowd
+		}
+		next := v.nextPing
+		if !v.pongBy.IsZero() && v.pongBy.Before(next) {
+			next = v.pongBy
+		}
+		timer.Reset(time.Until(next))
+		select {
+		case <-wait:
+		case <-v.change:
+			var n int
+			n, v.change = v.f.audience.count()
+			if err := v.viewers(n); err != nil {
+				return err
+			}
+		case <-timer.C:
+		case <-v.pong:
+			v.pongBy = time.Time{}
+		case payload := <-v.pings:
+			if err := v.wire.frame(opPong, payload); err != nil {
+				return err
+			}
+		case <-v.left:
+			return nil
+		}
+	}
+}
+
+// atEnd sends what is left at the end of the stream. The error is [io.EOF] if that
+// went well.
+func (v *viewer) atEnd() error {
+	return errors.Join(v.message(v.text.flush()), io.EOF)
+}
+
+// item sends what the cursor gave.
+func (v *viewer) item(item broadcaster.Item) error {
+	switch {
+	case item.Reset != nil:
+		v.visit.resets.Add(1)
+		return v.gap(*item.Reset)
+	case item.Event != nil:
+		switch e := item.Event.(type) {
+		case broadcaster.Resize:
+			return v.resize(e)
+		case broadcaster.Exit:
+			return v.event(newExitEvent(e))
+		case FileEvent:
+			if !v.v1 && v.within {
+				return v.output([]byte("\n")) // what follows is another line
+			}
+			return v.event(newFileEvent(e))
+		}
+		return nil
+	}
+	return v.output(item.Data)
+}
+
+// gap goes on at another place, for the cursor fell out of the ring.
+func (v *viewer) gap(at broadcaster.Start) error {
+	if !v.v1 { // it can't be told
+		v.size = at.Size
+		return v.message(v.text.flush())
+	}
+	cursor, start, opening := v.f.late.reopen(at)
+	v.cursor = cursor
+	e := newResetEvent(start)
+	e.Kept = opening.kept
+	return errors.Join(v.resize(opening.size), v.place(e, opening.quoted))
+}
+
+// output sends output.
+func (v *viewer) output(p []byte) error {
+	v.sent += int64(len(p))
+	v.within = len(p) > 0 && p[len(p)-1] != '\n'
+	if !v.v1 {
+		return v.message(v.text.append(p))
+	}
+	return v.data(opBinary, p)
+}
+
+// message sends text to a plain viewer.
+func (v *viewer) message(text []byte) error {
+	if len(text) == 0 {
+		return nil
+	}
+	return v.data(opText, text)
+}
+
+// event sends an event; a plain viewer gets none.
+func (v *viewer) event(e any) error {
+	if !v.v1 {
+		return nil
+	}
+	return v.data(opText, encode(e))
+}
+
+// data sends a message and counts it.
+func (v *viewer) data(opcode byte, payload ...[]byte) error {
+	var err error
+	if v.wire.hurried {
+		err = v.wire.try(v.f.frames.of(opcode, payload...))
+	} else {
+		err = v.wire.frame(opcode, payload...)
+	}
+	if err == nil {
+		v.visit.sent.Add(int64(sizeOf(payload)))
+	}
+	return err
+}
+
+// place sends an event that places the viewer in the stream.
+func (v *viewer) place(e any, prelude []byte) error {
+	if !v.v1 {
+		return nil
+	}
+	return v.data(opText, withPrelude(e, prelude)...)
+}
+
+func (v *viewer) resize(size broadcaster.Resize) error {
+	if size == v.size {
+		return nil
+	}
+	v.size = size
+	return v.event(newResizeEvent(size))
+}
+
+func (v *viewer) viewers(n int) error {
+	if n == v.told {
+		return nil
+	}
+	v.told = n
+	return v.event(viewersEvent{"viewers", n})
+}
+
+// heartbeat answers pings and sends one when it is time to. Of a viewer that is taken
+// for dead the error is errSilent.
+func (v *viewer) heartbeat(now time.Time) error {
+	select {
+	case payload := <-v.pings:
+		if err := v.wire.frame(opPong, payload); err != nil {
+			return err
+		}
+	default:
+	}
+	if !v.pongBy.IsZero() && !now.Before(v.pongBy) {
+		select {
+		case <-v.pong:
+		default:
+			if v.sent-v.sentThen < pongBytes {
+				return errSilent
+			}
+		}
+		v.pongBy = time.Time{}
+	}
+	if now.Before(v.nextPing) {
+		return nil
+	}
+	select {
+	case <-v.pong: // of no ping
+	default:
+	}
+	v.nextPing = now.Add(untilPing())
+	v.pongBy = now.Add(pongTime)
+	v.sentThen = v.sent
+	return errors.Join(v.event(pingEvent{"ping"}), v.wire.frame(opPing, nil))
+}
+
+func untilPing() time.Duration {
+	return pingTime - pingJitter + rand.N(2*pingJitter-beat)
+}
