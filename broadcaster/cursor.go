@@ -164,6 +164,9 @@ func (c *Cursor) advance(end int64) []byte {
 	return data
 }
 
+// Offset returns where the cursor is, in bytes from the first ever written.
+func (c *Cursor) Offset() int64 { return c.offset }
+
 // Next is Poll for a reader that has nothing else to wait for. The error is
 // [io.EOF] or ctx's.
 func (c *Cursor) Next(ctx context.Context) (Item, error) {

@@ -81,7 +81,7 @@ func serveFiles(o options, paths []string) (int, error) {
 		Version: o.version,
 		Addr:    l.Addr(), Host: host, AllowHosts: o.allowHosts, AllowOrigins: o.allowOrigins,
 		Token: string(o.token), Users: o.users, Certificate: o.certificate, Base: o.basePath,
-		MaxViewers: maxViewers, Log: log,
+		Deflate: !o.compress.off, MaxViewers: maxViewers, Log: log,
 	})
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()

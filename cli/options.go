@@ -44,6 +44,7 @@ type options struct {
 	maxViewers  viewerCount
 	logLevel    logLevel
 	logFormat   logFormat
+	compress    compress
 	users       *server.Users       // of authFile, once open has read it
 	certificate *server.Certificate // of tlsCert
 }
@@ -81,6 +82,7 @@ func (o *options) defineServer(f *pflag.FlagSet, addr string) {
 	f.StringVar(&o.tlsKey, "tls-key", "", "`FILE` of the certificate's key (PEM)")
 	f.StringVar(&o.basePath, "base-path", "/", "serve below `PATH`: one that a reverse proxy does not strip")
 	f.StringArrayVar(&o.allowHosts, "allow-host", nil, "answer to a further `HOST[:PORT]`, as the Host header has it")
+	f.Var(&o.compress, "compress", "deflate output for browsers and other WebSockets that can inflate: `WHEN` is on or off")
 	f.Var(&o.maxViewers, "max-viewers", "turn away more than `N` viewers at a time (default the limit on open files less 128)")
 	f.Var(&o.logLevel, "log-level", "log what is of `LEVEL` debug, info, warn or error; viewers come and go at debug")
 	f.Var(&o.logFormat, "log-format", "print wsrun's own words in `FORMAT` text or json")
@@ -132,6 +134,25 @@ func (n *byteCount) String() string {
 	return strconv.FormatInt(int64(*n), 10)
 }
 func (*byteCount) Type() string { return "bytes" }
+
+// compress is on or off.
+type compress struct{ off bool }
+
+func (c *compress) Set(s string) error {
+	if s != "on" && s != "off" {
+		return errors.New("want on or off")
+	}
+	c.off = s == "off"
+	return nil
+}
+
+func (c *compress) String() string {
+	if c.off {
+		return "off"
+	}
+	return "on"
+}
+func (*compress) Type() string { return "when" }
 
 // size is a terminal's size; zero if it was not given.
 type size struct{ cols, rows int }

@@ -72,7 +72,7 @@ func run(o options, args []string) (int, error) {
 		Version: o.version,
 		Addr:    l.Addr(), Host: host, AllowHosts: o.allowHosts, AllowOrigins: o.allowOrigins,
 		Token: string(o.token), Users: o.users, Certificate: o.certificate, Base: o.basePath,
-		MaxViewers: maxViewers, Log: log,
+		Deflate: !o.compress.off, MaxViewers: maxViewers, Log: log,
 	})
 	served := make(chan error, 1)
 	// Only when the command runs: connections could take the descriptors that its

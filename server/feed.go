@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"sync/atomic"
 	"time"
 
@@ -21,6 +22,7 @@ type feed struct {
 	audience *audience
 	crowd    *crowd
 	frames   framer
+	deflater deflater
 	late     *late
 	lf       bool        // its lines end in \n, where a terminal's end in \r\n
 	exact    atomic.Bool // its lines' numbers are those of the whole
@@ -31,6 +33,13 @@ func newFeed(s Source) *feed {
 	f.crowd = newCrowd(f)
 	f.exact.Store(true)
 	return f
+}
+
+// before returns the output before an offset, of so many bytes; nil if that can't be
+// read any more.
+func (f *feed) before(offset int64, size int) []byte {
+	parts, _, _ := f.Stream.Range(max(offset-int64(size), 0), offset)
+	return bytes.Join(parts, nil)
 }
 
 // close ends what newFeed started, and waits for it. The viewers should have left.

@@ -79,8 +79,9 @@ var notUTF8 = map[string]string{
 }
 
 // frameCases follow RFC 6455. A viewer must not send messages, whatever is in them:
-// the first frame of one is answered with 1008, and what follows is not looked at.
-func frameCases() (all []frameCase) {
+// the first frame of one is answered with 1008, and what follows is not looked at. With
+// deflate, which was negotiated then, that may be deflated (RFC 7692).
+func frameCases(deflate bool) (all []frameCase) {
 	add := func(want string, send []byte, name string, args ...any) {
 		all = append(all, frameCase{name: fmt.Sprintf(name, args...), send: send, want: want})
 	}
@@ -91,8 +92,12 @@ func frameCases() (all []frameCase) {
 	// Section 5.2: each first byte there is.
 	for first := range 256 {
 		payload, want := "hi", ""
-		switch opcode := first & 0xf; {
-		case first&0x70 != 0, opcode >= 3 && opcode <= 7, opcode >= 11: // reserved
+		opcode, reserved := first&0xf, 0x70
+		if deflate && opcode >= opText && opcode <= opBinary {
+			reserved &^= rsv1Bit
+		}
+		switch {
+		case first&reserved != 0, opcode >= 3 && opcode <= 7, opcode >= 11: // reserved
 			want = "1002"
 		case opcode == 0: // continues nothing, section 5.4
 			want = "1002"
@@ -174,6 +179,27 @@ func frameCases() (all []frameCase) {
 		"an unmasked other":         join(masked(opText, "a"), []byte("\x80\x01b")),
 	} {
 		add("1008", frames, "%s", name)
+	}
+	deflated := "1002" // as a reserved bit
+	if deflate {
+		deflated = "1008"
+	}
+	for name, payload := range map[string]string{
+		"deflated":               "\xf2\x48\xcd\xc9\xc9\x07\x00", // section 7.2.3.1
+		"stored":                 "\x00\x05\x00\xfa\xffHello\x00",
+		"deflated to nothing":    "\x00",
+		"deflated, and empty":    "",
+		"deflated, cut off":      "\xf2\x48",
+		"deflated, no block":     "\x07",
+		"deflated, far back":     "\x02\x13\x00\x00",
+		"deflated, the last one": "\xf3\x48\xcd\xc9\xc9\x07\x00", // section 7.2.3.4
+		"a bomb":                 strings.Repeat("\xed\xc1\x01\x0d\x00\x00\x00\xc2\xa0", 100),
+	} {
+		add(deflated, masked(finText|rsv1Bit, payload), "%s", name)
+		add(deflated, join(masked(opText|rsv1Bit, payload[:len(payload)/2]), masked(finBit, payload[len(payload)/2:])), "%s, in two", name)
+		add(deflated, join(masked(opBinary|rsv1Bit, payload), masked(finBit|rsv1Bit, payload)), "%s, twice", name)
+		add("1002", masked(finPing|rsv1Bit, payload), "a ping, %s", name)
+		add("1002", masked(finClose|rsv1Bit, payload), "a close, %s", name)
 	}
 	for name, frames := range map[string][]byte{
 		"an end of nothing":             masked(finBit, "x"),
@@ -262,7 +288,8 @@ func frameCases() (all []frameCase) {
 // A rawSocket is a client's side of a WebSocket, without any code to get it right.
 type rawSocket struct {
 	net.Conn
-	r *bufio.Reader
+	r       *bufio.Reader
+	deflate bool // was negotiated
 }
 
 // rawDial sends a handshake and returns the answer to it.
@@ -272,13 +299,15 @@ func rawDial(addr, request string) (*rawSocket, *http.Response, error) {
 		return nil, nil, err
 	}
 	c.SetDeadline(time.Now().Add(20 * time.Second))
-	s := &rawSocket{c, bufio.NewReader(c)}
+	s := &rawSocket{Conn: c, r: bufio.NewReader(c)}
 	io.WriteString(c, request)
 	method, _, _ := strings.Cut(request, " ")
 	resp, err := http.ReadResponse(s.r, &http.Request{Method: method})
 	if err != nil {
 		c.Close()
+		return s, resp, err
 	}
+	s.deflate = resp.Header.Get("Sec-WebSocket-Extensions") != ""
 	return s, resp, err
 }
 
@@ -310,7 +339,10 @@ func (s *rawSocket) next() (opcode byte, payload string, err error) {
 		if err != nil {
 			return 0, "", err
 		}
-		if opcode = head[0] &^ finBit; head[0]&finBit == 0 || size>>63 != 0 || opcode > opPong || opcode == 0 || opcode > opBinary && opcode < opClose || opcode >= opClose && size > 125 {
+		if opcode = head[0] &^ finBit; s.deflate && opcode&^rsv1Bit <= opBinary {
+			opcode &^= rsv1Bit
+		}
+		if head[0]&finBit == 0 || size>>63 != 0 || opcode > opPong || opcode == 0 || opcode > opBinary && opcode < opClose || opcode >= opClose && size > 125 {
 			return 0, "", fmt.Errorf("a bad frame %x", head)
 		}
 		p := make([]byte, size)
@@ -446,21 +478,23 @@ func (b *bench) everyCase(n int, f func(i int)) {
 }
 
 func TestFrames(t *testing.T) {
-	b := serve(t, Options{})
-	cases := frameCases()
+	b := serve(t, Options{Deflate: true})
+	n := 0
 	for sub, header := range map[string]string{
 		"plain":    "",
 		"wsrun.v1": "Sec-WebSocket-Protocol: wsrun.v1\r\n",
-		"deflate":  "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n", // declined: the same
+		"deflate":  "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n",
 	} {
 		if testing.Short() && sub != "plain" {
 			continue
 		}
+		cases := frameCases(sub == "deflate")
+		n += len(cases)
 		b.everyCase(len(cases), func(i int) {
 			if end, err := cases[i].try(b.addr, header); end != cases[i].want || err != nil {
 				t.Errorf("%s, %s: %s, %v; want %s", sub, cases[i].name, end, err, cases[i].want)
 			}
 		})
 	}
-	t.Logf("%d cases", len(cases))
+	t.Logf("%d cases", n)
 }

@@ -16,6 +16,8 @@ type query struct {
 	epoch  string // with offset: where to resume
 	offset int64
 	grep   grep // files only
+
+	deflate bool // WebSockets only: unless told not to
 }
 
 // allLines is a number of lines that nothing has.
@@ -45,6 +47,13 @@ func parseQuery(raw string) (query, error) {
 		q.follow = true
 	default:
 		return bad("tail", "1 or 0")
+	}
+	switch v.Get("deflate") {
+	case "", "1", "true":
+		q.deflate = true
+	case "0", "false":
+	default:
+		return bad("deflate", "1 or 0")
 	}
 	invert := false
 	switch v.Get("invert") {

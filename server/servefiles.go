@@ -154,7 +154,7 @@ func (s *Server) serveLast(w http.ResponseWriter, r *http.Request, path string, 
 		return
 	}
 	defer content.Close()
-	if v := s.upgrade(w, visit); v != nil {
+	if v := s.upgrade(w, visit, false); v != nil {
 		v.end(s.sendLast(v, path, content, q))
 	}
 }

@@ -43,6 +43,7 @@ type Options struct {
 	Certificate  *Certificate // nil: no TLS
 	Base         string       // path that everything is below, as /logs/; empty for /
 
+	Deflate    bool         // output, for WebSockets that offer it
 	MaxViewers int          // at a time; 0 is any number
 	Log        *slog.Logger // nil: nothing is logged
 }

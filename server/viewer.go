@@ -93,6 +93,7 @@ func (v *viewer) item(item broadcaster.Item) error {
 	switch {
 	case item.Reset != nil:
 		v.visit.resets.Add(1)
+		v.window = 0
 		return v.gap(*item.Reset)
 	case item.Event != nil:
 		switch e := item.Event.(type) {
@@ -128,10 +129,33 @@ func (v *viewer) gap(at broadcaster.Start) error {
 func (v *viewer) output(p []byte) error {
 	v.sent += int64(len(p))
 	v.within = len(p) > 0 && p[len(p)-1] != '\n'
+	opcode := byte(opBinary)
 	if !v.v1 {
-		return v.message(v.text.append(p))
+		opcode, p = opText, v.text.append(p)
 	}
-	return v.data(opBinary, p)
+	if len(p) == 0 {
+		return nil
+	}
+	if frame := v.deflated(opcode, p); frame != nil {
+		return v.put(frame, len(p))
+	}
+	return v.data(opcode, p)
+}
+
+// deflated returns output as a deflated message; nil if it is not to be one.
+func (v *viewer) deflated(opcode byte, p []byte) []byte {
+	switch {
+	case v.takeover == withTakeover && opcode == opBinary:
+		var dict func() []byte
+		if v.window >= dictBytes {
+			dict = func() []byte { return v.f.before(v.cursor.Offset()-int64(len(p)), dictBytes) }
+		}
+		v.window += len(p)
+		return v.f.deflater.frame(opcode, p, dict)
+	case v.takeover != notDeflated && len(p) >= bareBytes:
+		return v.f.deflater.frame(opcode, p, nil)
+	}
+	return nil
 }
 
 // message sends text to a plain viewer.
@@ -152,14 +176,21 @@ func (v *viewer) event(e any) error {
 
 // data sends a message and counts it.
 func (v *viewer) data(opcode byte, payload ...[]byte) error {
-	var err error
 	if v.wire.hurried {
-		err = v.wire.try(v.f.frames.of(opcode, payload...))
-	} else {
-		err = v.wire.frame(opcode, payload...)
+		return v.put(v.f.frames.of(opcode, payload...), sizeOf(payload))
 	}
+	err := v.wire.frame(opcode, payload...)
 	if err == nil {
 		v.visit.sent.Add(int64(sizeOf(payload)))
+	}
+	return err
+}
+
+// put sends a message of so many bytes that is framed already, and counts it.
+func (v *viewer) put(frame []byte, size int) error {
+	err := v.wire.whole(frame)
+	if err == nil {
+		v.visit.sent.Add(int64(size))
 	}
 	return err
 }

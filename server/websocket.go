@@ -49,6 +49,9 @@ type viewer struct {
 	text   utf8Text           // of a plain viewer
 	within bool               // the last byte was no newline
 
+	takeover takeover
+	window   int // output that it has deflated, without a gap, in bytes
+
 	pong     chan struct{}
 	pings    chan []byte // of the viewer's, to be answered
 	nextPing time.Time
@@ -63,7 +66,7 @@ type viewer struct {
 // speaks, or the server is shut down. It may return before: a viewer that has all
 // there is goes into the crowd.
 func (s *Server) serveWebSocket(w http.ResponseWriter, visit *visit, f *feed, q query) {
-	v := s.upgrade(w, visit)
+	v := s.upgrade(w, visit, q.deflate)
 	if v == nil {
 		visit.leave()
 		return
@@ -100,13 +103,17 @@ var errStopping = errors.New("wsrun stops")
 
 // upgrade makes a viewer of a request, which is to be ended by end. It starts one
 // goroutine, which reads. It returns nil where the request was none.
-func (s *Server) upgrade(w http.ResponseWriter, visit *visit) *viewer {
+func (s *Server) upgrade(w http.ResponseWriter, visit *visit, deflate bool) *viewer {
 	v := &viewer{visit: visit, left: make(chan struct{}), pong: make(chan struct{}, 1), pings: make(chan []byte, 1)}
 	h := &hijacker{ResponseWriter: w}
+	compression := websocket.CompressionDisabled
+	if deflate && s.o.Deflate {
+		compression = websocket.CompressionContextTakeover
+	}
 	c, err := accept(h, visit.r, &websocket.AcceptOptions{
 		Subprotocols:       []string{subprotocol},
 		InsecureSkipVerify: true, // of the origin: the guard has looked
-		CompressionMode:    websocket.CompressionDisabled,
+		CompressionMode:    compression,
 		OnPongReceived: func(context.Context, []byte) {
 			select {
 			case v.pong <- struct{}{}:
@@ -131,6 +138,7 @@ func (s *Server) upgrade(w http.ResponseWriter, visit *visit) *viewer {
 	}
 	v.ws, v.wire, v.v1 = c, h.wire, strings.EqualFold(c.Subprotocol(), subprotocol)
 	v.keep = context.AfterFunc(s.stop, func() { v.wire.Close() })
+	v.takeover = takeoverOf(w.Header().Get("Sec-WebSocket-Extensions"))
 	visit.begin(kindOf(v.v1))
 	visit.r = nil // a viewer in the crowd needs no more of it
 	c.SetReadLimit(readLimit)

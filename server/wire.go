@@ -124,9 +124,11 @@ func (w *wire) send(last bool, frame net.Buffers) error {
 	return err
 }
 
-// try writes a whole frame as far as that goes without waiting, and keeps the rest. The
-// wire must be hurried.
-func (w *wire) try(frame []byte) error {
+// whole writes a message that is framed already, which is not changed.
+func (w *wire) whole(frame []byte) error {
+	if !w.hurried {
+		return w.send(false, net.Buffers{frame})
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
@@ -135,7 +137,8 @@ func (w *wire) try(frame []byte) error {
 	return w.hurriedly(false, frame)
 }
 
-// hurriedly is send and try. mu must be held.
+// hurriedly writes a frame as far as that goes without waiting, and keeps the rest. mu
+// must be held.
 func (w *wire) hurriedly(last bool, frame []byte) error {
 	w.closed = last
 	n := 0

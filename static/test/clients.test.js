@@ -17,13 +17,21 @@ const CLIENTS = {
   'python3-aiohttp': [PYTHON, here('client.py'), 'aiohttp'],
 };
 const SILENT = ['Node', 'Chromium']; // they can't send pings
+const INFLATING = ['Node', 'ws', 'python3-websockets', 'Chromium'];
 
-/** A proxy that looks which connection answers a ping, by its request's `client`. */
+// More than a window has, in pieces of a line and more.
+const PRINT = 'i=0; while [ $i -lt 800 ]; do i=$((i+1)); echo "line $i äöü€𝄞 $((i*i*7919%100003))"; [ $((i%50)) -gt 0 ] || sleep .03; done';
+const PRINTED = Array.from({ length: 800 }, (_, i) => `line ${i + 1} äöü€𝄞 ${((i + 1) * (i + 1) * 7919) % 100003}\r\n`).join('');
+
+/** A proxy that looks which connection answers a ping and gets what is deflated, by its
+ * request's `client`. */
 async function watching(t, port) {
   const answered = new Set();
+  const deflated = new Set();
   const server = createServer((near) => {
     const far = createConnection(port(), '127.0.0.1');
     far.pipe(near);
+    far.once('data', (head) => /^sec-websocket-extensions: permessage-deflate/im.test(head) && deflated.add(name));
     let sent = Buffer.alloc(0);
     let name;
     near.on('data', (chunk) => {
@@ -45,7 +53,7 @@ async function watching(t, port) {
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.after(() => server.close());
-  return { port: server.address().port, answered };
+  return { port: server.address().port, answered, deflated };
 }
 
 /** Runs a client in a process of its own. */
@@ -80,7 +88,7 @@ async function chromium(t, port, url, subprotocols) {
 test('clients of other makers get backlog and live output, answer pings and see the end', async (t) => {
   let wsrun;
   const proxy = await watching(t, () => wsrun.port);
-  wsrun = await run(t, ['--allow-host', `127.0.0.1:${proxy.port}`, ...sh(`printf 'backlog äöü€𝄞\\n'; read x; printf 'live äöü€𝄞\\n'; exit 3`)]);
+  wsrun = await run(t, ['--allow-host', `127.0.0.1:${proxy.port}`, ...sh(`${PRINT}; printf 'backlog äöü€𝄞\\n'; read x; ${PRINT}; exit 3`)]);
   const all = {};
   for (const subprotocols of [[], ['wsrun.v1']]) {
     for (const name of [...Object.keys(CLIENTS), 'Chromium']) {
@@ -95,7 +103,8 @@ test('clients of other makers get backlog and live output, answer pings and see 
   for (const [id, c] of Object.entries(all)) {
     const [name, sub] = id.split('+');
     const { data, events, pong, code } = await c.result();
-    assert.equal(data, 'backlog äöü€𝄞\r\nlive äöü€𝄞\r\n', id);
+    assert.equal(data, `${PRINTED}backlog äöü€𝄞\r\n${PRINTED}`, id);
+    assert.equal(proxy.deflated.has(id), INFLATING.includes(name), id);
     assert.deepEqual([...new Set(events)].filter((e) => e !== 'viewers'), sub ? ['hello', 'ping', 'exit'] : [], id);
     assert.equal(pong, !SILENT.includes(name), id);
     assert.equal(code, 1000, id);
