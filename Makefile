@@ -6,6 +6,8 @@
 # make security  run the tests that prove a promise, and tell docs/security.md
 # make mutants   plant bugs, one at a time, and see a test turn red for each
 # make bench     measure
+# make bench-compare BASE=REV
+#                compare the small benchmarks with another revision's
 
 VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo devel)
 export CHROMIUM ?= $(shell for b in chromium chromium-browser google-chrome; do command -v $$b && break; done)
@@ -14,7 +16,7 @@ FUZZ := broadcaster:FuzzRing cli:FuzzRequest cli:FuzzValues filetail:FuzzMatchPa
 	screen:FuzzScreen server:FuzzGrep server:FuzzQuery server:FuzzResolver server:FuzzUTF8Text
 FUZZTIME ?= 10s
 
-.PHONY: all wsrun test fuzz oracle chaos security mutants bench tools clean
+.PHONY: all wsrun test fuzz oracle chaos security mutants bench bench-compare tools clean
 
 all: wsrun
 
@@ -80,6 +82,20 @@ bench: wsrun tools
 	cd static && WSRUN=$(CURDIR)/wsrun node bench/page.mjs
 	go build -o bench/bin/ ./bench/fanout ./bench/rawfan
 	bench/bin/fanout $(FANOUT)
+
+# The two take turns, so that both have the same of what else the machine does.
+BASE ?= HEAD~1
+BENCHSTAT := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
+SMALL := 'Write|Poll|Frame|Deflate|Resolver|Plain|Colored'
+bench-compare: static/xterm/xterm.mjs
+	rm -rf bench/out/base && mkdir -p bench/out && git worktree prune && git worktree add -f --detach bench/out/base $(BASE)
+	cp static/xterm/* bench/out/base/static/xterm/
+	cd bench/out && rm -f old.txt new.txt && for i in 1 2 3 4 5 6; do \
+		(cd base && go test -run '^$$' -bench $(SMALL) -benchtime 0.2s ./broadcaster ./screen ./server) >>old.txt; \
+		(cd ../.. && go test -run '^$$' -bench $(SMALL) -benchtime 0.2s ./broadcaster ./screen ./server) >>new.txt; \
+	done
+	git worktree remove --force bench/out/base
+	cd bench/out && go run $(BENCHSTAT) old.txt new.txt
 
 # What tests need beyond Go and Node: Debian's packages, with a command of each. Debian
 # would start nginx and caddy.

@@ -22,3 +22,21 @@ func BenchmarkWrite(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkPoll is what a chunk of a line costs, for the writer and a cursor: that looks
+// twice, and finds nothing the second time.
+func BenchmarkPoll(b *testing.B) {
+	line := fmt.Appendf(nil, "%099d\n", 0)
+	bc := New(Options{})
+	defer bc.Close()
+	cursor, _ := bc.Open(0)
+	b.SetBytes(int64(len(line)))
+	b.ReportAllocs()
+	for b.Loop() {
+		bc.Write(line)
+		bc.Flush()
+		for wait := (<-chan struct{})(nil); wait == nil; {
+			_, wait, _ = cursor.Poll()
+		}
+	}
+}
