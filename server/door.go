@@ -87,71 +87,90 @@ func (d *door) challenge() string {
 	return `Bearer realm="wsrun"`
 }
 
-// shown tells what r has shown, or that its address has too many wrong tries to be
-// listened to. A wrong cookie is no try: those of an earlier run are, and none can
-// be guessed.
-func (d *door) shown(r *http.Request) (shown credential, tooMany bool) {
+// shown tells what r has shown, or why that is not heard. A cookie comes first: a
+// browser may send what a proxy before wsrun asked it for in the other header. A wrong
+// one is no try: those of an earlier run are, and none can be guessed.
+func (d *door) shown(r *http.Request) (credential, *refusal) {
 	if d.token == "" && d.users == nil {
-		return noneNeeded, false
-	}
-	if r.Header.Get("Authorization") != "" {
-		ok, tooMany := d.try(r, func() bool { return d.headerRight(r) })
-		if ok {
-			return byHeader, false
-		}
-		return nothing, tooMany
+		return noneNeeded, nil
 	}
 	for _, c := range r.CookiesNamed(d.cookie) {
 		if d.cookieRight(c.Value) {
-			return byCookie, false
+			return byCookie, nil
 		}
 	}
-	return nothing, false
-}
-
-// try calls right unless r's address has had too many that were not.
-func (d *door) try(r *http.Request, right func() bool) (ok, tooMany bool) {
-	giveBack, ok := d.tries.take(r.RemoteAddr)
-	if !ok {
-		return false, true
+	right := d.header(r)
+	if right == nil {
+		return nothing, d.refusal(errWrong)
 	}
-	if ok = right(); ok {
-		giveBack()
+	if refused := d.try(r, right); refused != nil {
+		return nothing, refused
 	}
-	return ok, false
+	return byHeader, nil
 }
 
-func (d *door) headerRight(r *http.Request) bool {
-	if d.users == nil {
-		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-		return strings.EqualFold(scheme, "Bearer") && d.isToken(strings.TrimSpace(token))
+// try calls right if r's address may try, and returns why r is refused, if it is.
+func (d *door) try(r *http.Request, right func() error) *refusal {
+	return d.refusal(d.tries.try(r.Context(), r.RemoteAddr, right))
+}
+
+// refusal returns what an outcome of a try is answered with; nil for a right one.
+func (d *door) refusal(err error) *refusal {
+	switch err {
+	case nil:
+		return nil
+	case errWrong:
+		return &refusal{http.StatusUnauthorized, d.wanted()}
+	case errTooMany:
+		return &refusal{http.StatusTooManyRequests, err.Error()}
 	}
-	user, password, ok := r.BasicAuth()
-	return ok && d.hashOf(r, user, password) != ""
+	return &refusal{http.StatusServiceUnavailable, err.Error()}
 }
 
-func (d *door) isToken(token string) bool {
-	return d.token != "" && equal(d.seal("token", token), d.seal("token", d.token))
+// header returns what checks r's Authorization; nil without one of the scheme that is
+// asked for here: others are for a proxy, and no tries.
+func (d *door) header(r *http.Request) (right func() error) {
+	if user, password, ok := r.BasicAuth(); ok && d.users != nil {
+		return func() error {
+			_, err := d.hashOf(r, user, password)
+			return err
+		}
+	}
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if d.users != nil || !strings.EqualFold(scheme, "Bearer") {
+		return nil
+	}
+	return func() error { return d.isToken(strings.TrimSpace(token)) }
 }
 
-// hashOf returns the hash of a user's password, empty if that is another.
-func (d *door) hashOf(r *http.Request, user, password string) string {
+// isToken returns errWrong for another.
+func (d *door) isToken(token string) error {
+	if !equal(d.seal("token", token), d.seal("token", d.token)) {
+		return errWrong
+	}
+	return nil
+}
+
+// hashOf returns the hash of a user's password, or the error of [Users.check].
+func (d *door) hashOf(r *http.Request, user, password string) (string, error) {
 	sealed := d.seal("password", user, password)
 	d.mu.Lock()
 	hash := d.known[sealed]
 	d.mu.Unlock()
 	if hash != "" && hash == d.users.hash(user) {
-		return hash
+		return hash, nil
 	}
-	if hash = d.users.check(r.Context(), user, password); hash != "" {
-		d.mu.Lock()
-		if len(d.known) >= maxKnown {
-			clear(d.known)
-		}
-		d.known[sealed] = hash
-		d.mu.Unlock()
+	hash, err := d.users.check(r.Context(), user, password)
+	if err != nil {
+		return "", err
 	}
-	return hash
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.known) >= maxKnown {
+		clear(d.known)
+	}
+	d.known[sealed] = hash
+	return hash, nil
 }
 
 // cookieFor returns a cookie's value, which stops being right when the user goes or
@@ -179,28 +198,21 @@ func (d *door) serveLogin(w http.ResponseWriter, r *http.Request) {
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxLogin)
 	r.PostFormValue("") // reads the form
-	value := ""
-	_, tooMany := d.try(r, func() bool {
-		if d.users == nil && d.isToken(r.PostFormValue("token")) {
-			value = d.cookieFor("", d.token)
-		} else if d.users != nil {
-			user := r.PostFormValue("user")
-			if hash := d.hashOf(r, user, r.PostFormValue("password")); hash != "" {
-				value = d.cookieFor(user, hash)
-			}
+	user, hash := "", d.token
+	refused := d.try(r, func() (err error) {
+		if d.users == nil {
+			return d.isToken(r.PostFormValue("token"))
 		}
-		return value != ""
+		user = r.PostFormValue("user")
+		hash, err = d.hashOf(r, user, r.PostFormValue("password"))
+		return err
 	})
-	switch {
-	case tooMany:
-		(&refusal{http.StatusTooManyRequests, "too many wrong tokens or passwords: wait a second"}).answer(w, d)
-		return
-	case value == "":
-		(&refusal{http.StatusUnauthorized, d.wanted()}).answer(w, d)
+	if refused != nil {
+		refused.answer(w, d)
 		return
 	}
 	http.SetCookie(w, &http.Cookie{
-		Name: d.cookie, Value: value, Path: d.path, HttpOnly: true, SameSite: http.SameSiteStrictMode,
+		Name: d.cookie, Value: d.cookieFor(user, hash), Path: d.path, HttpOnly: true, SameSite: http.SameSiteStrictMode,
 		// Behind a proxy, the page's own Origin tells that it came by TLS.
 		Secure: r.TLS != nil || strings.HasPrefix(r.Header.Get("Origin"), "https://"),
 	})

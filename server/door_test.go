@@ -8,11 +8,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"golang.org/x/crypto/bcrypt"
+
+	"wsrun/static"
 )
 
 // login posts a form and returns the answer, and the cookie that it sets.
@@ -74,7 +77,8 @@ func TestToken(t *testing.T) {
 		{"Authorization: Bearer secret", 200},
 		{"Authorization: bearer secret", 200},
 		{"Authorization: Basic c2VjcmV0OnNlY3JldA==", 401}, // secret:secret
-		{"Authorization: Bearer wrong|Cookie: " + own, 401},
+		{"Authorization: Bearer wrong|Cookie: " + own + "|Sec-Fetch-Site: none", 200},
+		{"Authorization: Basic cHJveHk6cHc=|Cookie: " + own + "|Sec-Fetch-Site: none", 200}, // a proxy's
 		{"Cookie: " + own, 403}, // says nothing of who asks
 		{"Cookie: " + own + "|Sec-Fetch-Site: same-origin", 200},
 		{"Cookie: " + own + "|Sec-Fetch-Site: none", 200},
@@ -137,7 +141,8 @@ func TestTooManyTries(t *testing.T) {
 			r, _ := http.NewRequest("GET", "/", nil)
 			r.RemoteAddr = addr
 			r.Header.Set("Authorization", "Bearer "+token)
-			return d.shown(r)
+			shown, refused := d.shown(r)
+			return shown, refused != nil && refused.status == 429
 		}
 		for range 20 {
 			if shown, _ := ask("192.0.2.1:1", "secret"); shown != byHeader {
@@ -189,9 +194,140 @@ func TestTooManyTriesAnswer(t *testing.T) {
 			t.Errorf("try %d: %s, %v", i, resp.Status, resp.Header)
 		}
 	}
-	if resp, _ := b.get("/", "Authorization", "Bearer secret"); resp.StatusCode != 429 {
+	bearer := []string{"Authorization", "Bearer secret"}
+	if resp, _ := b.get("/", bearer...); resp.StatusCode != 429 {
 		t.Errorf("by a header: %s", resp.Status)
 	}
+	for _, path := range []string{"/", "/-/static/" + static.Digest() + "/app.js"} {
+		if resp, _ := b.get(path, append(bearer, "Accept", "text/html")...); resp.StatusCode != 200 {
+			t.Errorf("%s, which needs no token: %s", path, resp.Status)
+		}
+	}
+}
+
+// What a proxy before wsrun asks for, and passes on, is no try.
+func TestOtherSchemesAreNoTries(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "users")
+	htpasswd(t, path, map[string]int{"ann": 4})
+	users, err := OpenUsers(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for other, o := range map[string]Options{"Basic cHJveHk6cHc=": {Token: "secret"}, "Bearer proxy": {Users: users}, "Digest x": {Users: users}} {
+		b := serve(t, o)
+		for range 2 * maxTries {
+			if resp, _ := b.get("/", "Authorization", other); resp.StatusCode != 401 {
+				t.Errorf("%s: %s", other, resp.Status)
+			}
+		}
+	}
+}
+
+// slowUsers returns one user, ann, whose password takes a second to check.
+func slowUsers(t *testing.T) *Users {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "users")
+	htpasswd(t, path, map[string]int{"ann": 4})
+	users, err := OpenUsers(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	users.match = func(hash, password []byte) error {
+		time.Sleep(time.Second)
+		return bcrypt.CompareHashAndPassword(hash, password)
+	}
+	return users
+}
+
+// knock shows a password of ann's, and returns what that is answered with.
+func knock(d *door, addr, password string) int {
+	r, _ := http.NewRequest("GET", "/", nil)
+	r.RemoteAddr = addr
+	r.SetBasicAuth("ann", password)
+	if _, refused := d.shown(r); refused != nil {
+		return refused.status
+	}
+	return 200
+}
+
+// Right passwords at the same time wait for each other; only wrong ones are counted.
+func TestRightTriesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDoor(Options{Users: slowUsers(t)}, "wsrun_1", "/")
+		var wg sync.WaitGroup
+		for range 4 * maxTries {
+			wg.Go(func() {
+				if got := knock(d, "192.0.2.1:1", "ann-pw"); got != 200 {
+					t.Errorf("answered with %d", got)
+				}
+			})
+		}
+		wg.Wait()
+	})
+}
+
+// Whoever tries passwords from one address delays no other: there is one check of
+// theirs before that of who comes now.
+func TestFloodOfPasswords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDoor(Options{Users: slowUsers(t)}, "wsrun_1", "/")
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		answers := map[int]int{}
+		began := time.Now()
+		worst := time.Duration(0)
+		for i := range 2000 { // in 20 s
+			wg.Go(func() {
+				status := knock(d, "192.0.2.1:1", fmt.Sprint(i))
+				mu.Lock()
+				defer mu.Unlock()
+				answers[status]++
+			})
+			if i%300 == 299 {
+				wg.Go(func() {
+					came := time.Now()
+					if got := knock(d, fmt.Sprintf("192.0.2.%d:1", 2+i/300), "ann-pw"); got != 200 {
+						t.Errorf("the right password is answered with %d", got)
+					}
+					mu.Lock()
+					defer mu.Unlock()
+					worst = max(worst, time.Since(came))
+					clear(d.known)
+				})
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		wg.Wait()
+		if worst > 2*time.Second {
+			t.Errorf("a right password is answered after %v, want two checks' time", worst)
+		}
+		if took := time.Since(began); took > 20*time.Second+maxWaiting*time.Second || answers[503] == 0 || answers[200] > 0 {
+			t.Errorf("the flood is answered within %v: %v", took, answers)
+		}
+		t.Attr("promise", "who tries out passwords delays nobody at another address")
+		t.Attr("figure", fmt.Sprintf("by %v, of 1 s a check; 2,000 wrong ones in 20 s", worst-time.Second))
+	})
+}
+
+// Addresses beyond those that may wait for a check are told to come again.
+func TestCrowd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		users := slowUsers(t)
+		d := newDoor(Options{Users: users}, "wsrun_1", "/")
+		var wg sync.WaitGroup
+		for i := range cap(users.queue) {
+			wg.Go(func() { knock(d, fmt.Sprintf("192.0.2.%d:1", i), "wrong") })
+		}
+		synctest.Wait()
+		began := time.Now()
+		if got := knock(d, "198.51.100.1:1", "ann-pw"); got != 503 || time.Since(began) > 0 {
+			t.Errorf("%d after %v", got, time.Since(began))
+		}
+		wg.Wait()
+		if got := knock(d, "198.51.100.1:1", "ann-pw"); got != 200 {
+			t.Errorf("after that: %d", got)
+		}
+	})
 }
 
 // patience is how long what takes a second may take on a busy machine.
@@ -362,16 +498,16 @@ func TestChecksInTurn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range maxChecks {
+	for range cap(users.checks) {
 		users.checks <- struct{}{}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if users.check(ctx, "ann", "ann-pw") != "" {
+	if _, err := users.check(ctx, "ann", "ann-pw"); err != errCrowded {
 		t.Error("more are checked at once than may be")
 	}
 	<-users.checks
-	if users.check(t.Context(), "ann", "ann-pw") == "" {
+	if _, err := users.check(t.Context(), "ann", "ann-pw"); err != nil {
 		t.Error("not checked in its turn")
 	}
 }

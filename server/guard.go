@@ -107,7 +107,7 @@ func (f *refusal) answer(w http.ResponseWriter, d *door) {
 	switch f.status {
 	case http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", d.challenge())
-	case http.StatusTooManyRequests:
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "1")
 	}
 	http.Error(w, f.why, f.status)
@@ -128,18 +128,17 @@ func (g *guard) check(r *http.Request) (credential, *refusal) {
 	if !g.siteAllowed(r, origins, page) {
 		return nothing, &refusal{http.StatusForbidden, "pages of other sites may not read here, only link to it"}
 	}
-	shown, tooMany := g.door.shown(r)
+	if isPublic(g.below(r)) {
+		return nothing, nil
+	}
+	shown, refused := g.door.shown(r)
 	switch {
-	case tooMany:
-		return nothing, &refusal{http.StatusTooManyRequests, "too many wrong tokens or passwords: wait a second"}
-	case page || isPublic(g.below(r)):
+	case page:
 		return shown, nil
 	case shown == byCookie && len(origins) == 0 && r.Header.Get("Sec-Fetch-Site") == "" && tellsSite(r):
 		return nothing, &refusal{http.StatusForbidden, "a cookie alone says nothing of who asks: an Origin or Sec-Fetch-Site header is needed with it"}
-	case shown == nothing:
-		return nothing, &refusal{http.StatusUnauthorized, g.door.wanted()}
 	}
-	return shown, nil
+	return shown, refused
 }
 
 func (g *guard) hostAllowed(host string) bool {

@@ -6,20 +6,21 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 
 	"golang.org/x/crypto/bcrypt"
 )
 
-// maxChecks is how many passwords are checked at once: each takes a core for tens
-// of milliseconds, by design.
-const maxChecks = 2
+// maxQueue is how many may wait for a check, each from an address of its own.
+const maxQueue = 32
 
 // Users are those of an htpasswd file. Its methods may be called concurrently.
 type Users struct {
-	file   reloader[map[string]string] // hashes by name
-	checks chan struct{}
+	file   reloader[map[string]string]       // hashes by name
+	checks chan struct{}                     // holds one for each password that is being checked
+	queue  chan struct{}                     // and one for each that is or waits for that
 	match  func(hash, password []byte) error // takes time by the hash's cost
 }
 
@@ -27,7 +28,9 @@ type Users struct {
 // them. It is read again when it has changed; warn is told, once, of what is wrong
 // with it then, and those of before stay. Errors name lines, never what is in them.
 func OpenUsers(path string, warn func(error)) (*Users, error) {
-	u := &Users{checks: make(chan struct{}, maxChecks), match: bcrypt.CompareHashAndPassword}
+	// Each check takes a core for tens of milliseconds, by design; others need some, too.
+	checks := max(1, runtime.NumCPU()/2)
+	u := &Users{checks: make(chan struct{}, checks), queue: make(chan struct{}, checks+maxQueue), match: bcrypt.CompareHashAndPassword}
 	u.file = reloader[map[string]string]{paths: []string{path}, warn: warn, read: func() (map[string]string, error) { return readUsers(path) }}
 	if err := u.file.start(); err != nil {
 		return nil, err
@@ -74,36 +77,43 @@ func readUsers(path string) (map[string]string, error) {
 // hash returns the hash of a user's password, empty for one that is none.
 func (u *Users) hash(user string) string { return u.file.get()[user] }
 
-// check returns the hash of a user's password, empty if it is another, or ctx done
-// before it is its turn. That takes the same time whether there is such a user or
-// not, and whatever the cost of the hash: as long as the most costly one.
-func (u *Users) check(ctx context.Context, user, password string) string {
+// check returns the hash of a user's password, errWrong if it is another, and
+// errCrowded if too many wait for their turn or ctx is done before it comes. That takes
+// the same time whether there is such a user or not, and whatever the cost of the hash:
+// as long as the most costly one.
+func (u *Users) check(ctx context.Context, user, password string) (hash string, err error) {
+	select {
+	case u.queue <- struct{}{}:
+		defer func() { <-u.queue }()
+	default:
+		return "", errCrowded
+	}
 	select {
 	case u.checks <- struct{}{}:
 		defer func() { <-u.checks }()
 	case <-ctx.Done():
-		return ""
+		return "", errCrowded
 	}
 	users := u.file.get()
 	most := bcrypt.MinCost
 	for _, hash := range users {
 		most = max(most, cost(hash))
 	}
-	hash := users[user]
+	hash = users[user]
 	if hash == "" {
 		u.spend(most, password)
-		return ""
+		return "", errWrong
 	}
-	err := u.match([]byte(hash), []byte(password))
+	err = u.match([]byte(hash), []byte(password))
 	// Each cost takes twice as long as the one before: together with all those
 	// between it is as long as the highest.
 	for c := cost(hash); c < most; c++ {
 		u.spend(c, password)
 	}
 	if err != nil {
-		return ""
+		return "", errWrong
 	}
-	return hash
+	return hash, nil
 }
 
 // cost returns a valid hash's.
