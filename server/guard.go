@@ -230,8 +230,11 @@ func tellsSite(r *http.Request) bool {
 }
 
 // below returns r's path below the base, which begins with a slash; empty if it is
-// not below.
+// not below. The base without its last slash is as good: it leads there.
 func (g *guard) below(r *http.Request) string {
+	if r.URL.Path+"/" == g.base {
+		return "/"
+	}
 	path, ok := strings.CutPrefix(r.URL.Path, g.base)
 	if !ok {
 		return ""

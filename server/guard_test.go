@@ -220,6 +220,45 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
+// What is escaped stays so, in redirects and where the page looks for its own.
+func TestEscapedPaths(t *testing.T) {
+	b := serve(t, Options{Token: "secret", Files: &FileOptions{Files: newLogFile(t)}})
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	for path, want := range map[string]string{
+		"//tmp/a%20b%25.log": "/tmp/a%20b%25.log", "/a/..%2fb/../c%3f/": "/a/c%3f/", "/x/./%c3%a9/?q=%20//": "/x/%c3%a9/?q=%20//", "/a//": "/a/", "//": "/",
+		"//evil.example/": "/evil.example/", "/.//evil.example": "/evil.example", "/a/../%5cevil.example": "/%5cevil.example", "/a%2fb%2f%2fc": "",
+	} {
+		r, _ := http.NewRequest("GET", "http://"+b.addr+path, nil)
+		r.Header.Set("Authorization", "Bearer secret")
+		resp, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if got := resp.Header.Get("Location"); got != want {
+			t.Errorf("%s leads to %q, want %q", path, got, want)
+		}
+	}
+	for path, want := range map[string]string{"/x%2fy%2fz": "./-/static/", "/x/y%2fz": "./../-/static/", "/x/y/z": "./../../-/static/"} {
+		if _, page := b.get(path, "Accept", "text/html"); !strings.Contains(page, `src="`+want) {
+			t.Errorf("the page at %s does not look for its own at %s", path, want)
+		}
+	}
+}
+
+// A log's bytes stay text in a sandbox, and out of caches, whatever range of them is
+// asked for.
+func TestRanges(t *testing.T) {
+	b := serve(t, Options{Files: &FileOptions{Files: newLogFile(t)}})
+	for asked, want := range map[string]int{"": 200, "bytes=1-3": 206, "bytes=-2": 206, "bytes=1-2,4-5": 200, "bytes=0-0,-1": 200, "bytes=99-": 416, "bytes=99-,100-": 200, "lines=1": 416} {
+		resp, body := b.get("/a.log?format=raw", "Range", asked)
+		if resp.StatusCode != want || resp.Header.Get("Content-Type") != "text/plain; charset=utf-8" || resp.Header.Get("Cache-Control") != "no-store" ||
+			resp.Header.Get("Content-Security-Policy") != inert || want == 200 && body != logContent {
+			t.Errorf("%q: %s, want %d; %v, %q", asked, resp.Status, want, resp.Header, body)
+		}
+	}
+}
+
 // What a stranger sent comes back quoted.
 func TestRefusalsQuote(t *testing.T) {
 	b := serve(t, Options{})
@@ -243,7 +282,7 @@ func TestBase(t *testing.T) {
 		path, to string
 		want     int
 	}{
-		{"/a/logs/", "", 200}, {"/a/logs/-/status", "", 200}, {"/a/logs", "/a/logs/", 307}, {"/a/logs//-/status", "/a/logs/-/status", 307},
+		{"/a/logs/", "", 200}, {"/a/logs/-/status", "", 200}, {"/a/logs", "/a/logs/", 307}, {"/a/logs//%25", "/a/logs/%25", 307}, {"/a/logs//-/status", "/a/logs/-/status", 307},
 		{"/a/logs/-/../-/status", "/a/logs/-/status", 307}, {"/", "", 404}, {"/-/status", "", 404}, {"/a/logsx/", "", 404}, {"/a/logs/-/no", "", 404},
 	} {
 		r, _ := http.NewRequest("GET", "http://"+b.addr+tt.path, nil)
@@ -257,7 +296,7 @@ func TestBase(t *testing.T) {
 			t.Errorf("%s: %s, to %q", tt.path, resp.Status, resp.Header.Get("Location"))
 		}
 	}
-	for path, want := range map[string]int{"/a/logs/": 200, "/a/": 401, "/-/login": 401, "/-/static/x": 401, "/a/logs/-/healthz": 401} {
+	for path, want := range map[string]int{"/a/logs/": 200, "/a/logs": 200, "/a/": 401, "/-/login": 401, "/-/static/x": 401, "/a/logs/-/healthz": 401} {
 		if resp, _ := b.get(path, "Accept", "text/html"); resp.StatusCode != want {
 			t.Errorf("%s without a token: %s", path, resp.Status)
 		}

@@ -30,7 +30,7 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request, name, title s
 		login = "password"
 	}
 	// Links are relative, so that a proxy can put all of this below any path.
-	base := "./" + strings.Repeat("../", strings.Count(r.URL.Path, "/")-1)
+	base := "./" + strings.Repeat("../", strings.Count(r.URL.EscapedPath(), "/")-1)
 	nonce := rand.Text()
 	page := strings.NewReplacer("{{nonce}}", nonce, "{{title}}", html.EscapeString(title), "{{login}}", login,
 		"{{base}}", base, "{{static}}", base+"-/static/"+static.Digest()).Replace(string(static.Page(name)))

@@ -83,6 +83,9 @@ func (a *answer) WriteHeader(status int) {
 		a.s.refused(a.r, reason)
 	}
 	a.decided = a.decided || status >= 200
+	if status >= 400 {
+		a.Header().Set("Cache-Control", "no-store") // which http.ServeContent takes away
+	}
 	a.ResponseWriter.WriteHeader(status)
 }
 

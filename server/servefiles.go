@@ -259,6 +259,9 @@ func (s *Server) serveBytes(w http.ResponseWriter, r *http.Request, path string)
 		http.Error(w, ErrNoFile.Error(), http.StatusNotFound)
 		return
 	}
+	if strings.Contains(r.Header.Get("Range"), ",") {
+		r.Header.Del("Range") // the parts of several would have types of their own
+	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	http.ServeContent(w, r, "", info.ModTime(), f)
 }

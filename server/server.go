@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -139,11 +140,31 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /-/qr", serveQR)
 	mux.HandleFunc("POST /-/login", s.guard.door.serveLogin)
 	if s.guard.base == "/" {
-		return mux
+		return clean(mux)
 	}
 	below := http.NewServeMux()
 	below.Handle(s.guard.base, http.StripPrefix(strings.TrimSuffix(s.guard.base, "/"), mux))
-	return below
+	return clean(below)
+}
+
+// clean leads to a path without // and dots before next, a ServeMux, does: that
+// escapes once more what is escaped.
+func clean(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked := r.URL.EscapedPath()
+		to := path.Clean(asked)
+		if strings.HasSuffix(asked, "/") && to != "/" {
+			to += "/"
+		}
+		if to == asked || !strings.HasPrefix(asked, "/") {
+			next.ServeHTTP(w, r)
+			return
+		}
+		if r.URL.RawQuery != "" {
+			to += "?" + r.URL.RawQuery
+		}
+		http.Redirect(w, r, to, http.StatusTemporaryRedirect)
+	})
 }
 
 // readOnly answers requests that would write, and tells whether r is another.
