@@ -3,10 +3,12 @@ package server
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -129,6 +131,21 @@ func TestCookieOnANetwork(t *testing.T) {
 		if resp, _ := b.get("/-/status", "Host", "192.0.2.1:9000", "Cookie", own, name, value); resp.StatusCode != want {
 			t.Errorf("%q: %s, want %d", header, resp.Status, want)
 		}
+	}
+}
+
+// Behind one name there may be several sockets, and browsers know cookies by name.
+func TestCookiesOfSockets(t *testing.T) {
+	seen := map[string]bool{}
+	for _, path := range []string{"/run/a.sock", "/run/b.sock", "/run/a.sock", "@a"} {
+		name := newGuard(Options{Token: "secret", Addr: &net.UnixAddr{Name: path, Net: "unix"}}).door.cookie
+		if !regexp.MustCompile(`^wsrun_[0-9a-f]{8}$`).MatchString(name) {
+			t.Errorf("%s: %q", path, name)
+		}
+		seen[name] = true
+	}
+	if len(seen) != 3 {
+		t.Errorf("names for three paths: %v", seen)
 	}
 }
 
@@ -418,10 +435,15 @@ func TestUsers(t *testing.T) {
 	}
 
 	// What is wrong with a new file is told once, and the old one holds.
-	os.WriteFile(path, []byte("ann:{SHA}deadbeef\n"), 0o600)
-	waitFor(t, patience, "nobody was warned", func() bool { return cookie(ann.Value) != 200 || len(warned) > 0 })
-	if err := <-warned; !strings.Contains(err.Error(), "line 1") || strings.Contains(err.Error(), "deadbeef") || cookie(ann.Value) != 200 {
-		t.Errorf("warned of %v", err)
+	for content, want := range map[string]string{"ann:{SHA}deadbeef\n": "line 1", "": "no user"} {
+		os.WriteFile(path, []byte(content), 0o600)
+		waitFor(t, patience, "nobody was warned", func() bool { return cookie(ann.Value) != 200 || len(warned) > 0 })
+		if len(warned) == 0 || cookie(ann.Value) != 200 {
+			t.Fatalf("%q: who is in is thrown out", content)
+		}
+		if err := <-warned; !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "deadbeef") {
+			t.Errorf("%q: warned of %v", content, err)
+		}
 	}
 	htpasswd(t, path, map[string]int{"ann": 4}) // another hash of the same password, and no bob
 	waitFor(t, patience, "those who are gone stay in", func() bool { return cookie(bob.Value) == 401 })
@@ -465,12 +487,14 @@ func TestBadUsers(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "users")
 	good := "$2y$04$" + strings.Repeat("a", 53)
 	for content, want := range map[string]string{
-		"":                                "no user",
-		"# nobody\n":                      "no user",
-		"ann:" + good + "\nsecret\n":      "line 2 is not",
-		":" + good:                        "line 1 is not",
-		"ann:" + good + "\n\nann:" + good: "line 3 has an earlier",
-		"ann:secret":                      "line 1 has no bcrypt",
+		"":                                 "no user",
+		"# nobody\n":                       "no user",
+		"ann:" + good + "\nsecret\n":       "line 2 is not",
+		":" + good:                         "line 1 is not",
+		"ann :" + good:                     "line 1 is not",
+		"ann:" + good + "\n\u00a0:" + good: "line 2 is not",
+		"ann:" + good + "\n\nann:" + good:  "line 3 has an earlier",
+		"ann:secret":                       "line 1 has no bcrypt",
 		"ann:$apr1$secret$0123456789012345678901":           "line 1 has no bcrypt",
 		"ann:{SHA}secret":                                   "line 1 has no bcrypt",
 		"ann:$6$secret$x":                                   "line 1 has no bcrypt",
@@ -483,6 +507,10 @@ func TestBadUsers(t *testing.T) {
 		if _, err := OpenUsers(path, nil); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: %v, want %q", content, err, want)
 		}
+	}
+	os.WriteFile(path, []byte("\ufeffann:"+good+"\r\n bob:"+good), 0o600)
+	if users, err := OpenUsers(path, nil); err != nil || users.hash("ann") != good || users.hash("bob") != good {
+		t.Errorf("as Windows writes it: %v", err)
 	}
 	if _, err := OpenUsers(path+"-", nil); err == nil || !strings.Contains(err.Error(), "no such file") {
 		t.Errorf("no file: %v", err)

@@ -3,6 +3,7 @@ package server
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"net"
 	"net/http"
@@ -37,17 +38,15 @@ func newGuard(o Options) guard {
 	if o.Certificate != nil {
 		g.scheme, defaultPort = "https", "443"
 	}
-	cookie := "wsrun"
 	addr, ok := o.Addr.(*net.TCPAddr)
-	if ok {
-		g.port = fmt.Sprint(addr.Port)
-		cookie += "_" + g.port // browsers share cookies between ports
-	}
-	g.door = newDoor(o, cookie, g.base)
 	if !ok {
+		// Proxies may show several under one name.
+		g.door = newDoor(o, fmt.Sprintf("wsrun_%.4x", sha256.Sum256([]byte(o.Addr.String()))), g.base)
 		g.local = true
 		return g
 	}
+	g.port = fmt.Sprint(addr.Port)
+	g.door = newDoor(o, "wsrun_"+g.port, g.base) // browsers share cookies between ports
 	g.all = addr.IP.IsUnspecified()
 	names := []string{"localhost", "127.0.0.1", "::1", addr.IP.String(), o.Host}
 	if g.all {

@@ -29,6 +29,7 @@ func (s *Server) serveMetrics(w http.ResponseWriter, _ *http.Request) {
 	} else {
 		s.writeFeed(m)
 	}
+	metrics.ExposeMetadata(true)
 	metrics.WriteProcessMetrics(out)
 }
 
@@ -105,7 +106,7 @@ func (m exposition) family(name, kind, help string) {
 	fmt.Fprintf(m, "# HELP %s %s\n# TYPE %[1]s %[3]s\n", name, help, kind)
 }
 
-func (m exposition) value(name string, v int64) { metrics.WriteGaugeUint64(m, name, uint64(v)) }
+func (m exposition) value(name string, v int64) { fmt.Fprintf(m, "%s %d\n", name, v) }
 
 func (m exposition) single(name, kind, help string, v int64) {
 	m.family(name, kind, help)

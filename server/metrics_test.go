@@ -29,18 +29,23 @@ func scrape(t *testing.T, s *Server) map[string]float64 {
 	s.serveMetrics(w, nil)
 	values := map[string]float64{}
 	typed := map[string]bool{}
-	line := regexp.MustCompile(`^([a-z_]+)(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? (\S+)$`)
+	line := regexp.MustCompile(`^([a-z_]+)(\{[A-Za-z]+="[^"]*"(, ?[A-Za-z]+="[^"]*")*\})? (\S+)$`)
+	part := regexp.MustCompile(`_(sum|count|bucket)$`) // of a summary or histogram
 	for l := range strings.Lines(w.Body.String()) {
 		l = strings.TrimSuffix(l, "\n")
 		if name, ok := strings.CutPrefix(l, "# TYPE "); ok {
-			typed[strings.Fields(name)[0]] = true
+			name = strings.Fields(name)[0]
+			if typed[name] {
+				t.Errorf("%s has two types", name)
+			}
+			typed[name] = true
 			continue
 		}
-		if !strings.HasPrefix(l, "wsrun_") {
+		if strings.HasPrefix(l, "#") {
 			continue
 		}
 		m := line.FindStringSubmatch(l)
-		if m == nil || !typed[m[1]] {
+		if m == nil || !typed[m[1]] && !typed[part.ReplaceAllString(m[1], "")] {
 			t.Errorf("bad line %q", l)
 			continue
 		}

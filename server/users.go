@@ -35,9 +35,6 @@ func OpenUsers(path string, warn func(error)) (*Users, error) {
 	if err := u.file.start(); err != nil {
 		return nil, err
 	}
-	if len(u.file.get()) == 0 {
-		return nil, fmt.Errorf("read %q: there is no user in it", path)
-	}
 	return u, nil
 }
 
@@ -54,7 +51,7 @@ func readUsers(path string) (map[string]string, error) {
 	}
 	users := map[string]string{}
 	n := 0
-	for line := range strings.Lines(string(data)) {
+	for line := range strings.Lines(strings.TrimPrefix(string(data), "\ufeff")) { // as editors on Windows begin files
 		n++
 		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' {
@@ -62,7 +59,7 @@ func readUsers(path string) (map[string]string, error) {
 		}
 		name, hash, ok := strings.Cut(line, ":")
 		switch {
-		case !ok || name == "":
+		case !ok || name == "" || name != strings.TrimSpace(name):
 			return nil, fmt.Errorf("read %q: line %d is not USER:HASH", path, n)
 		case users[name] != "":
 			return nil, fmt.Errorf("read %q: the user of line %d has an earlier one", path, n)
@@ -70,6 +67,9 @@ func readUsers(path string) (map[string]string, error) {
 			return nil, fmt.Errorf("read %q: line %d has no bcrypt hash, which htpasswd -B makes", path, n)
 		}
 		users[name] = hash
+	}
+	if len(users) == 0 {
+		return nil, fmt.Errorf("read %q: there is no user in it", path)
 	}
 	return users, nil
 }
