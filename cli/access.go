@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -32,6 +33,14 @@ func (s *secret) Set(v string) error {
 }
 func (*secret) String() string { return "" }
 func (*secret) Type() string   { return "string" }
+
+// A fileName is a flag's value that guards the access: empty, as by a variable that is
+// not set, it must not be as if it were not there.
+type fileName string
+
+func (n *fileName) Set(v string) error { return (*secret)(n).Set(v) }
+func (n *fileName) String() string     { return string(*n) }
+func (*fileName) Type() string         { return "string" }
 
 // guardAccess checks the flags that say who may read, and reads the files that they
 // name; free tells whether nothing else reads standard input. Messages never hold
@@ -63,7 +72,7 @@ func (o *options) guardAccess(free bool) error {
 	}
 	var err error
 	if o.authFile != "" {
-		if o.users, err = server.OpenUsers(o.authFile, warn); err != nil {
+		if o.users, err = server.OpenUsers(string(o.authFile), warn); err != nil {
 			return fail(err, "htpasswd -B adds users")
 		}
 	}
@@ -71,7 +80,7 @@ func (o *options) guardAccess(free bool) error {
 		return fail(errors.New("--tls-cert and --tls-key need each other"), "")
 	}
 	if o.tlsCert != "" {
-		if o.certificate, err = server.OpenCertificate(o.tlsCert, o.tlsKey, warn); err != nil {
+		if o.certificate, err = server.OpenCertificate(string(o.tlsCert), string(o.tlsKey), warn); err != nil {
 			return fail(err, "")
 		}
 	}
@@ -80,9 +89,18 @@ func (o *options) guardAccess(free bool) error {
 
 var (
 	basePath  = regexp.MustCompile(`^/[A-Za-z0-9._~/-]*$`)
-	otherHost = regexp.MustCompile(`^(\[[0-9A-Fa-f:.]+\]|[^][/?#@:\s"',;*]+)(:[0-9]+)?$`)
-	origin    = regexp.MustCompile(`^(https?)://(\[[0-9a-f:.]+\]|[^][/?#@:\s"',;*]+)(:[0-9]+)?$`)
+	otherHost = regexp.MustCompile(`^(\[[0-9A-Fa-f:.]+\]|` + asciiName + `)(:[0-9]+)?$`)
+	origin    = regexp.MustCompile(`^(https?)://(\[[0-9a-f:.]+\]|` + asciiName + `)(:[0-9]+)?$`)
 )
+
+// asciiName matches a host as browsers send it: of other characters they make xn--.
+const asciiName = `[A-Za-z0-9._-]+`
+
+// isPort tells whether a port, with the colon before it, is one; an empty one is.
+func isPort(port string) bool {
+	_, err := strconv.ParseUint(strings.TrimPrefix(port, ":"), 10, 16)
+	return port == "" || err == nil
+}
 
 // checkNames checks the flags that say under which names wsrun is known, and brings
 // them into the form in which browsers send them.
@@ -93,13 +111,13 @@ func (o *options) checkNames() error {
 	}
 	o.basePath = clean
 	for _, h := range o.allowHosts {
-		if !otherHost.MatchString(h) {
-			return fail(fmt.Errorf("bad --allow-host %q: want HOST or HOST:PORT, as the address bar shows it", h), "")
+		if parts := otherHost.FindStringSubmatch(h); parts == nil || !isPort(parts[2]) {
+			return fail(fmt.Errorf("bad --allow-host %q: want HOST or HOST:PORT, as browsers send it", h), "")
 		}
 	}
 	for i, v := range o.allowOrigins {
 		parts := origin.FindStringSubmatch(strings.ToLower(v))
-		if parts == nil {
+		if parts == nil || !isPort(parts[3]) {
 			return fail(fmt.Errorf("bad --allow-origin %q: want http or https, ://, a host and perhaps a port", v), "")
 		}
 		if port := parts[3]; parts[1] == "http" && port == ":80" || parts[1] == "https" && port == ":443" {

@@ -74,6 +74,8 @@ func TestBadAccess(t *testing.T) {
 		want string
 	}{
 		{[]string{"--token", ""}, "empty"},
+		{[]string{"--auth-file", ""}, "empty"},
+		{[]string{"--tls-cert", "", "--tls-key", ""}, "empty"},
 		{[]string{"--token", "hush\nhush"}, "bad token"},
 		{[]string{"--token", " hush"}, "bad token"},
 		{[]string{"--token", "hush\x80"}, "bad token"},
@@ -97,6 +99,10 @@ func TestBadAccess(t *testing.T) {
 		{[]string{"--base-path", "/{x}/"}, "bad --base-path"},
 		{[]string{"--allow-host", "http://logs.example"}, "bad --allow-host"},
 		{[]string{"--allow-host", "a/b"}, "bad --allow-host"},
+		{[]string{"--allow-host", "bücher.example"}, "bad --allow-host"},
+		{[]string{"--allow-host", "a.example:65536"}, "bad --allow-host"},
+		{[]string{"--allow-origin", "https://bücher.example"}, "bad --allow-origin"},
+		{[]string{"--allow-origin", "https://a.example:99999999999999999999"}, "bad --allow-origin"},
 		{[]string{"--allow-origin", "logs.example"}, "bad --allow-origin"},
 		{[]string{"--allow-origin", "null"}, "bad --allow-origin"},
 		{[]string{"--allow-origin", "*"}, "bad --allow-origin"},
@@ -114,10 +120,29 @@ func TestBadAccess(t *testing.T) {
 		}
 	}
 	for _, args := range [][]string{
-		{"--allow-origin", "HTTPS://A.Example:443"}, {"--allow-host", "[::1]:80"}, {"--allow-host", "Box"}, {"--base-path", "/a/b"}, {"--base-path", "/"},
+		{"--allow-origin", "HTTPS://A.Example:443"}, {"--allow-host", "[::1]:80"}, {"--allow-host", "Box"}, {"--allow-host", "my_box.xn--bcher-kva.example:65535"}, {"--base-path", "/a/b"}, {"--base-path", "/"},
 	} {
 		if _, stderr, code := outcome(wsrun(append(args, "true")...)); code != 0 {
 			t.Errorf("%q: status %d, %q", args, code, stderr)
+		}
+	}
+}
+
+// An empty variable is no leave for everybody; on the command line the flag is as good
+// as ever.
+func TestEmptyVariables(t *testing.T) {
+	cert, key := certify(t)
+	for flag, value := range map[string]string{"token": "sesame", "auth-file": users(t, "ann", "x"), "tls-cert": cert, "tls-key": key} {
+		name := "WSRUN_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+		cmd := wsrun("true")
+		cmd.Env = append(cmd.Env, name+"=")
+		if _, stderr, code := outcome(cmd); code != 125 || !strings.Contains(stderr, "bad "+name+`="": it is empty`) {
+			t.Errorf("%s: status %d, %q", name, code, stderr)
+		}
+		cmd = wsrun("--"+flag, value, "true")
+		cmd.Env = append(cmd.Env, name+"=")
+		if _, stderr, _ := outcome(cmd); strings.Contains(stderr, "empty") {
+			t.Errorf("--%s: %q", flag, stderr)
 		}
 	}
 }
@@ -183,7 +208,7 @@ func TestTokens(t *testing.T) {
 	shortest := 1000
 	for _, tt := range []struct {
 		args, env []string
-		want      string // "random", "" or itself
+		want      string // "random" or ""; what is printed
 	}{
 		{[]string{"--addr", "127.0.0.1:0"}, nil, ""},
 		{[]string{"--addr", "localhost:0"}, nil, ""},
@@ -193,9 +218,8 @@ func TestTokens(t *testing.T) {
 		{[]string{"--addr", "0.0.0.0:0"}, nil, "random"},
 		{[]string{"--addr", ":0", "--public"}, nil, ""},
 		{[]string{"--addr", ":0", "--auth-file", users(t, "ann", "pw")}, nil, ""},
-		{[]string{"--addr", ":0", "--token", "given"}, nil, "given"},
-		{[]string{"--addr", "127.0.0.1:0"}, []string{"WSRUN_TOKEN=given"}, "given"},
-		{[]string{"--token", "first"}, []string{"WSRUN_TOKEN=second"}, "first"},
+		{[]string{"--addr", ":0", "--token", "given"}, nil, ""}, // a log need not have it
+		{[]string{"--addr", "127.0.0.1:0"}, []string{"WSRUN_TOKEN=given"}, ""},
 	} {
 		cmd := wsrun(append(tt.args, "true")...)
 		cmd.Env = append(cmd.Env, tt.env...)
@@ -218,6 +242,59 @@ func TestTokens(t *testing.T) {
 	t.Attr("figure", fmt.Sprintf("%d bits; %d runs, all different", 5*shortest, len(seen)))
 }
 
+// A token that was given is the one, and in no log: neither at the start nor at the
+// end.
+func TestGivenTokens(t *testing.T) {
+	for _, tt := range []struct{ args, env []string }{
+		{[]string{"--token", "a+b&c"}, nil}, {nil, []string{"WSRUN_TOKEN=a+b&c"}}, {[]string{"--token", "a+b&c", "--log-format", "json", "--qr"}, []string{"WSRUN_TOKEN=second"}},
+	} {
+		cmd := wsrun(append(append([]string{"--linger", "1ms"}, tt.args...), "sh", "-c", "read x")...)
+		cmd.Env = append(cmd.Env, tt.env...)
+		var said strings.Builder
+		stdin, _ := cmd.StdinPipe()
+		stderr, _ := cmd.StderrPipe()
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		line, _ := bufio.NewReader(io.TeeReader(stderr, &said)).ReadString('\n')
+		url := regexp.MustCompile(`http://[0-9.:]+/`).FindString(line)
+		for token, want := range map[string]int{"a+b&c": 200, "second": 401, "": 401} {
+			req, _ := http.NewRequest("GET", url, nil)
+			req.Header.Set("Authorization", "Bearer "+token)
+			if resp, err := http.DefaultClient.Do(req); err != nil || resp.StatusCode != want {
+				t.Errorf("%q, %q: %v, %v", tt, token, resp, err)
+			}
+		}
+		stdin.Close()
+		io.Copy(&said, stderr)
+		cmd.Wait()
+		if strings.Contains(said.String(), "token") || !strings.Contains(said.String(), "still serving") {
+			t.Errorf("%q: said %q", tt, said.String())
+		}
+	}
+}
+
+// A random token is told, once: what is said at the end has none.
+func TestRandomTokenIsToldOnce(t *testing.T) {
+	_, stderr, _ := outcome(wsrun("--addr", ":0", "--linger", "1ms", "true"))
+	if _, after, _ := strings.Cut(stderr, "still serving"); after == "" || strings.Contains(after, "token") || !strings.Contains(stderr, "#token=") {
+		t.Errorf("said %q", stderr)
+	}
+}
+
+// Where others can reach the address a short token is not kept quiet about.
+func TestShortToken(t *testing.T) {
+	for _, tt := range []struct {
+		addr, token string
+		warned      bool
+	}{{":0", "sesame", true}, {":0", "0123456789abcdef", false}, {"127.0.0.1:0", "sesame", false}} {
+		_, stderr, code := outcome(wsrun("--addr", tt.addr, "--token", tt.token, "true"))
+		if strings.Contains(stderr, "the token is short") != tt.warned || strings.Contains(stderr, tt.token) || code != 0 {
+			t.Errorf("%+v: status %d, %q", tt, code, stderr)
+		}
+	}
+}
+
 func TestTokenFromStandardInput(t *testing.T) {
 	for _, tt := range []struct{ in, want string }{
 		{"sesame\nnot this\n", ""}, {"sesame\r\n", ""}, {"sesame", ""}, {"", "standard input has none"}, {"\nsesame", "standard input has none"},
@@ -232,12 +309,15 @@ func TestTokenFromStandardInput(t *testing.T) {
 		io.WriteString(stdin, tt.in)
 		stdin.Close()
 		line, _ := bufio.NewReader(stderr).ReadString('\n')
-		want := tt.want
-		if want == "" {
-			want = "/#token=sesame\n"
+		if !strings.Contains(line, tt.want) {
+			t.Errorf("%.20q: %q, want %q", tt.in, line, tt.want)
 		}
-		if !strings.Contains(line, want) {
-			t.Errorf("%.20q: %q, want %q", tt.in, line, want)
+		if m := urlLine.FindStringSubmatch(line); tt.want == "" {
+			req, _ := http.NewRequest("GET", "http://"+m[1]+"/", nil)
+			req.Header.Set("Authorization", "Bearer sesame")
+			if resp, err := http.DefaultClient.Do(req); err != nil || resp.StatusCode != 200 {
+				t.Errorf("%q: %v, %v", tt.in, resp, err)
+			}
 		}
 		cmd.Process.Signal(syscall.SIGTERM)
 		cmd.Wait()

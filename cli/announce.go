@@ -18,9 +18,13 @@ import (
 // urls returns where l can be reached: first for this machine, then, if it listens
 // on all addresses, for others. asked is the host that the user named.
 func (o *options) urls(l net.Listener, asked string) []string {
+	fragment := ""
+	if o.token != "" {
+		fragment = tokenFragment + url.QueryEscape(string(o.token))
+	}
 	addr, ok := l.Addr().(*net.TCPAddr)
 	if !ok {
-		return []string{"unix:" + l.Addr().String()}
+		return []string{"unix:" + l.Addr().String() + fragment}
 	}
 	hosts := []string{addr.IP.String()}
 	switch {
@@ -28,10 +32,6 @@ func (o *options) urls(l net.Listener, asked string) []string {
 		hosts = append([]string{"localhost"}, lanAddresses()...)
 	case asked != "":
 		hosts[0] = asked
-	}
-	fragment := ""
-	if o.token != "" {
-		fragment = "#token=" + url.QueryEscape(string(o.token))
 	}
 	scheme := "http"
 	if o.certificate != nil {
@@ -41,6 +41,14 @@ func (o *options) urls(l net.Listener, asked string) []string {
 		hosts[i] = scheme + "://" + net.JoinHostPort(host, fmt.Sprint(addr.Port)) + o.basePath + fragment
 	}
 	return hosts
+}
+
+// tokenFragment is what a URL has before its token.
+const tokenFragment = "#token="
+
+func withoutToken(url string) string {
+	url, _, _ = strings.Cut(url, tokenFragment)
+	return url
 }
 
 // lanAddresses returns the addresses by which others can reach this machine, IPv4
@@ -70,11 +78,17 @@ func lanAddresses() []string {
 // returns is to be called at the end.
 func announce(o options, urls []string) (end func()) {
 	end = func() {}
-	for _, u := range urls {
-		say("%s", u)
+	// What is no terminal is a log, and others read it. A token of this run must be told
+	// all the same; one that the user gave is known.
+	printed := slices.Clone(urls)
+	for i, u := range urls {
+		if !o.madeToken && !isTerminal(os.Stderr) {
+			printed[i] = withoutToken(u)
+		}
+		say("%s", printed[i])
 	}
 	if _, json := inJSON(); o.qr && !json && strings.HasPrefix(urls[0], "http") {
-		printQR(urls[min(1, len(urls)-1)]) // a phone can't reach localhost
+		printQR(printed[min(1, len(urls)-1)]) // a phone can't reach localhost
 	}
 	if o.open && strings.HasPrefix(urls[0], "http") {
 		address := urls[0]

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -96,6 +97,44 @@ func TestSocketActivation(t *testing.T) {
 	cmd.ExtraFiles = []*os.File{f, f}
 	if _, stderr, code := outcome(cmd); code != 125 || !strings.Contains(stderr, "systemd passed 2 sockets") {
 		t.Errorf("two sockets: status %d, %q", code, stderr)
+	}
+}
+
+// Of a Unix socket from systemd, whose mode lets all users write unless the unit says
+// otherwise, all those are viewers: a token is wanted.
+func TestSocketForAll(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	for _, tt := range []struct {
+		name   string
+		mode   os.FileMode
+		flags  []string
+		random bool
+	}{
+		{path, 0o600, nil, false}, {path, 0o660, nil, false}, {path, 0o666, nil, true}, {path, 0o662, nil, true}, {path, 0o666, []string{"--public"}, false},
+		{"@wsrun-" + path, 0, nil, true},
+	} {
+		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: tt.name, Net: "unix"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tt.name == path {
+			if err := os.Chmod(path, tt.mode); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f, err := l.File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := wsrun(append(tt.flags, "true")...)
+		cmd.Args = append([]string{"sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"`, "sh", cmd.Path}, cmd.Args[1:]...)
+		cmd.Path, cmd.ExtraFiles = "/bin/sh", []*os.File{f}
+		_, stderr, code := outcome(cmd)
+		f.Close()
+		l.Close()
+		if got := regexp.MustCompile(`unix:` + tt.name + `#token=\w{26}\n`).MatchString(stderr); got != tt.random || code != 0 {
+			t.Errorf("%+v: status %d, %q", tt, code, stderr)
+		}
 	}
 }
 

@@ -34,9 +34,10 @@ type options struct {
 
 	public       bool
 	token        secret
-	authFile     string
-	tlsCert      string
-	tlsKey       string
+	madeToken    bool // the token is of this run
+	authFile     fileName
+	tlsCert      fileName
+	tlsKey       fileName
 	basePath     string
 	allowHosts   []string
 	allowOrigins []string
@@ -77,16 +78,16 @@ func (o *options) defineServer(f *pflag.FlagSet, addr string) {
 	f.BoolVar(&o.qr, "qr", false, "print the URL as a QR code, not in --log-format json")
 	f.BoolVar(&o.public, "public", false, "need no token on an address that others can reach")
 	f.Var(&o.token, "token", "`TOKEN` that viewers need (default a random one where others can reach the address). Others on this machine see arguments: - reads a line from standard input, and WSRUN_TOKEN stays out of sight")
-	f.StringVar(&o.authFile, "auth-file", "", "let in the users of `FILE`, made by htpasswd -B, instead of a token")
-	f.StringVar(&o.tlsCert, "tls-cert", "", "serve https, with the certificate in `FILE` (PEM); read again when it changes")
-	f.StringVar(&o.tlsKey, "tls-key", "", "`FILE` of the certificate's key (PEM)")
+	f.Var(&o.authFile, "auth-file", "let in the users of `FILE`, made by htpasswd -B, instead of a token")
+	f.Var(&o.tlsCert, "tls-cert", "serve https, with the certificate in `FILE` (PEM); read again when it changes")
+	f.Var(&o.tlsKey, "tls-key", "`FILE` of the certificate's key (PEM)")
 	f.StringVar(&o.basePath, "base-path", "/", "serve below `PATH`: one that a reverse proxy does not strip")
 	f.StringArrayVar(&o.allowHosts, "allow-host", nil, "answer to a further `HOST[:PORT]`, as the Host header has it")
 	f.Var(&o.compress, "compress", "deflate output for browsers and other WebSockets that can inflate: `WHEN` is on or off")
 	f.Var(&o.maxViewers, "max-viewers", "turn away more than `N` viewers at a time (default the limit on open files less 128)")
 	f.Var(&o.logLevel, "log-level", "log what is of `LEVEL` debug, info, warn or error; viewers come and go at debug")
 	f.Var(&o.logFormat, "log-format", "print wsrun's own words in `FORMAT` text or json")
-	f.StringArrayVar(&o.allowOrigins, "allow-origin", nil, "let pages of a further `ORIGIN` read, as https://example.com")
+	f.StringArrayVar(&o.allowOrigins, "allow-origin", nil, "let pages of a further `ORIGIN`, as https://example.com, read by WebSocket and show the page, with ?embed, in a frame")
 }
 
 // lineCount is a number of lines, at least 1.

@@ -98,8 +98,8 @@ func fromEnvironment(flags *pflag.FlagSet) error {
 	var errs []error
 	flags.VisitAll(func(f *pflag.Flag) {
 		name := "WSRUN_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-		value := os.Getenv(name)
-		if f.Changed || value == "" || f.Name == "help" || f.Name == "version" {
+		value, ok := os.LookupEnv(name)
+		if f.Changed || !ok || value == "" && !guards(f) || f.Name == "help" || f.Name == "version" {
 			return
 		}
 		err := f.Value.Set(value)
@@ -117,6 +117,16 @@ func fromEnvironment(flags *pflag.FlagSet) error {
 		return fail(errs[0], "")
 	}
 	return nil
+}
+
+// guards tells whether a flag says who may read. An empty variable, as of
+// WSRUN_TOKEN=$(cat missing), must not mean that everybody may.
+func guards(f *pflag.Flag) bool {
+	switch f.Value.(type) {
+	case *secret, *fileName:
+		return true
+	}
+	return false
 }
 
 // report prints an error and its hint and returns the exit status.

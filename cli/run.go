@@ -186,6 +186,9 @@ func (o options) stay(end ending, url string, signals chan os.Signal) {
 	if !l.forever && l.time == 0 {
 		return
 	}
+	if !isTerminal(os.Stderr) {
+		url = withoutToken(url) // it was printed before, if it may be
+	}
 	say("ended with status %d; still serving %s (Ctrl-C ends that)", end.Code, url)
 	var over <-chan time.Time
 	if !l.forever {
@@ -249,17 +252,31 @@ func (n newlines) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// shortToken is how many bytes a token should have at least, where others can try to
+// guess it.
+const shortToken = 16
+
 // makeToken makes one if others can reach l and the user has not decided that.
 func (o *options) makeToken(l net.Listener) {
-	if o.token == "" && o.users == nil && !o.public && !onLoopback(l) {
-		o.token = secret(rand.Text())
+	switch {
+	case isPrivate(l):
+	case o.token == "" && o.users == nil && !o.public:
+		o.token, o.madeToken = secret(rand.Text()), true
+	case o.token != "" && len(o.token) < shortToken:
+		speak(slog.LevelWarn, fmt.Sprintf("the token is short: others can reach %s, and try", l.Addr()), "leave it out for a random one")
 	}
 }
 
-// onLoopback tells whether only this machine can reach l.
-func onLoopback(l net.Listener) bool {
-	addr, ok := l.Addr().(*net.TCPAddr)
-	return !ok || addr.IP.IsLoopback()
+// isPrivate tells whether only this machine can reach l; of a Unix socket, which
+// systemd may have made, whether only some of its users can. An abstract one is for
+// all.
+func isPrivate(l net.Listener) bool {
+	if addr, ok := l.Addr().(*net.TCPAddr); ok {
+		return addr.IP.IsLoopback()
+	}
+	path := l.Addr().String()
+	info, err := os.Stat(path)
+	return err == nil && path[0] != '@' && info.Mode().Perm()&0o002 == 0
 }
 
 // limitGarbage makes the collector run after at most 16 MiB of garbage, however

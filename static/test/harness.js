@@ -17,7 +17,7 @@ export const launch = (args = []) => chromium.launch({
 before(async () => { browser = await launch(); });
 after(() => browser?.close());
 
-/** Starts wsrun and returns its port, once it listens. */
+/** Starts wsrun and returns its port, and its URL's fragment, once it listens. */
 export async function run(t, args, addr = '127.0.0.1:0') {
   const own = args[0] === 'files' ? ['files', '-a', addr, ...args.slice(1)] : ['--linger', 'forever', '-a', addr, ...args];
   const child = spawn(WSRUN, own, { stdio: ['pipe', 'ignore', 'pipe'] });
@@ -28,7 +28,8 @@ export async function run(t, args, addr = '127.0.0.1:0') {
     const [, port, fragment] = said.match(/http:\/\/\S+?:(\d+)\/(\S*)\n/) ?? [];
     if (port) {
       child.stderr.resume();
-      return { child, port: Number(port), fragment };
+      const token = args[args.indexOf('--token') + 1]; // wsrun tells one that was given to terminals only
+      return { child, port: Number(port), fragment: args.includes('--token') ? `#${new URLSearchParams({ token })}` : fragment };
     }
   }
   throw new Error(`wsrun says ${said}`);
