@@ -169,8 +169,39 @@ func TestHeaders(t *testing.T) {
 	b.Write([]byte("<script>alert(1)</script>\n"))
 	b.end(0)
 	answers := 0
+	inspect := func(path string, headers []string, resp *http.Response, body string) {
+		answers++
+		want := map[string]string{
+			"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cross-Origin-Resource-Policy": "same-origin",
+			"Cross-Origin-Opener-Policy": "same-origin", "X-Frame-Options": "DENY", "Cache-Control": "no-store",
+		}
+		if strings.HasPrefix(path, "/-/static/"+static.Digest()) && resp.StatusCode == 200 {
+			want["Cache-Control"] = "public, max-age=31536000, immutable"
+		}
+		for name, value := range want {
+			if got := resp.Header.Get(name); got != value {
+				t.Errorf("%s, %q: %s: %q", path, headers, name, got)
+			}
+		}
+		for name := range resp.Header {
+			if strings.HasPrefix(name, "Access-Control-") {
+				t.Errorf("%s, %q: %s", path, headers, name)
+			}
+		}
+		kind, csp := resp.Header.Get("Content-Type"), resp.Header.Get("Content-Security-Policy")
+		isPage := strings.HasPrefix(kind, "text/html") && resp.StatusCode == 200
+		if isPage != strings.Contains(body, "<!doctype") || !isPage && csp != "default-src 'none'; frame-ancestors 'none'; sandbox" {
+			t.Errorf("%s, %q: %s, policy %q", path, headers, kind, csp)
+		}
+		if isPage && (!strings.HasPrefix(csp, "default-src 'none'; script-src 'self'; ") || strings.Contains(csp, "unsafe-eval")) {
+			t.Errorf("%s, %q: the page's policy is %q", path, headers, csp)
+		}
+		if strings.Contains(body, "alert(1)") && kind != "text/plain; charset=utf-8" && kind != "text/event-stream" {
+			t.Errorf("%s, %q: output as %s", path, headers, kind)
+		}
+	}
 	for _, path := range []string{
-		"/", "/?format=raw", "/?tail=1", "/?n=x", "/?embed&format=text", "/-/status", "/-/healthz", "/-/qr?text=x", "/-/login", "/no/such", "/-/static/x/app.js", "/..//",
+		"/", "/?format=raw", "/?tail=1", "/?n=x", "/?embed&format=text", "/-/status", "/-/healthz", "/-/metrics", "/-/qr?text=x", "/-/login", "/no/such", "/-/static/x/app.js", "/..//",
 		"/-/static/" + static.Digest() + "/app.js",
 	} {
 		for _, headers := range [][]string{
@@ -178,37 +209,32 @@ func TestHeaders(t *testing.T) {
 			{"Authorization", "Bearer secret", "Accept", "text/event-stream"}, {"Authorization", "Bearer secret", "Origin", "https://friend.example"},
 		} {
 			resp, body := b.get(path, headers...)
-			answers++
-			want := map[string]string{
-				"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cross-Origin-Resource-Policy": "same-origin",
-				"Cross-Origin-Opener-Policy": "same-origin", "X-Frame-Options": "DENY", "Cache-Control": "no-store",
-			}
-			if strings.HasPrefix(path, "/-/static/"+static.Digest()) && resp.StatusCode == 200 {
-				want["Cache-Control"] = "public, max-age=31536000, immutable"
-			}
-			for name, value := range want {
-				if got := resp.Header.Get(name); got != value {
-					t.Errorf("%s, %q: %s: %q", path, headers, name, got)
-				}
-			}
-			for name := range resp.Header {
-				if strings.HasPrefix(name, "Access-Control-") {
-					t.Errorf("%s, %q: %s", path, headers, name)
-				}
-			}
-			kind, csp := resp.Header.Get("Content-Type"), resp.Header.Get("Content-Security-Policy")
-			isPage := strings.HasPrefix(kind, "text/html") && resp.StatusCode == 200
-			if isPage != strings.Contains(body, "<!doctype") || !isPage && csp != "default-src 'none'; frame-ancestors 'none'; sandbox" {
-				t.Errorf("%s, %q: %s, policy %q", path, headers, kind, csp)
-			}
-			if isPage && (!strings.HasPrefix(csp, "default-src 'none'; script-src 'self'; ") || strings.Contains(csp, "unsafe-eval")) {
-				t.Errorf("%s, %q: the page's policy is %q", path, headers, csp)
-			}
-			if strings.Contains(body, "alert(1)") && kind != "text/plain; charset=utf-8" && kind != "text/event-stream" {
-				t.Errorf("%s, %q: output as %s", path, headers, kind)
-			}
+			inspect(path, headers, resp, body)
 		}
 	}
+	full := serve(t, Options{MaxViewers: 1})
+	full.dial("", subprotocol)
+	files := serve(t, Options{Files: &FileOptions{Files: newLogFile(t)}})
+	for _, last := range []struct {
+		b       *bench
+		path    string
+		headers []string
+		want    int
+	}{
+		{full, "/?tail=1", nil, 503},
+		{files, "/a.log?format=raw", []string{"Range", "bytes=99-"}, 416},
+		{b, "/", []string{"Authorization", "Bearer wrong"}, 429},
+	} {
+		for range maxTries {
+			last.b.get(last.path, last.headers...)
+		}
+		resp, body := last.b.get(last.path, last.headers...)
+		inspect(last.path, last.headers, resp, body)
+		if resp.StatusCode != last.want {
+			t.Errorf("%s: %s, want %d", last.path, resp.Status, last.want)
+		}
+	}
+	b.forgive()
 	t.Attr("promise", "every answer has the headers that keep browsers from making anything of it")
 	t.Attr("figure", fmt.Sprintf("%d answers", answers))
 	for path, frames := range map[string]bool{"/?embed": true, "/": false, "/?format=text&embed": false} {

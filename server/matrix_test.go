@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -79,6 +80,7 @@ type matrixRoute struct {
 	target, accept string
 	page, embed    bool           // it is the page; that may be embedded
 	public         bool           // it needs no token
+	hidden         bool           // without one, it is the page whatever there is
 	answers        map[string]int // by method, when nothing is wrong
 }
 
@@ -98,6 +100,7 @@ var matrixRoutes = []matrixRoute{
 	{target: "/", accept: "websocket", answers: map[string]int{"GET": 101, "HEAD": 405, elsewise: 405}},
 	{target: "/-/status", answers: reading},
 	{target: "/-/healthz", answers: reading},
+	{target: "/-/metrics", answers: reading},
 	{target: "/-/qr?text=x", answers: reading},
 	{target: "/-/static/0/app.js", public: true, answers: map[string]int{"GET": 404, "HEAD": 404, elsewise: 405}},
 	{target: "/-/login", accept: "text/html", public: true, answers: map[string]int{"GET": 405, "HEAD": 405, "POST": loggedIn, elsewise: 405}},
@@ -107,18 +110,35 @@ var matrixRoutes = []matrixRoute{
 	{target: "*", answers: map[string]int{"GET": 400, "HEAD": 400, elsewise: 400}},
 }
 
+// What wsrun files has, beside what is below /-/.
+var matrixFilesRoutes = []matrixRoute{
+	{target: "/", accept: "text/html", page: true, public: true, answers: reading},
+	{target: "/", answers: reading},
+	{target: "/", accept: "application/json", answers: reading},
+	{target: "/a.log", accept: "text/html", page: true, public: true, answers: reading},
+	{target: "/a.log?embed", accept: "text/html", page: true, embed: true, public: true, answers: reading},
+	{target: "/a.log", answers: reading},
+	{target: "/a.log?format=raw", answers: reading},
+	{target: "/a.log", accept: "websocket", answers: map[string]int{"GET": 101, "HEAD": 200, elsewise: 405}},
+	{target: "/b.log", answers: map[string]int{"GET": 404, "HEAD": 404, elsewise: 405}},
+	{target: "/b.log", accept: "text/html", page: true, hidden: true, public: true, answers: map[string]int{"GET": 404, "HEAD": 404, elsewise: 405}},
+	{target: "/-/status", answers: reading},
+}
+
 // A matrixCell is one request.
 type matrixCell struct {
 	matrixHost
 	matrixOrigin
 	matrixFetch
 	matrixRoute
-	method, token, credential string
+	method     string
+	guarded    bool // by a token, or users
+	credential string
 }
 
 // want returns the status that the cell is to be answered with.
 func (c matrixCell) want() int {
-	known := c.token == "" || c.credential != ""
+	known := !c.guarded || c.credential != ""
 	switch {
 	case !c.ours:
 		return 421
@@ -137,13 +157,16 @@ func (c matrixCell) want() int {
 	case !known:
 		return 401
 	}
+	if c.hidden && !known && (c.method == "GET" || c.method == "HEAD") {
+		return 200
+	}
 	status, ok := c.answers[c.method]
 	if !ok {
 		status = c.answers[elsewise]
 	}
 	if status == loggedIn {
 		status = 401
-		if c.token == "" {
+		if !c.guarded {
 			status = 204
 		}
 	}
@@ -161,7 +184,9 @@ func (c matrixCell) request(cookie *http.Cookie) *http.Request {
 	}
 	switch c.credential {
 	case "Bearer":
-		headers["Authorization"] = "Bearer " + c.token
+		headers["Authorization"] = "Bearer secret"
+	case "Basic":
+		r.SetBasicAuth("ann", "ann-pw")
 	case "Cookie":
 		r.AddCookie(cookie)
 	}
@@ -177,24 +202,50 @@ func (c matrixCell) request(cookie *http.Cookie) *http.Request {
 
 // oneIn is how many of the cells are asked: all of them take more than a minute. It
 // shares no factor with the numbers of values, so that each meets each.
-const oneIn = 97
+const oneIn = 199
 
 // TestMatrix asks for every route, by every method, under every Host and Origin and
 // with every kind of Sec-Fetch header, with and without a credential.
 func TestMatrix(t *testing.T) {
-	const marker = "the-output-itself"
+	marker := strings.TrimSpace(logContent) // of files; a command's output is the same
+	path := filepath.Join(t.TempDir(), "users")
+	htpasswd(t, path, map[string]int{"ann": 4})
+	users, err := OpenUsers(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	all, cells, leaks := 0, 0, 0
-	for token, credentials := range map[string][]string{"": {""}, "secret": {"", "Bearer", "Cookie"}} {
-		b := broadcaster.New(broadcaster.Options{})
-		b.Write([]byte(marker + "\n"))
-		b.Emit(broadcaster.Exit{})
-		b.Close()
-		s := New(Options{
-			Source: Source{Stream: b, Title: marker, Command: []string{marker}}, Token: token, Addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9000},
+	for _, served := range []struct {
+		token       string
+		users       *Users
+		credentials []string
+		files       bool
+	}{
+		{credentials: []string{""}}, {token: "secret", credentials: []string{"", "Bearer", "Cookie"}}, {users: users, credentials: []string{"", "Basic", "Cookie"}},
+		{credentials: []string{""}, files: true}, {token: "secret", credentials: []string{"", "Bearer", "Cookie"}, files: true},
+	} {
+		o := Options{
+			Token: served.token, Users: served.users, Addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9000},
 			AllowHosts: []string{"logs.example"}, AllowOrigins: []string{"https://friend.example:8443"},
-		})
+		}
+		routes := matrixRoutes
+		if served.files {
+			routes = matrixFilesRoutes
+			o.Files = &FileOptions{Files: newLogFile(t)}
+		} else {
+			b := broadcaster.New(broadcaster.Options{})
+			b.Write([]byte(marker + "\n"))
+			b.Emit(broadcaster.Exit{})
+			b.Close()
+			o.Source = Source{Stream: b, Title: marker, Command: []string{marker}}
+		}
+		s := New(o)
 		t.Cleanup(func() { s.Shutdown(t.Context()) })
-		cookie := &http.Cookie{Name: "wsrun_9000", Value: s.guard.door.cookieFor("", token)}
+		user, hash, guarded := "", served.token, served.token != "" || served.users != nil
+		if served.users != nil {
+			user, hash = "ann", users.hash("ann")
+		}
+		cookie := &http.Cookie{Name: "wsrun_9000", Value: s.guard.door.cookieFor(user, hash)}
 		ask := func(c matrixCell) {
 			if all++; all%oneIn != 0 {
 				return
@@ -202,7 +253,7 @@ func TestMatrix(t *testing.T) {
 			cells++
 			w, want := httptest.NewRecorder(), c.want()
 			s.http.Handler.ServeHTTP(w, c.request(cookie))
-			leaked := bytes.Contains(w.Body.Bytes(), []byte(marker)) && (want >= 300 || token != "" && c.credential == "")
+			leaked := bytes.Contains(w.Body.Bytes(), []byte(marker)) && (want >= 300 || guarded && c.credential == "")
 			if leaked {
 				leaks++
 			}
@@ -211,13 +262,13 @@ func TestMatrix(t *testing.T) {
 			}
 			s.guard.door.tries.tries = nil // as if a second had passed
 		}
-		for _, route := range matrixRoutes {
+		for _, route := range routes {
 			for _, host := range matrixHosts {
 				for _, origin := range matrixOrigins {
 					for _, fetch := range matrixFetches {
 						for _, method := range []string{"GET", "HEAD", "POST", "PUT", "OPTIONS", "TRACE"} {
-							for _, credential := range credentials {
-								ask(matrixCell{host, origin, fetch, route, method, token, credential})
+							for _, credential := range served.credentials {
+								ask(matrixCell{host, origin, fetch, route, method, guarded, credential})
 							}
 						}
 					}
