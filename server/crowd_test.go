@@ -15,7 +15,7 @@ import (
 
 // Viewers of every speed, of which some read nothing for a while, go into the crowd and
 // out of it, and get what was written. While all have all, they cost one goroutine each.
-func TestCrowd(t *testing.T) {
+func TestViewersOfEverySpeed(t *testing.T) {
 	b := serve(t, Options{Source: Source{Stream: broadcaster.New(broadcaster.Options{Lines: 1 << 20, Bytes: 64 << 20})}})
 	const viewers = 30
 	before := runtime.NumGoroutine()
