@@ -23,6 +23,9 @@ func (p *picture) appendDump(b []byte, was, now *State) []byte {
 	next := at
 	saved := now.buf().saved
 	next.pen, next.sets, next.shift, next.link = saved.pen, saved.sets, saved.shift, ""
+	if saved.link {
+		next.link = ";x:"
+	}
 	b = at.become(b, next)
 	b = fmt.Appendf(b, "\x1b[%d;%dH\x1b7", p.saved.Y+1, p.saved.X+1)
 
@@ -62,7 +65,7 @@ func (p *picture) appendRow(b []byte, y int, at *State) []byte {
 		c := p.at(x, y)
 		width := max(c.Width, 1)
 		style, link := penOf(&c.Style), p.linkOf(c)
-		if c.Width == 0 || strings.TrimSpace(c.Content) == "" && style == (pen{}) && link == "" {
+		if c.Width == 0 || (c.Content == "" || c.Content == " ") && style == (pen{}) && link == "" {
 			x += width
 			continue
 		}

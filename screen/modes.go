@@ -38,6 +38,9 @@ var (
 	mouseModes    = maskOf(9) | maskOf(1000) | maskOf(1002) | maskOf(1003)
 	mouseEncoding = maskOf(1006) | maskOf(1016)
 	originMode    = maskOf(6)
+	newlineMode   = modes(1 << 1)
+	// followed are those that the emulator is told.
+	followed = maskOf(7) | newlineMode
 	// hard are the modes that a soft reset leaves alone.
 	hard = mouseModes | mouseEncoding | maskOf(5) | maskOf(12)
 )
@@ -92,6 +95,9 @@ func (s *State) private(ps *params) effect {
 				}
 				if n == 1049 {
 					s.restore()
+				}
+				if n == 1049 && what != left {
+					what = restored
 				}
 			}
 		default:

@@ -2,7 +2,6 @@ package screen
 
 import (
 	"fmt"
-	"strconv"
 
 	uv "github.com/charmbracelet/ultraviolet"
 )
@@ -68,7 +67,7 @@ func (p *picture) begin(output []byte, state State) {
 	}
 	p.flush()
 	at := p.CursorPosition()
-	fmt.Fprintf(p, "\x1b[?6l\x1b[r\x1b[H\x1b7\x1b[%d;%dH", at.Y+1, at.X+1)
+	fmt.Fprintf(p, "\x1b[r\x1b[%d;%dH", at.Y+1, at.X+1)
 	p.saved = uv.Position{}
 	p.told = State{pen: unknown}
 }
@@ -77,21 +76,18 @@ func (p *picture) begin(output []byte, state State) {
 // terminal's state behind it.
 func (p *picture) sequence(seq []byte, what effect, now *State) {
 	p.flush()
-	switch what {
-	case savedCursor:
+	final := seq[len(seq)-1]
+	switch {
+	case what == savedCursor:
 		p.saved = p.CursorPosition()
-		p.Write([]byte("\x1b7"))
-	case restored:
-		p.edge = false
-		p.Write([]byte("\r\x1b8")) // or else it would be pending as before
-		p.told.pen = unknown
+	case what == restored:
+		p.place(p.saved.X, p.saved.Y, now)
+	case what == homed && (final == 'h' || final == 'l'): // the origin mode
+		p.move(0, 0, now)
 	default:
-		p.act(seq)
+		p.act(seq, now)
 	}
 	p.tell(now)
-	if final := seq[len(seq)-1]; what == homed && (final == 'h' || final == 'l') {
-		p.Write([]byte("\x1b[H")) // by the origin mode, which has changed only now
-	}
 }
 
 // tell brings the emulator's state up to date.
@@ -112,11 +108,9 @@ func (p *picture) tell(now *State) {
 		}
 		b = append(b, esc, '(', set)
 	}
-	for _, number := range [...]uint16{6, 7} {
-		if bit := maskOf(number); (now.modes^p.told.modes)&bit != 0 {
-			b = appendMode(b, int(number), true, (now.modes&bit != 0) != (number == 7))
-		}
-	}
+	(now.modes & followed).changed(p.told.modes&followed, func(k int) {
+		b = appendMode(b, int(known[k].number), known[k].private, (now.modes>>k&1 != 0) != initially(k))
+	})
 	p.told = *now
 	p.Write(b)
 }
@@ -136,73 +130,171 @@ func (p *picture) link(link string) int {
 }
 
 // act passes on a sequence that moves the cursor or erases.
-func (p *picture) act(seq []byte) {
+func (p *picture) act(seq []byte, now *State) {
 	switch {
 	case len(seq) == 2 && (seq[0] == esc || seq[0] == c1):
 		final := seq[1]
 		if seq[0] == c1 {
 			final -= 0x40
 		}
-		p.edge = p.edge && final == 'H'
 		switch {
-		case final == 'D' || final == 'H' || final == 'M' && seq[0] == esc:
+		case final == 'D' || final == 'M' && seq[0] == esc:
+			p.settle()
 			p.Write([]byte{esc, final})
 		case final == 'E':
+			p.settle()
 			p.Write([]byte("\r\x1bD"))
+		case final == 'H':
+			p.Write([]byte{esc, final})
 		}
 	case len(seq) > 2 && (seq[0] == esc && seq[1] == '[' || seq[0] == c1 && seq[1] == 0x9b):
 		var ps params
 		ps.parse(seq[2:])
-		p.control(&ps)
+		switch {
+		case ps.prefix == 0 && ps.inter == '!' && ps.final == 'p':
+			at, pending := p.CursorPosition(), p.Pending()
+			fmt.Fprintf(p, "\x1b[r\x1b[%d;%dH", at.Y+1, at.X+1)
+			p.edge, p.saved = pending, uv.Position{}
+		case ps.final == 'J' || ps.final == 'K':
+			p.erase(&ps)
+		case ps.prefix == 0 && ps.inter == 0 && !p.travel(&ps, now):
+			p.control(&ps)
+		}
 	}
 }
 
-// control passes on a control sequence.
-func (p *picture) control(ps *params) {
-	least, most := 1, maxParam
+// erase passes on a sequence that erases within the screen or a row.
+func (p *picture) erase(ps *params) {
+	what := ps.value(0)
+	pending := p.Pending()
+	switch {
+	case ps.prefix != 0 && ps.prefix != '?' || ps.inter != 0 || what > 2:
+	case ps.final == 'J' && what == 2:
+		p.Write([]byte(eraseAll))
+	case pending && what == 0: // the cursor is behind the last column
+		if at := p.CursorPosition(); ps.final == 'J' && at.Y < p.rows-1 {
+			fmt.Fprintf(p, "\x1b[%d;1H\x1b[J\x1b[%d;%dH", at.Y+2, at.Y+1, at.X+1)
+			p.edge = true
+		}
+	default:
+		fmt.Fprintf(p, "\x1b[%d%c", what, ps.final)
+	}
+}
+
+// travel moves the cursor, if that is what a sequence does. Browsers' terminals
+// count the top margin, in the origin mode, from where the cursor is as well.
+func (p *picture) travel(ps *params, now *State) bool {
+	at, n := p.CursorPosition(), ps.or(0, 1)
+	top, bottom := p.margins(now)
 	switch ps.final {
-	case 'J', 'K':
-		if ps.prefix != 0 && ps.prefix != '?' || ps.value(0) > 2 {
+	case 'A', 'F':
+		if at.Y >= top {
+			n = min(n, at.Y-top)
+		}
+		p.move(at.X, at.Y-n, now)
+	case 'B', 'E':
+		if at.Y <= bottom {
+			n = min(n, bottom-at.Y)
+		}
+		p.move(at.X, at.Y+n, now)
+	case 'C', 'a':
+		p.move(at.X+n, at.Y, now)
+	case 'D':
+		p.move(at.X-n, at.Y, now)
+	case 'e':
+		p.move(at.X, at.Y+n, now)
+	case 'G', '`':
+		p.move(n-1, at.Y, now)
+	case 'd':
+		p.move(at.X, n-1, now)
+	case 'H', 'f':
+		p.move(ps.or(1, 1)-1, n-1, now)
+	default:
+		return false
+	}
+	if ps.final == 'E' || ps.final == 'F' {
+		p.Write([]byte("\r"))
+	}
+	return true
+}
+
+// margins returns the first row that scrolls, and the last one.
+func (p *picture) margins(now *State) (top, bottom int) {
+	b := now.buf()
+	if bottom = min(int(b.bottom), p.rows); bottom == 0 {
+		bottom = p.rows
+	}
+	return min(max(int(b.top), 1), bottom) - 1, bottom - 1
+}
+
+// move moves the cursor, in the origin mode from the top margin on.
+func (p *picture) move(x, y int, now *State) {
+	if now.modes&originMode != 0 {
+		top, _ := p.margins(now)
+		y += top
+	}
+	p.place(x, y, now)
+}
+
+// place moves the cursor, in the origin mode to within the margins.
+func (p *picture) place(x, y int, now *State) {
+	top, bottom := 0, p.rows-1
+	if now.modes&originMode != 0 {
+		top, bottom = p.margins(now)
+	}
+	fmt.Fprintf(p, "\x1b[%d;%dH", min(max(y, top), bottom)+1, min(max(x, 0), p.cols-1)+1)
+	p.edge = false
+}
+
+// settle moves a cursor that is behind the last column into it.
+func (p *picture) settle() {
+	at := p.CursorPosition()
+	fmt.Fprintf(p, "\x1b[%d;%dH", at.Y+1, at.X+1)
+	p.edge = false
+}
+
+// control passes on another control sequence.
+func (p *picture) control(ps *params) {
+	n := ps.or(0, 1)
+	switch ps.final {
+	case 'r':
+		bottom := ps.or(1, p.rows)
+		if bottom > p.rows {
+			bottom = p.rows
+		}
+		if bottom > n {
+			fmt.Fprintf(p, "\x1b[%d;%dr", n, bottom)
+		}
+		return
+	case 'g':
+		n = ps.value(0)
+	case 'I', 'Z':
+		if p.Pending() {
 			return
 		}
-		if ps.final == 'K' && ps.value(0) == 0 && p.Pending() {
-			return // the cursor is behind the last column
-		}
-		ps.prefix, least = 0, 0
-		if ps.final == 'J' && ps.value(0) == 2 {
-			p.Write([]byte(eraseAll))
+		n = min(n, p.cols)
+	case '@', 'P', 'X':
+		p.settle()
+		n = min(n, p.cols)
+	case 'L', 'M':
+		p.settle()
+		n = min(n, p.rows)
+	case 'T':
+		if ps.n > 1 { // highlight mouse tracking
 			return
 		}
+		n = min(n, p.rows)
+		p.Write([]byte("\x1b[m")) // browsers' terminals do this one without the background
+		p.told.pen = unknown
+	case 'S':
+		n = min(n, p.rows)
 	case 'b':
-		most = p.cols * p.rows
-	case 'I', 'Z', '@', 'P', 'X', 'a', 'C', 'D':
-		most = p.cols
-	case 'r', 'g':
-		least = 0
-	case 'L', 'M', 'S', 'T', 'A', 'B', 'E', 'F', 'e':
-		most = p.rows
-		if ps.final == 'T' && ps.n > 1 { // highlight mouse tracking
-			return
-		}
-	case 'G', 'H', 'd', 'f', '`':
+		p.edge = false
+		n = min(n, p.cols*p.rows)
 	default:
 		return
 	}
-	if ps.prefix != 0 || ps.inter != 0 {
-		return
-	}
-	p.edge = false
-	b := []byte("\x1b[")
-	for i := range min(ps.n, 2) {
-		if i > 0 {
-			b = append(b, ';')
-		}
-		b = strconv.AppendInt(b, int64(min(max(ps.value(i), least), most)), 10)
-	}
-	if ps.final == 'f' {
-		ps.final = 'H'
-	}
-	p.Write(append(b, ps.final))
+	fmt.Fprintf(p, "\x1b[%d%c", n, ps.final)
 }
 
 // resize gives the picture another size, or tells that it is too large. What a
@@ -216,8 +308,6 @@ func (p *picture) resize(cols, rows int) bool {
 	if p.Pending() { // a cursor behind the last column is in one of a wider screen
 		at.X++
 	}
-	p.Write([]byte("\x1b[?6l"))
-	p.told.modes &^= originMode
 	if at.Y >= rows {
 		fmt.Fprintf(p, "\x1b[r\x1b[%dS", at.Y-rows+1)
 	}

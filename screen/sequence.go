@@ -183,13 +183,15 @@ func (ps *params) or(i, def int) int {
 func (ps *params) parse(p []byte) {
 	ps.n, ps.prefix, ps.inter, ps.final = 1, 0, 0, 0
 	ps.v[0], ps.sub[0] = -1, false
+	full := false
 	for _, c := range p {
 		switch {
+		case c >= '0' && c <= '9' && full:
 		case c >= '0' && c <= '9':
 			v := &ps.v[ps.n-1]
 			*v = min(max(*v, 0)*10+int32(c-'0'), maxParam)
 		case c == ';' || c == ':':
-			if ps.n < maxParams {
+			if full = ps.n == maxParams; !full {
 				ps.v[ps.n], ps.sub[ps.n] = -1, c == ':'
 				ps.n++
 			}

@@ -41,6 +41,7 @@ type saved struct {
 	pen   pen
 	sets  [4]byte
 	shift uint8
+	link  bool // whether there is one: only that there is none is restored
 }
 
 // An effect is what a control sequence does that is more than a new state.
@@ -239,11 +240,14 @@ func (s *State) designate(inter, final byte) {
 
 func (s *State) buf() *buf { return &s.bufs[min(s.alt, 1)] }
 
-func (s *State) save() { s.buf().saved = saved{s.pen, s.sets, s.shift} }
+func (s *State) save() { s.buf().saved = saved{s.pen, s.sets, s.shift, s.link != ""} }
 
 func (s *State) restore() {
 	was := s.buf().saved
 	s.pen, s.sets, s.shift = was.pen, was.sets, was.shift
+	if !was.link {
+		s.link = ""
+	}
 }
 
 // control does what a control sequence says, without its introducer.

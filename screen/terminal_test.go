@@ -1,0 +1,101 @@
+package screen
+
+import (
+	"bytes"
+	"encoding/json"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// A view is what an early viewer's terminal and a late one's are written.
+type view struct {
+	Cols  int    `json:"cols"`
+	Rows  int    `json:"rows"`
+	Early []byte `json:"early"`
+	Late  []byte `json:"late"`
+}
+
+// viewOf makes the view of somebody who joins behind in.
+func viewOf(t *testing.T, cols, rows int, in string) view {
+	t.Helper()
+	s := New()
+	defer s.Close()
+	s.History = func(end int64) ([]byte, State, bool) { return []byte(in)[:end], State{}, true }
+	s.Resize(cols, rows)
+	s.Write([]byte(in))
+	p := s.Picture()
+	if p.To == 0 {
+		t.Errorf("%q: no picture", in)
+	}
+	return view{cols, rows, []byte(in), append(append([]byte(in[:p.From]), p.Prelude...), in[p.To:]...)}
+}
+
+// run runs a script of the page's tests with input, and reads what it writes.
+func run(t *testing.T, script string, input, output any) {
+	t.Helper()
+	if _, err := exec.LookPath("node"); err != nil {
+		t.Skip(err)
+	}
+	in, err := json.Marshal(input)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("node", "../static/test/screen/"+script)
+	cmd.Stdin = bytes.NewReader(in)
+	out, err := cmd.Output()
+	if e, ok := err.(*exec.ExitError); ok && bytes.Contains(e.Stderr, []byte("ERR_MODULE_NOT_FOUND")) {
+		t.Skip("make wsrun installs what is missing")
+	} else if ok {
+		t.Fatalf("%v: %s", err, e.Stderr)
+	}
+	if err := json.Unmarshal(out, output); err != nil {
+		t.Fatalf("%v: %q", err, out)
+	}
+}
+
+// A late viewer's terminal, xterm.js as in the page, shows what an early one's does.
+func TestInTheTerminal(t *testing.T) {
+	const alternate = "a\r\n\x1b[?1049h\x1b[H"
+	full := strings.Repeat("x", 20)
+	cases := []struct{ name, in string }{
+		{"colors", alternate + "\x1b[31mab\x1b[2;3Hc"},
+		{"as many as the page repeats", alternate + "x\x1b[1000b|\x1b[2H1\r\n2\x1b[1000S3\x1b[1000I\x1b[1000Z|"},
+		{"repeated: line drawing", alternate + "\x1b(0q\x1b[3b\x1b(B|"},
+		{"more than 32 parameters", alternate + "\x1b[" + strings.Repeat("0;", 34) + "31mx"},
+		{"origin", alternate + "\x1b[2;6r\x1b[?6h\x1b[Hab\rcd"},
+		{"origin: movements", alternate + "\x1b[2;5r\x1b[?6h\x1b[2;3Hx\x1b[Ay\x1b[3Gz\x1b[1;1H\x1b[Bu\x1b[2dv\x1b[Cw\x1b[Ds\x1b[Et\x1b[Fr\x1b[aq\x1b[ep\x1b[9;9fo"},
+		{"origin: set and unset", alternate + "\x1b[2;5r\x1b[3;3H\x1b[?6hx\x1b[3;3H\x1b[?6ly\x1b[?6h\x1b[2;2H\x1b7\x1b[H\x1b8z\x1b[3;4rw"},
+		{"origin: erased", alternate + "1\r\n2\r\n3\r\n4\x1b[2;4r\x1b[?6h\x1b[2;1H\x1b[Jx"},
+		{"margins", alternate + "\x1b[2;4rx\x1b[99;99Hy\x1b[9Az\x1b[H\x1b[9Bw\x1b[3;99rv\x1b[5;5ru\x1b[4;2Hp\x1b[r!"},
+		{"soft reset", alternate + "\x1b[2;3r\x1b[2;2H\x1b7\x1b[3;1H\x1b[!p\nx\ny\nz\x1b8w"},
+		{"restored by leaving no alternate screen", "a\x1b[H\x1b[2Jtop\x1b[2;2Hx\x1b7\x1b[5;5Hy\x1b[?1049lZ\x1b[m"},
+		{"restored: a link is not", alternate + "\x1b7\x1b]8;;http://a\aab\x1b8cd\x1b]8;;\ae\x1b8f"},
+		{"scrolled with a background", alternate + "1\r\n2\x1b[44m\x1b[2S\x1b[mx"},
+		{"scrolled down with a background", alternate + "1\r\n2\x1b[42m\x1b[2Ty"},
+		{"lines inserted with a background", alternate + "1\r\n2\x1b[44m\x1b[L\x1b[mx\x1b[H\x1b[42m\x1b[My\r\n\r\n\r\n\r\n\n\x1b[41m\x1bM\x1b[H\x1bM"},
+		{"blanks that are characters", alternate + "a\u00a0b\u3000c\u2003d"},
+		{"new lines", alternate + "\x1b[20hab\ncd\x1b[20l\nef"},
+		{"wide at the edge", alternate + "\x1b[1;19H漢x\x1b[3;20H漢y"},
+		{"wide, half of it overwritten", alternate + "漢字\x1b[1;2Hx\x1b[2;1H漢\x1b[2;1Hy"},
+		{"pending", alternate + full},
+		{"pending: then held", alternate + full + "漢"},
+		{"pending: wide", alternate + full[2:] + "漢\x1b[31m"},
+		{"pending: with a mark", alternate + full[1:] + "e\u0301\x1b[31m"},
+		{"pending: erased", alternate + full + "\x1b[1Ky\x1b[2;20Hx\x1b[Jz\x1b[1;20Hx\x1b[1Jw"},
+		{"pending: other sequences", alternate + full + "\x1bMx\x1b[2;20Hx\x1bDx\x1b[3;20Hx\x1b[@x\x1b[3;20Hx\x1b[Px\x1b[3;20Hx\x1b[Xx\x1b[3;20Hx\x1b[Sx\x1b[4;20Hx\x1b[Ix\x1b[3;20Hx\x1b[Zx"},
+		{"pending: other sequences, behind wide ones", alternate + full[2:] + "漢\x1bMx\x1b[2;19H漢\x1bDx\x1b[3;19H漢\x1b[@x\x1b[3;19H漢\x1b[Sx\x1b[4;19H漢\x1b[Ix\x1b[3;19H漢\x1b[!px"},
+		{"pending: moved", alternate + full + "\x1b[Dy\x1b[2;20Hx\x1b[A\x1b[Bz\x1b[3;20Hx\x1b[dw\x1b[4;20Hx\x1b[Cv"},
+	}
+	views := make([]view, len(cases))
+	for i, c := range cases {
+		views[i] = viewOf(t, 20, 6, c.in)
+	}
+	var found [][]string
+	run(t, "differs.js", views, &found)
+	for i, differences := range found {
+		if len(differences) > 0 {
+			t.Errorf("%s: %q is shown by %q\n%s", cases[i].name, cases[i].in, views[i].Late, strings.Join(differences, "\n"))
+		}
+	}
+}
