@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
-	"strings"
+	"unicode/utf8"
 
 	uv "github.com/charmbracelet/ultraviolet"
 )
@@ -46,7 +46,8 @@ func (p *picture) appendDump(b []byte, was, now *State) []byte {
 	b = fmt.Appendf(b, "\x1b[%d;%dH", y+1, x+1)
 	if c := p.at(x, cursor.Y); pending {
 		next.pen, next.link = penOf(&c.Style), p.linkOf(c)
-		b = append(at.become(b, next), cmp.Or(c.Content, " ")...)
+		shown, _ := stoodFor(c.Content)
+		b = append(at.become(b, next), cmp.Or(shown, " ")...)
 	}
 	return at.become(b, *now)
 }
@@ -69,6 +70,10 @@ func (p *picture) appendRow(b []byte, y int, at *State) []byte {
 			x += width
 			continue
 		}
+		shown, stood := stoodFor(c.Content)
+		if r, _ := utf8.DecodeRuneInString(shown); stood && joins(r) {
+			here = -1 // or it would join the cell before
+		}
 		switch {
 		case here < 0:
 			b = fmt.Appendf(b, "\x1b[%d;%dH", y+1, x+1)
@@ -80,13 +85,11 @@ func (p *picture) appendRow(b []byte, y int, at *State) []byte {
 			b = appendLink(b, link)
 		}
 		at.pen, at.link = style, link
-		if c.Content == "" {
-			b = append(b, ' ')
-		} else {
-			b = append(b, strings.ReplaceAll(c.Content, stand, emoji)...)
-		}
+		b = append(b, cmp.Or(shown, " ")...)
 		x += width
-		here = x
+		if here = x; stood { // other terminals may have another width for it
+			here = -1
+		}
 	}
 	return b
 }
@@ -99,19 +102,16 @@ func (p *picture) appendText(b []byte) []byte {
 		for x := 0; x < p.cols; {
 			c := p.at(x, y)
 			if x == cursor.X && y == cursor.Y && len(p.held) > 0 {
-				b = append(b, valid(p.held)...)
+				b = append(b, p.translate(valid(p.held))...)
 				x++
 				continue
 			}
-			if c.Content == "" {
-				b = append(b, ' ')
-			}
-			b = append(b, c.Content...)
+			shown, _ := stoodFor(c.Content)
+			b = append(b, cmp.Or(shown, " ")...)
 			x += max(c.Width, 1)
 		}
 		b = append(bytes.TrimRight(b, " "), '\n')
 	}
-	b = bytes.ReplaceAll(b, []byte(stand), []byte(emoji))
 	if b = bytes.TrimRight(b, "\n"); len(b) > 0 {
 		b = append(b, '\n')
 	}

@@ -2,6 +2,7 @@ package screen
 
 import (
 	"fmt"
+	"strings"
 
 	uv "github.com/charmbracelet/ultraviolet"
 )
@@ -12,6 +13,9 @@ const (
 	// maxCluster is how long a run of characters beyond ASCII may be, in bytes,
 	// that is written at once: any number of marks would go into one cell.
 	maxCluster = 256
+	// maxRepeats is how often at most the page does what a sequence says to do
+	// several times: beyond that it does nothing (output.js).
+	maxRepeats = 1000
 	// maxLinks is how many hyperlinks are told apart on one screen.
 	maxLinks = 1 << 12
 )
@@ -28,6 +32,7 @@ type picture struct {
 	held       []byte // the last character, which the next one may change
 	told       State  // the emulator
 	saved      uv.Position
+	last       int  // columns of the character before, unless a control is between
 	edge       bool // the cursor is behind the last column, and the emulator does not know
 	links      []string
 }
@@ -68,7 +73,7 @@ func (p *picture) begin(output []byte, state State) {
 	p.flush()
 	at := p.CursorPosition()
 	fmt.Fprintf(p, "\x1b[r\x1b[%d;%dH", at.Y+1, at.X+1)
-	p.saved = uv.Position{}
+	p.saved, p.last = uv.Position{}, 0
 	p.told = State{pen: unknown}
 }
 
@@ -87,6 +92,7 @@ func (p *picture) sequence(seq []byte, what effect, now *State) {
 	default:
 		p.act(seq, now)
 	}
+	p.last = 0
 	p.tell(now)
 }
 
@@ -101,12 +107,6 @@ func (p *picture) tell(now *State) {
 	}
 	if now.link != p.told.link {
 		b = fmt.Appendf(b, "\x1b]8;;%d\x1b\\", p.link(now.link))
-	}
-	if set, was := now.sets[now.shift], p.told.sets[p.told.shift]; set != was {
-		if set == 0 {
-			set = 'B'
-		}
-		b = append(b, esc, '(', set)
 	}
 	(now.modes & followed).changed(p.told.modes&followed, func(k int) {
 		b = appendMode(b, int(known[k].number), known[k].private, (now.modes>>k&1 != 0) != initially(k))
@@ -256,6 +256,9 @@ func (p *picture) settle() {
 // control passes on another control sequence.
 func (p *picture) control(ps *params) {
 	n := ps.or(0, 1)
+	if n > maxRepeats && strings.IndexByte("ILMSTZb", ps.final) >= 0 {
+		return
+	}
 	switch ps.final {
 	case 'r':
 		bottom := ps.or(1, p.rows)
@@ -289,8 +292,8 @@ func (p *picture) control(ps *params) {
 	case 'S':
 		n = min(n, p.rows)
 	case 'b':
-		p.edge = false
-		n = min(n, p.cols*p.rows)
+		p.repeat(n)
+		return
 	default:
 		return
 	}

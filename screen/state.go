@@ -234,6 +234,8 @@ func (s *State) designate(inter, final byte) {
 	}
 	if final == 'B' {
 		final = 0
+	} else if charsets[final] == nil {
+		return
 	}
 	s.sets[set] = final
 }

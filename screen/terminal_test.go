@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"unicode"
 )
 
 // A view is what an early viewer's terminal and a late one's are written.
@@ -60,8 +61,15 @@ func TestInTheTerminal(t *testing.T) {
 	full := strings.Repeat("x", 20)
 	cases := []struct{ name, in string }{
 		{"colors", alternate + "\x1b[31mab\x1b[2;3Hc"},
+		{"more than the page repeats", alternate + "x\x1b[1001b|\x1b[2H1\r\n2\x1b[1001L\x1b[1001M\x1b[1001S\x1b[1001T\x1b[1001I\x1b[1001Z|"},
 		{"as many as the page repeats", alternate + "x\x1b[1000b|\x1b[2H1\r\n2\x1b[1000S3\x1b[1000I\x1b[1000Z|"},
+		{"repeated: wide", alternate + "漢\x1b[3b|"},
+		{"repeated: wide, over the edge", alternate + "x漢\x1b[11b|"},
+		{"repeated: with marks", alternate + "e\u0301\x1b[2b|"},
 		{"repeated: line drawing", alternate + "\x1b(0q\x1b[3b\x1b(B|"},
+		{"repeated: after a sequence", alternate + "q\x1b[m\x1b[3b|\x1b[2b\x1b[2b"},
+		{"repeated: after a control character", alternate + "abc\b\x1b[2b|\r\n\x1b[3b"},
+		{"repeated: nothing", alternate + "\x1b[3b|"},
 		{"more than 32 parameters", alternate + "\x1b[" + strings.Repeat("0;", 34) + "31mx"},
 		{"origin", alternate + "\x1b[2;6r\x1b[?6h\x1b[Hab\rcd"},
 		{"origin: movements", alternate + "\x1b[2;5r\x1b[?6h\x1b[2;3Hx\x1b[Ay\x1b[3Gz\x1b[1;1H\x1b[Bu\x1b[2dv\x1b[Cw\x1b[Ds\x1b[Et\x1b[Fr\x1b[aq\x1b[ep\x1b[9;9fo"},
@@ -76,8 +84,16 @@ func TestInTheTerminal(t *testing.T) {
 		{"lines inserted with a background", alternate + "1\r\n2\x1b[44m\x1b[L\x1b[mx\x1b[H\x1b[42m\x1b[My\r\n\r\n\r\n\r\n\n\x1b[41m\x1bM\x1b[H\x1bM"},
 		{"blanks that are characters", alternate + "a\u00a0b\u3000c\u2003d"},
 		{"new lines", alternate + "\x1b[20hab\ncd\x1b[20l\nef"},
+		{"national characters", alternate + "\x1b(K@[\\]{|}~\x1b(Rx#@\x1b(Ze\x1b)Q\x0e^`\x0f\x1b(=_#"},
+		{"national characters with marks", alternate + "\x1b(K[\u0301]"},
+		{"no width, with nothing before", alternate + "\u200bx\x1b[3;3H\u0301\u200b漢\u200by"},
+		{"no width, after a sequence", alternate + "ab\x1b[1m\u0301c"},
+		{"no width, after a control character", alternate + "ab\b\u0301c\r\n\u0301d漢\r\u200b"},
+		{"deleted", alternate + "a\x7f\u0301\x7fb\x7f\x1b[2b"},
+		{"other widths", alternate + "🇩🇪x🛜🟰y👍🏽z\r\n\u2630\u4dc0\U0001d300a\u00adb\u1160c"},
 		{"wide at the edge", alternate + "\x1b[1;19H漢x\x1b[3;20H漢y"},
 		{"wide, half of it overwritten", alternate + "漢字\x1b[1;2Hx\x1b[2;1H漢\x1b[2;1Hy"},
+		{"wide, without wrapping", alternate + "\x1b[?7l" + full + "漢x\x1b[2;19H漢字\x1b[my\x1b[3;20H漢\x1b[?7hz"},
 		{"pending", alternate + full},
 		{"pending: then held", alternate + full + "漢"},
 		{"pending: wide", alternate + full[2:] + "漢\x1b[31m"},
@@ -96,6 +112,40 @@ func TestInTheTerminal(t *testing.T) {
 	for i, differences := range found {
 		if len(differences) > 0 {
 			t.Errorf("%s: %q is shown by %q\n%s", cases[i].name, cases[i].in, views[i].Late, strings.Join(differences, "\n"))
+		}
+	}
+}
+
+// Each character has as many columns as in the page, whose table of marks is the
+// browser's.
+func TestColumns(t *testing.T) {
+	var ranges [][3]int
+	run(t, "columns.js", nil, &ranges)
+	for _, r := range ranges {
+		for c := rune(r[0]); c <= rune(r[1]); c++ {
+			newer := r[2] == 0 && unicode.Is(unicode.Cn, c)
+			if n := columns(c); n != r[2] && !newer && c != '\U0001171e' { // which is a mark no more
+				t.Errorf("%U has %d columns, in the page %d", c, n, r[2])
+			}
+		}
+	}
+}
+
+// What the emulator draws is as wide as it is in the page.
+func TestCells(t *testing.T) {
+	p := newPicture(newVT, 4, 1)
+	defer p.Close()
+	for c := rune(0xa0); c <= unicode.MaxRune; c++ {
+		width := columns(c)
+		if width == 0 || c >= 0xd800 && c < 0xe000 {
+			continue
+		}
+		p.Write([]byte("\r"))
+		p.text([]byte(string(c) + "\u0301"))
+		p.flush()
+		got, _ := stoodFor(p.at(0, 0).Content)
+		if x := p.CursorPosition().X; x != width || got != string(c)+"\u0301" {
+			t.Errorf("%U: cursor at %d, %q", c, x, got)
 		}
 	}
 }

@@ -2,10 +2,7 @@ package screen
 
 import (
 	"bytes"
-	"unicode"
 	"unicode/utf8"
-
-	"github.com/charmbracelet/x/ansi"
 )
 
 // text draws characters and control characters. The end may be held back: see
@@ -28,48 +25,69 @@ func (p *picture) flush() {
 }
 
 // draw writes a character and its marks at a time, but for ASCII: the emulator would
-// join more, as emoji, and take the columns of what it has joined for others than
-// wcwidth(3) does, by which programs place the cursor.
+// join more, as emoji.
 func (p *picture) draw(t []byte) {
-	t = valid(t)
+	t = p.translate(valid(t))
 	for len(t) > 0 {
 		n := 0
 		for n < len(t) && t[n] < utf8.RuneSelf {
 			n++
 		}
-		if n > 0 && n < len(t) { // the last one may have marks
-			p.write(t[:n-1])
-			t = t[n-1:]
-			n = 1
-		} else if n == 0 {
-			_, n = utf8.DecodeRune(t)
+		if next, _ := utf8.DecodeRune(t[n:]); n > 0 && n < len(t) && joins(next) && t[n-1] >= ' ' {
+			n-- // it has marks
 		}
-		for n < len(t) && n < maxCluster {
-			r, size := utf8.DecodeRune(t[n:])
-			if !joins(r) {
-				break
+		if n == 0 {
+			n = p.drawOne(t)
+		} else {
+			p.write(t[:n], 1)
+			p.last = 0
+			if t[n-1] >= ' ' {
+				p.last = 1
 			}
-			n += size
 		}
-		p.write(bytes.ReplaceAll(t[:n], []byte(emoji), []byte(stand)))
 		t = t[n:]
 	}
 }
 
-// write draws ASCII or one character. Where the emulator leaves the cursor in the last
-// column, behind wide characters and while lines don't wrap, browsers' terminals have
-// it behind that, and wrap the next character if lines do by then.
-func (p *picture) write(t []byte) {
-	if len(t) == 0 {
-		return
+// drawOne draws the first character, and its marks, and returns how long that is.
+func (p *picture) drawOne(t []byte) int {
+	r, n := utf8.DecodeRune(t)
+	width := columns(r)
+	if width == 0 {
+		// Browsers' terminals give it a cell, unless there is one that it may join.
+		if p.last == 0 && !p.Pending() {
+			p.write(standIn(t[:n], 1), 1)
+		}
+		return n
 	}
+	end := n
+	for end < len(t) {
+		r, size := utf8.DecodeRune(t[end:])
+		if !joins(r) {
+			break
+		}
+		if end += size; end <= maxCluster {
+			n = end
+		}
+	}
+	p.write(cell(t[:n], width), width)
+	p.last = width
+	return end
+}
+
+// write draws ASCII or one character of a width. Where the emulator leaves the cursor in the
+// last column, behind wide characters and while lines don't wrap, browsers' terminals have
+// it behind that, and wrap the next character if lines do by then.
+func (p *picture) write(t []byte, width int) {
 	wraps := p.told.modes&maskOf(7) == 0
-	wide := wraps && t[0] >= utf8.RuneSelf && ansi.StringWidth(string(t)) == 2
-	if p.edge && wraps && t[0] >= ' ' || wide && p.CursorPosition().X == p.cols-1 && !p.emulator.Pending() {
+	wide := width == 2
+	if at := p.CursorPosition(); wide && !wraps && at.X >= p.cols-1 {
+		p.settle()
+		return
+	} else if p.edge && wraps && t[0] >= ' ' || wide && at.X == p.cols-1 && !p.emulator.Pending() {
 		p.Write([]byte("\r\x1bD"))
 	}
-	last := len(t) - 1
-	if !wraps && last > 0 && t[last] < utf8.RuneSelf {
+	if last := len(t) - 1; !wraps && last > 0 && t[last] < utf8.RuneSelf {
 		p.Write(t[:last])
 		t = t[last:]
 	}
@@ -78,17 +96,22 @@ func (p *picture) write(t []byte) {
 	p.Write(t)
 }
 
+// repeat draws the character before n times more.
+func (p *picture) repeat(n int) {
+	at := p.CursorPosition()
+	x := at.X - p.last
+	if p.Pending() {
+		x++
+	}
+	if p.last == 0 || x < 0 {
+		return
+	}
+	shown, _ := stoodFor(p.at(x, at.Y).Content)
+	p.draw(bytes.Repeat([]byte(shown), n))
+}
+
 // Pending tells whether the next character will begin the next row.
 func (p *picture) Pending() bool { return p.edge || p.emulator.Pending() }
-
-// emoji asks for a picture instead of a character, and makes it wide for the emulator
-// alone; stand, another variation selector, stands for it there.
-const emoji, stand = "\ufe0f", "\ufe00"
-
-// joins tells whether a character has no columns of its own, as in widths.js.
-func joins(r rune) bool {
-	return r >= 0x300 && (unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf) || r >= 0x1160 && r <= 0x11ff)
-}
 
 // lastCluster returns where the last character begins, with what may combine.
 func lastCluster(t []byte) int {
@@ -105,15 +128,15 @@ func lastCluster(t []byte) int {
 	return i
 }
 
-// valid drops what is not UTF-8, as browsers' terminals do.
+// valid drops what is not UTF-8, and DEL, as browsers' terminals do.
 func valid(t []byte) []byte {
-	if utf8.Valid(t) {
+	if utf8.Valid(t) && bytes.IndexByte(t, 0x7f) < 0 {
 		return t
 	}
 	var b []byte
 	for len(t) > 0 {
 		r, n := utf8.DecodeRune(t)
-		if r != utf8.RuneError || n > 1 {
+		if r != 0x7f && (r != utf8.RuneError || n > 1) {
 			b = append(b, t[:n]...)
 		}
 		t = t[n:]
