@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	uv "github.com/charmbracelet/ultraviolet"
@@ -95,24 +96,42 @@ func (p *picture) appendRow(b []byte, y int, at *State) []byte {
 }
 
 // appendText appends the picture's rows as lines, without what is blank at their
-// ends and at the bottom.
-func (p *picture) appendText(b []byte) []byte {
-	cursor := p.CursorPosition()
+// ends and at the bottom. The last character may not be drawn yet.
+func (p *picture) appendText(b []byte, now *State) []byte {
+	held := p.translate(valid(p.held))
+	at, width := p.CursorPosition(), 0
+	if r, _ := utf8.DecodeRune(held); len(held) > 0 {
+		width = columns(r)
+	}
+	_, bottom := p.margins(now)
+	wraps := width > 0 && now.modes&maskOf(7) == 0 && (p.Pending() || at.X+width > p.cols)
+	lines := make([][]byte, 0, p.rows+1)
 	for y := range p.rows {
+		var line []byte
 		for x := 0; x < p.cols; {
-			c := p.at(x, y)
-			if x == cursor.X && y == cursor.Y && len(p.held) > 0 {
-				b = append(b, p.translate(valid(p.held))...)
-				x++
+			if x == at.X && y == at.Y && width > 0 && !wraps {
+				line = append(line, held...)
+				x += width
 				continue
 			}
+			c := p.at(x, y)
 			shown, _ := stoodFor(c.Content)
-			b = append(b, cmp.Or(shown, " ")...)
+			line = append(line, cmp.Or(shown, " ")...)
 			x += max(c.Width, 1)
 		}
-		b = append(bytes.TrimRight(b, " "), '\n')
+		lines = append(lines, bytes.TrimRight(line, " "))
 	}
-	if b = bytes.TrimRight(b, "\n"); len(b) > 0 {
+	switch {
+	case !wraps:
+	case at.Y == bottom: // it scrolls
+		top, _ := p.margins(now)
+		lines = slices.Insert(slices.Delete(lines, top, top+1), bottom, held)
+	default:
+		y := min(at.Y+1, p.rows-1)
+		lines[y] = append(held, lines[y][min(len(held), len(lines[y])):]...)
+	}
+	b = append(b, bytes.TrimRight(bytes.Join(lines, []byte{'\n'}), "\n")...)
+	if len(b) > 0 {
 		b = append(b, '\n')
 	}
 	return b
@@ -127,10 +146,11 @@ func (p *picture) at(x, y int) *uv.Cell {
 }
 
 // linkOf returns a cell's hyperlink.
-func (p *picture) linkOf(c *uv.Cell) string {
-	n := 0
+func (p *picture) linkOf(c *uv.Cell) string { return p.links[linkNumber(c)] }
+
+func linkNumber(c *uv.Cell) (n int) {
 	for _, d := range c.Link.URL {
 		n = n*10 + int(d-'0')
 	}
-	return p.links[n%len(p.links)]
+	return n % maxLinks
 }

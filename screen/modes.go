@@ -90,14 +90,15 @@ func (s *State) private(ps *params) effect {
 			case on && s.alt == 0:
 				s.alt, what = uint16(n), entered
 			case !on:
-				if s.alt != 0 {
-					s.alt, s.bufs[1], what = 0, buf{}, left
+				was := s.alt
+				if was != 0 {
+					s.alt, s.bufs[1], what = 0, buf{}, leftAlong
 				}
 				if n == 1049 {
 					s.restore()
-				}
-				if n == 1049 && what != left {
-					what = restored
+					if what = restored; was != 0 {
+						what = left
+					}
 				}
 			}
 		default:

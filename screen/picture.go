@@ -2,7 +2,9 @@ package screen
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	uv "github.com/charmbracelet/ultraviolet"
 )
@@ -10,6 +12,8 @@ import (
 const (
 	// maxCells is how large a screen is followed. One cell takes about 130 bytes.
 	maxCells = 1 << 17
+	// maxRows is how many rows it may have: a thousand characters may scroll each.
+	maxRows = 1 << 10
 	// maxCluster is how long a run of characters beyond ASCII may be, in bytes,
 	// that is written at once: any number of marks would go into one cell.
 	maxCluster = 256
@@ -46,35 +50,50 @@ func newPicture(make func(cols, rows int) emulator, cols, rows int) *picture {
 }
 
 // follows tells whether a screen of a size is followed.
-func follows(cols, rows int) bool { return cols > 0 && rows > 0 && rows <= maxCells/cols }
+func follows(cols, rows int) bool { return cols > 0 && rows > 0 && rows <= min(maxCells/cols, maxRows) }
 
 // begin moves the cursor to where the output of the normal screen leaves it, from
-// the given state on.
-func (p *picture) begin(output []byte, state State) {
+// the given state on. The last program that took its cursor along to the normal screen
+// did so so many bytes before the end. It returns false if the deadline comes first.
+func (p *picture) begin(output []byte, state State, along uv.Position, before int, deadline time.Time) bool {
 	p.tell(&state)
 	for len(output) > 0 && state.within == 0 {
+		if time.Now().After(deadline) {
+			return false
+		}
 		start, end := next(output, true)
+		if start > textStep {
+			start, end = textStep, textStep
+		}
 		shown := state.alt == 0
 		if shown {
 			p.text(output[:start])
 		}
-		if end <= start {
+		if end == 0 {
 			break
 		}
-		what := state.apply(output[start:end])
+		seq := output[start:end]
+		output = output[end:]
+		if len(seq) == 0 {
+			continue
+		}
+		what := state.apply(seq)
 		switch {
 		case what == reset:
 			p.Write([]byte("\x1b[r\x1b[H\x1b[2J"))
 		case shown && state.alt == 0:
-			p.sequence(output[start:end], what, &state)
+			p.sequence(seq, what, &state)
+		case what == leftAlong && len(output) == before:
+			p.flush()
+			p.place(along.X, along.Y, &state)
 		}
-		output = output[end:]
 	}
 	p.flush()
 	at := p.CursorPosition()
 	fmt.Fprintf(p, "\x1b[r\x1b[%d;%dH", at.Y+1, at.X+1)
 	p.saved, p.last = uv.Position{}, 0
 	p.told = State{pen: unknown}
+	return true
 }
 
 // sequence does on the picture what a control sequence does there; now is the
@@ -115,18 +134,39 @@ func (p *picture) tell(now *State) {
 	p.Write(b)
 }
 
-// link returns the number of a link.
+// link returns the number of a link; 0 if there are too many on the screen.
 func (p *picture) link(link string) int {
-	for i, l := range p.links {
-		if l == link {
-			return i
+	if i := slices.Index(p.links, link); i >= 0 {
+		return i
+	}
+	if len(p.links) < maxLinks {
+		p.links = append(p.links, link)
+		return len(p.links) - 1
+	}
+	free := slices.Index(p.links[1:], "") + 1
+	if free == 0 {
+		free = p.dropLinks()
+	}
+	if free > 0 {
+		p.links[free] = link
+	}
+	return free
+}
+
+// dropLinks makes those empty that are not on the screen, and returns the last one.
+func (p *picture) dropLinks() (free int) {
+	var used [maxLinks]bool
+	for y := range p.rows {
+		for x := range p.cols {
+			used[linkNumber(p.at(x, y))] = true
 		}
 	}
-	if len(p.links) == maxLinks {
-		return 0
+	for i := 1; i < maxLinks; i++ {
+		if !used[i] {
+			p.links[i], free = "", i
+		}
 	}
-	p.links = append(p.links, link)
-	return len(p.links) - 1
+	return free
 }
 
 // act passes on a sequence that moves the cursor or erases.

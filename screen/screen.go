@@ -9,17 +9,28 @@ package screen
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"sort"
 	"time"
+
+	uv "github.com/charmbracelet/ultraviolet"
 )
 
 // checkBytes is how far apart states are noted, in bytes: whoever wants one
 // between two of them scans the output from the first one on.
 const checkBytes = 64 << 10
 
-// maxStarts is how many programs may begin within a second. Nobody sees so many.
-const maxStarts = 50
+const (
+	// maxStarts is how many programs may begin within a second. Nobody sees so many.
+	maxStarts = 10
+	// recallTime is for how long the output before a program is drawn: some 60 ms for
+	// the lines of 200x50.
+	recallTime = 200 * time.Millisecond
+	// textStep is how many bytes are drawn before the time is looked at: each may
+	// scroll a screen, which takes 2 ms for the largest.
+	textStep = 16
+)
 
 // A Screen follows a terminal's output from its first byte on. Its methods may not
 // be called concurrently. Close ends what it starts.
@@ -37,14 +48,17 @@ type Screen struct {
 	checks     []check
 
 	emulators func(cols, rows int) emulator
-	picture   *picture // nil while nothing is followed
-	from      check    // where the picture, or the last one, begins
-	cleared   bool     // it is of the normal screen, which was cleared
-	drawn     bool     // something was drawn on that since
-	full      bool     // a program fills the screen
-	last      Picture  // the one that has ended
+	picture   *picture    // nil while nothing is followed
+	from      check       // where the picture, or the last one, begins
+	cleared   bool        // it is of the normal screen, which was cleared
+	drawn     bool        // something was drawn on that since
+	full      bool        // a program fills the screen
+	last      Picture     // the one that has ended
+	along     uv.Position // the cursor, which a program took along to the normal screen
+	alongAt   int64       // where it did so
 	failures  int
 	starts    int // of pictures, since second
+	refused   bool
 	second    time.Time
 
 	// The last of homed and erased, with no text behind it, and where it was.
@@ -75,13 +89,27 @@ func New() *Screen {
 	return &Screen{checks: []check{{}}, emulators: newVT}
 }
 
-// Write follows p. It never fails.
-func (s *Screen) Write(p []byte) (int, error) {
-	n := len(p)
-	p = append(s.tail, p...)
-	s.tail = nil
+// Write follows all of p. It never fails.
+func (s *Screen) Write(p []byte) (int, error) { return s.WriteUntil(p, time.Time{}), nil }
+
+// WriteUntil follows p until a time has come, or all of it if that is zero, and
+// returns how many bytes that were: one at least. The rest is to be given again, and
+// Offset is before it. After the deadline it takes as long as one sequence may: some
+// 30 ms on the largest screen, but recallTime where a program begins.
+func (s *Screen) WriteUntil(p []byte, deadline time.Time) int {
+	n, old := len(p), len(s.tail)
+	if old > 0 {
+		p = append(s.tail, p...)
+		s.tail = nil
+	}
+	all := len(p)
 	rare := hasRare(p)
 	for len(p) > 0 {
+		hurry := s.picture != nil && !deadline.IsZero()
+		if hurry && all-len(p) > old && time.Now().After(deadline) {
+			n -= len(p)
+			break
+		}
 		if s.state.within != 0 {
 			n, _ := s.state.skip(p)
 			s.at += int64(n)
@@ -89,6 +117,9 @@ func (s *Screen) Write(p []byte) (int, error) {
 			continue
 		}
 		start, end := next(p, rare)
+		if hurry && start > textStep {
+			start, end = textStep, textStep
+		}
 		s.text(p[:start])
 		if end == 0 && s.state.tooLong(p[start:]) {
 			end = len(p)
@@ -104,7 +135,7 @@ func (s *Screen) Write(p []byte) (int, error) {
 	if s.at-s.checks[len(s.checks)-1].offset >= checkBytes {
 		s.check()
 	}
-	return n, nil
+	return n
 }
 
 // Resize tells the terminal's size from here on.
@@ -118,12 +149,11 @@ func (s *Screen) Resize(cols, rows int) {
 	if s.picture == nil {
 		return
 	}
-	// What becomes of the normal screen depends on the lines above it.
 	fits := false
-	if s.cleared {
-		s.stop()
-	} else if s.draw(func(p *picture) { fits = p.resize(cols, rows) }) && !fits {
+	if s.draw(func(p *picture) { fits = p.resize(cols, rows) }) && !fits {
 		s.GiveUp()
+	} else if s.cleared { // what becomes of the normal screen depends on the lines above it
+		s.end()
 	}
 }
 
@@ -144,8 +174,8 @@ func (s *Screen) GiveUp() {
 	}
 }
 
-// Failures returns how many programs were not followed to their end: too many began,
-// the screen was too large, the emulator panicked or was too slow.
+// Failures returns how many programs were not followed to their end: the screen was too
+// large, the emulator panicked or was too slow. Where many begin it counts one a second.
 func (s *Screen) Failures() int { return s.failures }
 
 // Offset returns the offset up to which output was followed.
@@ -181,7 +211,7 @@ func (s *Screen) Picture() Picture {
 	is := Picture{From: s.from.offset, Before: s.from.state, To: s.at - int64(len(s.picture.held)), Cols: s.cols, Rows: s.rows}
 	if !s.draw(func(p *picture) {
 		is.Prelude = p.appendDump(nil, &s.from.state, &s.state)
-		is.Text = p.appendText([]byte{})
+		is.Text = p.appendText([]byte{}, &s.state)
 	}) {
 		return s.last
 	}
@@ -272,8 +302,8 @@ func (s *Screen) sequence(seq []byte) {
 			p.Write([]byte(eraseAll)) // the cursor stays where it was
 		})
 		return
-	case left:
-		s.leave(before.state.alt, s.at+int64(len(seq)))
+	case left, leftAlong:
+		s.leave(before.state.alt, what, s.at+int64(len(seq)))
 		return
 	case reset:
 		s.stop()
@@ -322,13 +352,16 @@ func (s *Screen) sequence(seq []byte) {
 // as much as a thousand characters, and the memory of a screen.
 func (s *Screen) start(from check, cleared bool) {
 	if now := time.Now(); now.Sub(s.second) > time.Second {
-		s.second, s.starts = now, 0
+		s.second, s.starts, s.refused = now, 0, false
 	}
 	if s.starts++; s.starts <= maxStarts {
-		s.picture = newPicture(s.emulators, s.cols, s.rows)
+		s.draw(func(*picture) { s.picture = newPicture(s.emulators, s.cols, s.rows) })
 	}
 	if s.picture == nil {
-		s.failures++
+		if !s.refused {
+			s.failures++
+		}
+		s.refused = true
 		return
 	}
 	s.from, s.cleared, s.drawn, s.full, s.seen = from, cleared, false, !cleared, nothing
@@ -339,8 +372,9 @@ func (s *Screen) recall(p *picture) {
 	if s.History == nil {
 		return
 	}
-	if output, before, ok := s.History(s.from.offset); ok {
-		p.begin(output, before)
+	output, before, ok := s.History(s.from.offset)
+	if ok && !p.begin(output, before, s.along, int(s.from.offset-s.alongAt), time.Now().Add(recallTime)) {
+		s.GiveUp()
 	}
 }
 
@@ -364,15 +398,26 @@ func (s *Screen) end() {
 }
 
 // leave ends the picture of the alternate screen, that the given mode switched to,
-// at an offset. What is left of it are colors and modes.
-func (s *Screen) leave(alt uint16, offset int64) {
+// at an offset. What is left of it are colors and modes, and the cursor if that is
+// taken along.
+func (s *Screen) leave(alt uint16, how effect, offset int64) {
 	if s.picture == nil {
 		return
 	}
 	was := s.from.state
 	was.alt = alt
 	s.last = Picture{From: s.from.offset, Before: s.from.state, To: offset, Cols: s.cols, Rows: s.rows}
-	s.last.Prelude = s.state.appendFrom(was.appendFrom(nil, &s.from.state), &was)
+	b := was.appendFrom(nil, &s.from.state)
+	was.alt = 1049 // by which it is left
+	if how == leftAlong {
+		was.alt = 47
+		s.draw(func(p *picture) {
+			p.flush()
+			s.along, s.alongAt = p.CursorPosition(), offset
+			b = fmt.Appendf(b, "\x1b[%d;%dH", s.along.Y+1, s.along.X+1)
+		})
+	}
+	s.last.Prelude = s.state.appendFrom(b, &was)
 	s.stop()
 }
 
@@ -381,12 +426,13 @@ func (s *Screen) stop() {
 	if s.picture == nil {
 		return
 	}
-	s.picture.Close()
+	p := s.picture
 	s.picture, s.full = nil, false
+	s.draw(func(*picture) { p.Close() })
 }
 
-// draw does something with the picture. If the emulator panics it is given up, and
-// draw returns false.
+// draw does something with the picture, if there is one. If the emulator panics it is
+// given up, and draw returns false.
 func (s *Screen) draw(f func(*picture)) (ok bool) {
 	defer func() {
 		if recover() != nil {

@@ -50,7 +50,8 @@ type effect int
 const (
 	nothing     effect = iota
 	entered            // the alternate screen
-	left               // it
+	left               // it, back to where the cursor was saved
+	leftAlong          // it, with the cursor taken along
 	erased             // the whole screen
 	erasedBelow        // all from the cursor on
 	addressed          // a row of the screen

@@ -102,6 +102,10 @@ func TestInTheTerminal(t *testing.T) {
 		{"pending: other sequences", alternate + full + "\x1bMx\x1b[2;20Hx\x1bDx\x1b[3;20Hx\x1b[@x\x1b[3;20Hx\x1b[Px\x1b[3;20Hx\x1b[Xx\x1b[3;20Hx\x1b[Sx\x1b[4;20Hx\x1b[Ix\x1b[3;20Hx\x1b[Zx"},
 		{"pending: other sequences, behind wide ones", alternate + full[2:] + "漢\x1bMx\x1b[2;19H漢\x1bDx\x1b[3;19H漢\x1b[@x\x1b[3;19H漢\x1b[Sx\x1b[4;19H漢\x1b[Ix\x1b[3;19H漢\x1b[!px"},
 		{"pending: moved", alternate + full + "\x1b[Dy\x1b[2;20Hx\x1b[A\x1b[Bz\x1b[3;20Hx\x1b[dw\x1b[4;20Hx\x1b[Cv"},
+		{"the cursor taken along", "abc\x1b[?1047hxy\x1b[?1047ldef\x1b[?47hgh"},
+		{"the cursor taken along, at the end", "abc\x1b[?1047hxy\x1b[?1047l"},
+		{"the cursor taken along by another mode", "abc\x1b[?1049hxy\x1b[?47lz"},
+		{"the cursor restored by another mode", "a\x1b7bc\x1b[?47hxy\x1b[?1049lz"},
 	}
 	views := make([]view, len(cases))
 	for i, c := range cases {

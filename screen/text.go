@@ -113,17 +113,19 @@ func (p *picture) repeat(n int) {
 // Pending tells whether the next character will begin the next row.
 func (p *picture) Pending() bool { return p.edge || p.emulator.Pending() }
 
-// lastCluster returns where the last character begins, with what may combine.
+// lastCluster returns where the last character begins, of which the end, or marks, may
+// be yet to come.
 func lastCluster(t []byte) int {
 	i := len(t)
-	for i > 0 && t[i-1] >= utf8.RuneSelf && len(t)-i < maxCluster {
-		i--
-	}
-	if i > 0 && t[i-1] >= ' ' && t[i-1] < 0x7f {
-		i--
-	}
-	for i < len(t) && !utf8.RuneStart(t[i]) { // the run is longer than that
-		i++
+	for i > 0 && len(t)-i < maxCluster {
+		r, n := utf8.DecodeLastRune(t[:i])
+		if r < ' ' {
+			break
+		}
+		i -= n
+		if r != 0x7f && (r != utf8.RuneError || n > 1) && !joins(r) {
+			break
+		}
 	}
 	return i
 }
