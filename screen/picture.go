@@ -1,6 +1,7 @@
 package screen
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -100,6 +101,7 @@ func (p *picture) begin(output []byte, state State, along uv.Position, before in
 // terminal's state behind it.
 func (p *picture) sequence(seq []byte, what effect, now *State) {
 	p.flush()
+	seq = p.execute(seq)
 	final := seq[len(seq)-1]
 	switch {
 	case what == savedCursor:
@@ -169,6 +171,24 @@ func (p *picture) dropLinks() (free int) {
 	return free
 }
 
+// execute does what control characters within a sequence say, and returns it without
+// them.
+func (p *picture) execute(seq []byte) []byte {
+	if seq[0] != esc || bytes.IndexAny(seq, "\b\t\n\v\f\r") < 0 || bytes.IndexByte([]byte("]PX^_"), seq[1]) >= 0 {
+		return seq
+	}
+	only := func(controls bool) []byte {
+		return bytes.Map(func(r rune) rune {
+			if isC0(r) != controls {
+				return -1
+			}
+			return r
+		}, seq[1:])
+	}
+	p.draw(only(true))
+	return append([]byte{esc}, only(false)...)
+}
+
 // act passes on a sequence that moves the cursor or erases.
 func (p *picture) act(seq []byte, now *State) {
 	switch {
@@ -198,7 +218,7 @@ func (p *picture) act(seq []byte, now *State) {
 		case ps.final == 'J' || ps.final == 'K':
 			p.erase(&ps)
 		case ps.prefix == 0 && ps.inter == 0 && !p.travel(&ps, now):
-			p.control(&ps)
+			p.control(&ps, now)
 		}
 	}
 }
@@ -294,7 +314,7 @@ func (p *picture) settle() {
 }
 
 // control passes on another control sequence.
-func (p *picture) control(ps *params) {
+func (p *picture) control(ps *params, now *State) {
 	n := ps.or(0, 1)
 	if n > maxRepeats && strings.IndexByte("ILMSTZb", ps.final) >= 0 {
 		return
@@ -320,8 +340,13 @@ func (p *picture) control(ps *params) {
 		p.settle()
 		n = min(n, p.cols)
 	case 'L', 'M':
-		p.settle()
-		n = min(n, p.rows)
+		at := p.CursorPosition()
+		top, bottom := p.margins(now)
+		if p.settle(); at.Y < top || at.Y > bottom {
+			return
+		}
+		fmt.Fprintf(p, "\x1b[%d%c\x1b[%d;1H", min(n, p.rows), ps.final, at.Y+1)
+		return
 	case 'T':
 		if ps.n > 1 { // highlight mouse tracking
 			return

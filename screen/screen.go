@@ -415,6 +415,9 @@ func (s *Screen) leave(alt uint16, how effect, offset int64) {
 			p.flush()
 			s.along, s.alongAt = p.CursorPosition(), offset
 			b = fmt.Appendf(b, "\x1b[%d;%dH", s.along.Y+1, s.along.X+1)
+			if p.Pending() {
+				b = append(b, ' ')
+			}
 		})
 	}
 	s.last.Prelude = s.state.appendFrom(b, &was)

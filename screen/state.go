@@ -265,7 +265,7 @@ func (s *State) control(p []byte) effect {
 	case ps.prefix == 0 && ps.inter == ' ' && ps.final == 'q':
 		s.cursor = uint8(min(ps.value(0), 6))
 	case ps.prefix == 0 && ps.inter == '!' && ps.final == 'p':
-		s.pen, s.sets, s.shift = pen{}, [4]byte{}, 0
+		s.pen, s.link, s.sets, s.shift = pen{}, "", [4]byte{}, 0
 		s.modes &= hard
 		*s.buf() = buf{}
 	}

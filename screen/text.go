@@ -79,6 +79,12 @@ func (p *picture) drawOne(t []byte) int {
 // last column, behind wide characters and while lines don't wrap, browsers' terminals have
 // it behind that, and wrap the next character if lines do by then.
 func (p *picture) write(t []byte, width int) {
+	for p.edge && len(t) > 0 && t[0] < ' ' && bytes.IndexByte([]byte("\b\n\v\f\r"), t[0]) < 0 {
+		t = t[1:] // a tab, or what does nothing, leaves it there
+	}
+	if len(t) == 0 {
+		return
+	}
 	wraps := p.told.modes&maskOf(7) == 0
 	wide := width == 2
 	if at := p.CursorPosition(); wide && !wraps && at.X >= p.cols-1 {
