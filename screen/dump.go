@@ -50,7 +50,11 @@ func (p *picture) appendDump(b []byte, was, now *State) []byte {
 		shown, _ := stoodFor(c.Content)
 		b = append(at.become(b, next), cmp.Or(shown, " ")...)
 	}
-	return at.become(b, *now)
+	b = at.become(b, *now)
+	if pending { // what follows does not join the last character
+		b = appendMode(b, 7, true, now.modes&maskOf(7) == 0)
+	}
+	return b
 }
 
 // become makes s next, and appends what does that to a terminal.

@@ -99,6 +99,8 @@ func TestInTheTerminal(t *testing.T) {
 		{"pending: then held", alternate + full + "漢"},
 		{"pending: wide", alternate + full[2:] + "漢\x1b[31m"},
 		{"pending: with a mark", alternate + full[1:] + "e\u0301\x1b[31m"},
+		{"pending: with a character without width", alternate + full + "\x1b[m\u0301"},
+		{"pending: with a character without width, then another", alternate + full + "\x1b[m\u0301y"},
 		{"pending: erased", alternate + full + "\x1b[1Ky\x1b[2;20Hx\x1b[Jz\x1b[1;20Hx\x1b[1Jw"},
 		{"pending: other sequences", alternate + full + "\x1bMx\x1b[2;20Hx\x1bDx\x1b[3;20Hx\x1b[@x\x1b[3;20Hx\x1b[Px\x1b[3;20Hx\x1b[Xx\x1b[3;20Hx\x1b[Sx\x1b[4;20Hx\x1b[Ix\x1b[3;20Hx\x1b[Zx"},
 		{"pending: other sequences, behind wide ones", alternate + full[2:] + "漢\x1bMx\x1b[2;19H漢\x1bDx\x1b[3;19H漢\x1b[@x\x1b[3;19H漢\x1b[Sx\x1b[4;19H漢\x1b[Ix\x1b[3;19H漢\x1b[!px"},
