@@ -148,13 +148,3 @@ func (p *picture) at(x, y int) *uv.Cell {
 	}
 	return &uv.EmptyCell
 }
-
-// linkOf returns a cell's hyperlink.
-func (p *picture) linkOf(c *uv.Cell) string { return p.links[linkNumber(c)] }
-
-func linkNumber(c *uv.Cell) (n int) {
-	for _, d := range c.Link.URL {
-		n = n*10 + int(d-'0')
-	}
-	return n % maxLinks
-}

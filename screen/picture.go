@@ -3,7 +3,6 @@ package screen
 import (
 	"bytes"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -17,12 +16,10 @@ const (
 	maxRows = 1 << 10
 	// maxCluster is how long a run of characters beyond ASCII may be, in bytes,
 	// that is written at once: any number of marks would go into one cell.
-	maxCluster = 256
+	maxCluster = 128
 	// maxRepeats is how often at most the page does what a sequence says to do
 	// several times: beyond that it does nothing (output.js).
 	maxRepeats = 1000
-	// maxLinks is how many hyperlinks are told apart on one screen.
-	maxLinks = 1 << 12
 )
 
 // eraseAll is ED 2, which the emulator does without the background in force.
@@ -136,41 +133,6 @@ func (p *picture) tell(now *State) {
 	p.Write(b)
 }
 
-// link returns the number of a link; 0 if there are too many on the screen.
-func (p *picture) link(link string) int {
-	if i := slices.Index(p.links, link); i >= 0 {
-		return i
-	}
-	if len(p.links) < maxLinks {
-		p.links = append(p.links, link)
-		return len(p.links) - 1
-	}
-	free := slices.Index(p.links[1:], "") + 1
-	if free == 0 {
-		free = p.dropLinks()
-	}
-	if free > 0 {
-		p.links[free] = link
-	}
-	return free
-}
-
-// dropLinks makes those empty that are not on the screen, and returns the last one.
-func (p *picture) dropLinks() (free int) {
-	var used [maxLinks]bool
-	for y := range p.rows {
-		for x := range p.cols {
-			used[linkNumber(p.at(x, y))] = true
-		}
-	}
-	for i := 1; i < maxLinks; i++ {
-		if !used[i] {
-			p.links[i], free = "", i
-		}
-	}
-	return free
-}
-
 // execute does what control characters within a sequence say, and returns it without
 // them.
 func (p *picture) execute(seq []byte) []byte {
@@ -239,78 +201,6 @@ func (p *picture) erase(ps *params) {
 	default:
 		fmt.Fprintf(p, "\x1b[%d%c", what, ps.final)
 	}
-}
-
-// travel moves the cursor, if that is what a sequence does. Browsers' terminals
-// count the top margin, in the origin mode, from where the cursor is as well.
-func (p *picture) travel(ps *params, now *State) bool {
-	at, n := p.CursorPosition(), ps.or(0, 1)
-	top, bottom := p.margins(now)
-	switch ps.final {
-	case 'A', 'F':
-		if at.Y >= top {
-			n = min(n, at.Y-top)
-		}
-		p.move(at.X, at.Y-n, now)
-	case 'B', 'E':
-		if at.Y <= bottom {
-			n = min(n, bottom-at.Y)
-		}
-		p.move(at.X, at.Y+n, now)
-	case 'C', 'a':
-		p.move(at.X+n, at.Y, now)
-	case 'D':
-		p.move(at.X-n, at.Y, now)
-	case 'e':
-		p.move(at.X, at.Y+n, now)
-	case 'G', '`':
-		p.move(n-1, at.Y, now)
-	case 'd':
-		p.move(at.X, n-1, now)
-	case 'H', 'f':
-		p.move(ps.or(1, 1)-1, n-1, now)
-	default:
-		return false
-	}
-	if ps.final == 'E' || ps.final == 'F' {
-		p.Write([]byte("\r"))
-	}
-	return true
-}
-
-// margins returns the first row that scrolls, and the last one.
-func (p *picture) margins(now *State) (top, bottom int) {
-	b := now.buf()
-	if bottom = min(int(b.bottom), p.rows); bottom == 0 {
-		bottom = p.rows
-	}
-	return min(max(int(b.top), 1), bottom) - 1, bottom - 1
-}
-
-// move moves the cursor, in the origin mode from the top margin on.
-func (p *picture) move(x, y int, now *State) {
-	if now.modes&originMode != 0 {
-		top, _ := p.margins(now)
-		y += top
-	}
-	p.place(x, y, now)
-}
-
-// place moves the cursor, in the origin mode to within the margins.
-func (p *picture) place(x, y int, now *State) {
-	top, bottom := 0, p.rows-1
-	if now.modes&originMode != 0 {
-		top, bottom = p.margins(now)
-	}
-	fmt.Fprintf(p, "\x1b[%d;%dH", min(max(y, top), bottom)+1, min(max(x, 0), p.cols-1)+1)
-	p.edge = false
-}
-
-// settle moves a cursor that is behind the last column into it.
-func (p *picture) settle() {
-	at := p.CursorPosition()
-	fmt.Fprintf(p, "\x1b[%d;%dH", at.Y+1, at.X+1)
-	p.edge = false
 }
 
 // control passes on another control sequence.

@@ -339,13 +339,20 @@ func (s *Screen) sequence(seq []byte) {
 	if s.picture == nil {
 		return
 	}
+	if what == advanced && s.cleared && s.scrolls() {
+		s.end()
+		return
+	}
 	if s.drawn && (what == homed || what == addressed) {
 		s.full = true
 	}
-	s.draw(func(p *picture) {
+	scrolled := false
+	if s.draw(func(p *picture) {
 		p.sequence(seq, what, &s.state)
-		p.Scrolled()
-	})
+		scrolled = p.Scrolled()
+	}) && scrolled && s.cleared && seq[len(seq)-1] == 'b' {
+		s.stop() // as by wrapping
+	}
 }
 
 // start begins to follow a program, unless too many have begun of late: each costs

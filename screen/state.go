@@ -57,6 +57,7 @@ const (
 	addressed          // a row of the screen
 	homed              // to the upper left corner
 	reversed           // the cursor is moved up by a row, or all others down
+	advanced           // the cursor is moved down by a row, or all others up
 	reset              // everything
 	savedCursor
 	restored // the cursor
@@ -150,6 +151,8 @@ func (s *State) apply(seq []byte) effect {
 			return s.control(seq[2:])
 		case 0x9d:
 			s.command(seq[2:])
+		case 0x84, 0x85:
+			return advanced
 		}
 		return nothing
 	}
@@ -188,6 +191,8 @@ func (s *State) apply(seq []byte) effect {
 		s.modes |= maskOf(66)
 	case '>':
 		s.modes &^= maskOf(66)
+	case 'D', 'E':
+		return advanced
 	case 'M':
 		return reversed
 	case 'n', '}':

@@ -110,6 +110,8 @@ func TestInTheTerminal(t *testing.T) {
 		{"lines inserted and deleted within margins", alternate + "\x1b[2;4r\x1b[4;1Ha\nb\nc\x1bMd\x1b[Se\x1b[2;5H\x1b[Mf\x1b[2Lg\x1b[5;5H\x1b[Lh"},
 		{"control characters within sequences", alternate + "\x1b[1\nmx\x1b[3\t;1\rHy\x1b\n7z\x1b]2;a\nb\a|"},
 		{"the cursor taken along behind the last column", "abc\x1b[?47h\x1b[2;20Hx\x1b[?47ly"},
+		{"a normal screen that scrolls", "a\x1b[H\x1b[2J1\r\n2\x1b[Hx\x1b[6;1H6\x1bD7"},
+		{"a normal screen that scrolls by C1", "a\x1b[H\x1b[2J1\r\n2\x1b[Hx\x1b[6;1H6\u00857"},
 		{"the cursor taken along", "abc\x1b[?1047hxy\x1b[?1047ldef\x1b[?47hgh"},
 		{"the cursor taken along, at the end", "abc\x1b[?1047hxy\x1b[?1047l"},
 		{"the cursor taken along by another mode", "abc\x1b[?1049hxy\x1b[?47lz"},

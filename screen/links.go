@@ -1,0 +1,55 @@
+package screen
+
+import (
+	"slices"
+
+	uv "github.com/charmbracelet/ultraviolet"
+)
+
+// maxLinks is how many hyperlinks are told apart on one screen.
+const maxLinks = 1 << 12
+
+// link returns the number of a link; 0 if there are too many on the screen.
+func (p *picture) link(link string) int {
+	if i := slices.Index(p.links, link); i >= 0 {
+		return i
+	}
+	if len(p.links) < maxLinks {
+		p.links = append(p.links, link)
+		return len(p.links) - 1
+	}
+	free := slices.Index(p.links[1:], "") + 1
+	if free == 0 {
+		free = p.dropLinks()
+	}
+	if free > 0 {
+		p.links[free] = link
+	}
+	return free
+}
+
+// dropLinks makes those empty that are not on the screen, and returns the last one.
+func (p *picture) dropLinks() (free int) {
+	var used [maxLinks]bool
+	for y := range p.rows {
+		for x := range p.cols {
+			used[linkNumber(p.at(x, y))] = true
+		}
+	}
+	for i := 1; i < maxLinks; i++ {
+		if !used[i] {
+			p.links[i], free = "", i
+		}
+	}
+	return free
+}
+
+// linkOf returns a cell's hyperlink.
+func (p *picture) linkOf(c *uv.Cell) string { return p.links[linkNumber(c)] }
+
+func linkNumber(c *uv.Cell) (n int) {
+	for _, d := range c.Link.URL {
+		n = n*10 + int(d-'0')
+	}
+	return n % maxLinks
+}
