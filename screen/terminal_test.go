@@ -36,7 +36,7 @@ func viewOf(t *testing.T, cols, rows int, in string) view {
 func run(t *testing.T, script string, input, output any) {
 	t.Helper()
 	if _, err := exec.LookPath("node"); err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	in, err := json.Marshal(input)
 	if err != nil {
@@ -46,7 +46,7 @@ func run(t *testing.T, script string, input, output any) {
 	cmd.Stdin = bytes.NewReader(in)
 	out, err := cmd.Output()
 	if e, ok := err.(*exec.ExitError); ok && bytes.Contains(e.Stderr, []byte("ERR_MODULE_NOT_FOUND")) {
-		t.Skip("make wsrun installs what is missing")
+		t.Fatal("make wsrun installs what is missing")
 	} else if ok {
 		t.Fatalf("%v: %s", err, e.Stderr)
 	}

@@ -245,7 +245,7 @@ func TestLateJoinersGetTheSize(t *testing.T) {
 func TestASlowEmulator(t *testing.T) {
 	stream := broadcaster.New(broadcaster.Options{})
 	stream.Emit(broadcaster.Resize{Cols: 120, Rows: 30})
-	in := "\x1b[?1049h\x1b[H" + strings.Repeat("x\x1b[9999b", 1800)
+	in := "\x1b[?1049h\x1b[H" + strings.Repeat("x\x1b[1000b", 1800)
 	stream.Write([]byte(in))
 	late := newLate(stream)
 	waitFor(t, patience, "nothing is followed", func() bool {
