@@ -262,6 +262,35 @@ func TestResume(t *testing.T) {
 	}
 }
 
+// A cursor can begin where others may still read, before what is kept.
+func TestAtReachesBack(t *testing.T) {
+	b := New(Options{Lines: 2})
+	line := strings.Repeat("x", 999) + "\n"
+	for range grace/len(line) + 200 {
+		write(t, b, line)
+	}
+	b.Close()
+	oldest := b.ring.oldest()
+	for _, tt := range []struct {
+		offset int64
+		want   bool
+	}{{oldest - 1, false}, {oldest, true}, {b.ring.start - 1, true}, {b.ring.end, true}, {b.ring.end + 1, false}} {
+		c, start, ok := b.At(tt.offset)
+		if ok != tt.want {
+			t.Errorf("at %d: %v", tt.offset, ok)
+		}
+		if !ok {
+			continue
+		}
+		if data, _ := drain(t, c); int64(len(data)) != b.ring.end-tt.offset || start.Offset != tt.offset || start.Line != tt.offset/1000+1 {
+			t.Errorf("at %d: %+v, then %d bytes", tt.offset, start, len(data))
+		}
+	}
+	if stamps := b.Stamps(b.ring.start); len(stamps) == 0 || stamps[0].Offset > b.ring.start {
+		t.Errorf("stamps from %d: %v", b.ring.start, stamps)
+	}
+}
+
 func TestStampsTellTheLinesTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(Options{Lines: 3})

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"io"
-	"slices"
 	"sort"
 )
 
@@ -60,6 +59,26 @@ func (b *Broadcaster) Resume(epoch string, offset int64, lines int) (*Cursor, St
 	return c, start
 }
 
+// At returns a cursor at offset, in front of the events there. Like [Broadcaster.Range]
+// it may begin before what is kept, and is false if that can't be read any more, or
+// not yet.
+func (b *Broadcaster) At(offset int64) (*Cursor, Start, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if offset < b.ring.oldest() || offset > b.ring.end {
+		return nil, Start{}, false
+	}
+	c := &Cursor{b: b}
+	return c, c.moveTo(offset), true
+}
+
+// Stamps returns those for the lines from offset on, as far as they are kept.
+func (b *Broadcaster) Stamps(offset int64) []Stamp {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.ring.stampsFrom(offset)
+}
+
 func (b *Broadcaster) open(lines int) (*Cursor, Start) {
 	offset := b.ring.start
 	if lines >= 0 {
@@ -81,13 +100,12 @@ func (c *Cursor) moveTo(offset int64) Start {
 		}
 		c.mark = m.number
 	}
-	first := sort.Search(len(r.stamps), func(i int) bool { return r.stamps[i].Offset > offset })
 	return Start{
 		Offset: offset,
 		Line:   c.line + 1,
 		End:    r.end,
 		Size:   r.sizeAt(offset),
-		Stamps: slices.Clone(r.stamps[max(first-1, 0):]),
+		Stamps: r.stampsFrom(offset),
 	}
 }
 

@@ -2,6 +2,7 @@ package broadcaster
 
 import (
 	"bytes"
+	"slices"
 	"sort"
 	"time"
 	"unicode/utf8"
@@ -231,6 +232,12 @@ func (r *ring) back(n int64) int64 {
 		return r.skip(r.start, over)
 	}
 	return r.start
+}
+
+// stampsFrom returns a copy of the stamps for the lines from offset on.
+func (r *ring) stampsFrom(offset int64) []Stamp {
+	first := sort.Search(len(r.stamps), func(i int) bool { return r.stamps[i].Offset > offset })
+	return slices.Clone(r.stamps[max(first-1, 0):])
 }
 
 // sizeAt returns the terminal's size in force at offset; zero if none was told.
