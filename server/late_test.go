@@ -39,15 +39,36 @@ func (b *bench) followed() {
 	}
 }
 
+// gets waits until a request is answered so: rows may be rowsTime old.
+func (b *bench) gets(path, want string) {
+	b.t.Helper()
+	var body string
+	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if _, body = b.get(path); body == want {
+			return
+		}
+	}
+	b.t.Errorf("%s: %q, want %q", path, body, want)
+}
+
 // A placing is a hello or a reset.
 type placing struct {
 	Event        string
 	Offset, Line int64
 	Prelude      string
 	Kept         *keptEvent
+	Times        [][2]int64
 	SkippedLines int64
 	SkippedBytes int64
 	Cols, Rows   int
+}
+
+// kept returns the lines of output in the prelude.
+func (p placing) kept() string {
+	if p.Kept == nil {
+		return ""
+	}
+	return p.Prelude[p.Kept.From:p.Kept.To]
 }
 
 // join returns a new viewer and its hello.
@@ -158,9 +179,7 @@ func TestLateJoinersGetThePicture(t *testing.T) {
 		if wantText != gotText || got != want || !strings.Contains(gotText, "more") {
 			t.Errorf("%q, %+v; want %q, %+v", gotText, got, wantText, want)
 		}
-		if _, body := b.get("/"); body != wantText && body != "one\ntwo\n$ vim\n"+wantText {
-			t.Errorf("text: %q", body)
-		}
+		b.gets("/", "one\ntwo\n$ vim\n"+wantText)
 		plain := b.dial("")
 		if _, data, _ := plain.Read(t.Context()); string(data) == "" || !strings.HasPrefix(string(data), lines) {
 			t.Errorf("plain: %q", data)
@@ -251,11 +270,217 @@ func TestASlowEmulator(t *testing.T) {
 	waitFor(t, patience, "nothing is followed", func() bool {
 		late.mu.Lock()
 		defer late.mu.Unlock()
-		return late.screen.Offset() > screenStep/2
+		return late.screen.Offset() > 0
 	})
 	late.close()
-	if at := late.screen.Offset(); at >= int64(len(in)) || late.step >= screenStep {
-		t.Errorf("closed at %d of %d, in steps of %d bytes", at, len(in), late.step)
+	if at := late.screen.Offset(); at >= screenStep {
+		t.Errorf("closed at %d of %d", at, len(in))
+	}
+}
+
+// Nor does whoever reads the metrics wait.
+func TestMetricsWaitForNoScreen(t *testing.T) {
+	b := serve(t, Options{})
+	b.Emit(broadcaster.Resize{Cols: 10_000, Rows: 10_000})
+	b.Write([]byte("\x1b[?1049h"))
+	b.followed()
+	b.srv.feed.late.mu.Lock()
+	defer time.AfterFunc(patience, b.srv.feed.late.mu.Unlock).Stop()
+	_, body := b.get("/-/metrics")
+	if b.srv.feed.late.mu.TryLock() {
+		t.Error("they have waited")
+	}
+	b.srv.feed.late.mu.Unlock()
+	if !strings.Contains(body, "\nwsrun_pictures_abandoned_total 1\n") {
+		t.Errorf("metrics: %s", body)
+	}
+}
+
+// However fast the output is, and however little the ring keeps of it.
+func TestLateJoinersInAFlood(t *testing.T) {
+	b := serve(t, Options{Source: Source{Stream: broadcaster.New(broadcaster.Options{Lines: 100})}})
+	b.Write([]byte("\x1b[31m" + strings.Repeat("x\r\n", 32<<10)))
+	b.followed()
+	stop := make(chan struct{})
+	var flood sync.WaitGroup
+	flood.Go(func() {
+		lines := []byte(strings.Repeat(strings.Repeat("x", 98)+"\r\n", 600))
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				b.Write(lines)
+			}
+		}
+	})
+	defer flood.Wait()
+	defer close(stop)
+	for i := range 40 {
+		c, hello := b.join("")
+		if hello.Prelude != "\x1b[0;31m" {
+			t.Errorf("join %d: %q at %d", i, hello.Prelude, hello.Offset)
+		}
+		c.CloseNow()
+	}
+}
+
+// Where what happened since can't be known, the last state known is more than none.
+func TestLateJoinersOfALostScreen(t *testing.T) {
+	b := serve(t, Options{Source: Source{Stream: broadcaster.New(broadcaster.Options{Lines: 2})}})
+	b.Write([]byte("\x1b[31mone\r\n"))
+	b.followed()
+	b.Emit(broadcaster.Resize{Cols: 40, Rows: 10})
+	b.Write([]byte("two\r\n"))
+	b.followed()
+	b.srv.feed.late.close()
+	b.Write([]byte(strings.Repeat("line\r\n", 1<<19)))
+	b.Flush()
+	c, hello := b.join("")
+	if _, data, err := c.Read(t.Context()); hello.Prelude != "\x1b[0;31m" || string(data) != "line\r\nline\r\n" {
+		t.Errorf("hello = %+v, then %q, %v", hello, data, err)
+	}
+}
+
+// Kept lines begin with a whole line, or if there is none with a whole character, and
+// lose none.
+func TestKeptLinesAreWhole(t *testing.T) {
+	long := strings.Repeat("é", 30_000) + "\r\n"
+	for _, tt := range []struct{ lines, want string }{
+		{strings.Repeat("x", 8000) + "\r\n" + long + long, long},
+		{strings.Repeat("grün €\r\n", 20_000), strings.Repeat("grün €\r\n", keptBytes/11)},
+		{strings.Repeat("é", 50_000) + "x", strings.Repeat("é", keptBytes/2-1) + "x"},
+		{"caf\xe9 \xe2\x82 noir\r\n", "caf  noir\r\n"},
+	} {
+		b := serve(t, Options{Source: Source{Stream: broadcaster.New(broadcaster.Options{Bytes: 600})}})
+		b.Emit(broadcaster.Resize{Cols: 40, Rows: 10})
+		b.Write([]byte(tt.lines + "\x1b[?1049h\x1b[Hhello"))
+		b.followed()
+		b.Write([]byte(strings.Repeat("\x1b[8;8H0123456789", 100)))
+		b.followed()
+		if _, hello := b.join(""); hello.kept() != tt.want {
+			t.Errorf("%d bytes: kept %d: %.20q; want %d", len(tt.lines), len(hello.kept()), hello.kept(), len(tt.want))
+		}
+	}
+}
+
+// A plain viewer is not to miss what is not UTF-8.
+func TestPlainViewersOfKeptLines(t *testing.T) {
+	b := serve(t, Options{})
+	b.Emit(broadcaster.Resize{Cols: 40, Rows: 10})
+	b.Write([]byte("caf\xe9 noir\r\n\x1b[?1049h\x1b[Hhello"))
+	b.followed()
+	if _, data, err := b.dial("").Read(t.Context()); !strings.HasPrefix(string(data), "caf\uFFFD noir\r\n") {
+		t.Errorf("plain: %q, %v", data, err)
+	}
+}
+
+// While a program fills the screen, and as long as the lines asked for reach back
+// before one, all forms give as many of those before it, whether or not the ring does.
+func TestLinesBeforeAProgram(t *testing.T) {
+	lines := []string{"one", "\x1b[32mtwo", "three"}
+	for _, ring := range []int{1 << 20, 600} {
+		b := serve(t, Options{Source: Source{Stream: broadcaster.New(broadcaster.Options{Bytes: ring})}})
+		b.Emit(broadcaster.Resize{Cols: 40, Rows: 10})
+		b.Write([]byte(strings.Join(lines, "\r\n") + "\r\n\x1b[?1049h\x1b[H"))
+		b.followed()
+		b.Write([]byte(strings.Repeat("\x1b[Hhello\r\n\x1b[2;1Hworld\r\n", 50)))
+		b.followed()
+		check := func(n string, last int, rows string) {
+			t.Helper()
+			want := strings.Join(lines[3-last:], "\r\n")
+			if last > 0 {
+				want += "\r\n"
+			}
+			_, hello := b.join("?n=" + n)
+			if hello.kept() != want {
+				t.Errorf("ring %d, n=%s: kept %q, want %q", ring, n, hello.kept(), want)
+			}
+			if last > 0 && (hello.Kept.Line != int64(4-last) || hello.Times[0][0] > hello.Kept.Offset && ring > 600) {
+				t.Errorf("ring %d, n=%s: %+v, times %v", ring, n, hello.Kept, hello.Times)
+			}
+			if !strings.Contains(hello.Prelude, "32m") {
+				t.Errorf("ring %d, n=%s: %q", ring, n, hello.Prelude)
+			}
+			text := strings.NewReplacer("\r", "", "\x1b[32m", "").Replace(want) + rows
+			b.gets("/?n="+n, text)
+		}
+		for n := range 5 {
+			check(fmt.Sprint(n), min(n, 3), "hello\nworld\n")
+		}
+		check("all", 3, "hello\nworld\n")
+		b.Write([]byte("\x1b[?1049l"))
+		b.followed()
+		check("1", 1, "")
+		b.Write([]byte("four\r\n$ "))
+		b.followed()
+		check("0", 0, "")
+		check("1", 0, "$ ")
+		check("3", 1, "four\n$ ")
+	}
+}
+
+// Nothing that the program has drawn before is among the lines.
+func TestTextOfAProgramThatClears(t *testing.T) {
+	b := serve(t, Options{})
+	b.Emit(broadcaster.Resize{Cols: 40, Rows: 10})
+	b.Write([]byte("one\r\ntwo\r\n\x1b[H\x1b[2Jtop - 1\r\nrow a\r\nrow b\x1b[H\x1b[2Jtop - 2\r\nrow a\x1b[H\x1b[m"))
+	b.followed()
+	for path, want := range map[string]string{
+		"/":                              "one\ntwo\ntop - 2\nrow a\n",
+		"/?offset=5&epoch=" + b.Epoch():  "two\ntop - 2\nrow a\n",
+		"/?offset=30&epoch=" + b.Epoch(): "top - 2\nrow a\n",
+	} {
+		if _, body := b.get(path); body != want {
+			t.Errorf("%s: %q, want %q", path, body, want)
+		}
+	}
+}
+
+// A program's picture is no other's.
+func TestTwoProgramsInShort(t *testing.T) {
+	b := serve(t, Options{Source: Source{Stream: broadcaster.New(broadcaster.Options{Lines: 8})}})
+	b.Emit(broadcaster.Resize{Cols: 40, Rows: 10})
+	b.Write([]byte("first\r\n\x1b[?1049h\x1b[Hone"))
+	b.followed()
+	b.join("")
+	b.Write([]byte("\x1b[?1049lsecond\r\n\x1b[?1049h\x1b[Htwo\x1b[m"))
+	b.followed()
+	_, hello := b.join("")
+	if text, _ := shown(t, hello.Prelude); text != "two\n" || !strings.HasSuffix(hello.kept(), "second\r\n") {
+		t.Errorf("shows %q, kept %q", text, hello.kept())
+	}
+}
+
+// A picture that shows all is not made again.
+func TestRowsAreShared(t *testing.T) {
+	b := serve(t, Options{})
+	b.Emit(broadcaster.Resize{Cols: 40, Rows: 10})
+	b.Write([]byte("\x1b[?1049h\x1b[Hhello\x1b[m"))
+	b.followed()
+	_, first := b.srv.feed.late.rows(broadcaster.Start{}, -1, false)
+	if _, second := b.srv.feed.late.rows(broadcaster.Start{}, -1, false); string(first) != "hello\n" || &first[0] != &second[0] {
+		t.Errorf("%q, then another %q", first, second)
+	}
+	b.Emit(broadcaster.Resize{Cols: 3, Rows: 10})
+	b.gets("/", "hel\n")
+}
+
+// Nobody begins within a character, be it a control character.
+func TestNobodyBeginsWithinACharacter(t *testing.T) {
+	for _, char := range []string{"©", "€", "😀"} {
+		for n := 1; n < len(char); n++ {
+			b := serve(t, Options{})
+			b.Write([]byte("price: \x1b[1m" + char[:n]))
+			b.followed()
+			c, hello := b.join("?n=0")
+			b.Write([]byte(char[n:] + " x\r\n"))
+			b.end(0)
+			r, err := watch(c, -1)
+			if hello.Prelude != "\x1b[0;1m" || string(r.data) != char+" x\r\n" || err != nil {
+				t.Errorf("%q: %q, then %q, %v", char[:n], hello.Prelude, r.data, err)
+			}
+		}
 	}
 }
 

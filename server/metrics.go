@@ -59,7 +59,7 @@ func (s *Server) writeVisits(m exposition) {
 func (s *Server) writeFeed(m exposition) {
 	st := s.feed.Stream.Stats()
 	m.stream(st.End, st.Chunks, st.End-st.Start, st.Lines)
-	m.single("wsrun_pictures_abandoned_total", "counter", "Full-screen programs that could not be followed for those who join late.", s.feed.late.failures())
+	m.single("wsrun_pictures_abandoned_total", "counter", "Full-screen programs that could not be followed for those who join late.", s.feed.late.failed.Load())
 	running := int64(1)
 	if st.Exit != nil {
 		running = 0

@@ -37,17 +37,26 @@ func (s *Server) serveText(w http.ResponseWriter, visit *visit, f *feed, q query
 			out.WriteByte('\n')
 		}
 	}}
-	at := start.Offset
-	var rows []byte // of a program that fills the screen
-	if q.format != "raw" {
-		cursor = text.begin(f, cursor, at)
-		at = max(at, text.offset)
-	}
-	if q.format != "raw" && !q.follow {
-		var from int64
-		if rows, from = f.late.rows(); rows != nil {
-			end = min(end, from)
+	finish := func() { // what is not to be joined by what follows
+		text.finish()
+		if within {
+			out.WriteByte('\n')
+			within = false
 		}
+	}
+	at := start.Offset
+	if q.format != "raw" {
+		before, rows := f.late.rows(start, q.lines, q.follow)
+		text.moveTo(before.place)
+		text.write(before.text)
+		finish()
+		if rows != nil {
+			out.Write(rows)
+			out.Flush()
+			return
+		}
+		cursor = text.startNear(f, cursor, at)
+		at = text.offset
 	}
 	for q.follow || at < end {
 		item, err := s.next(visit, cursor, out)
@@ -61,11 +70,8 @@ func (s *Server) serveText(w http.ResponseWriter, visit *visit, f *feed, q query
 			visit.err = errMissed
 			panic(http.ErrAbortHandler)
 		case item.Reset != nil:
-			text.finish()
+			finish()
 			at = item.Reset.Offset
-			if within {
-				out.WriteByte('\n')
-			}
 			fmt.Fprintf(out, "[wsrun: %d lines skipped]\n", item.Reset.SkippedLines)
 		case q.format == "raw":
 			out.Write(item.Data)
@@ -79,20 +85,12 @@ func (s *Server) serveText(w http.ResponseWriter, visit *visit, f *feed, q query
 			if q.format == "raw" {
 				break
 			}
-			text.finish()
-			if within {
-				out.WriteByte('\n')
-				within = false
-			}
+			finish()
 			fmt.Fprintf(out, "[wsrun: %s]\n", e)
 		}
 		at += int64(len(item.Data))
 	}
 	text.finish()
-	if rows != nil && within {
-		out.WriteByte('\n')
-	}
-	out.Write(rows)
 	out.Flush()
 }
 
@@ -132,7 +130,7 @@ func (s *Server) serveEvents(w http.ResponseWriter, visit *visit, f *feed, q que
 		text = resolver{cols: start.Size.Cols, emit: func(line []byte, offset int64, _ bool) {
 			fmt.Fprintf(out, "id: %s\ndata: %s\n\n", id(offset), line)
 		}}
-		cursor = text.begin(f, cursor, start.Offset)
+		cursor = text.startNear(f, cursor, start.Offset)
 	}
 	if q.offset >= 0 && !start.Resumed {
 		if q.epoch == stream.Epoch() {
@@ -168,17 +166,24 @@ func (s *Server) serveEvents(w http.ResponseWriter, visit *visit, f *feed, q que
 	out.Flush()
 }
 
-// begin returns a cursor that begins outside of control sequences, if it can, and
-// prepares the resolver for what follows there.
-func (v *resolver) begin(f *feed, c *broadcaster.Cursor, from int64) *broadcaster.Cursor {
-	at := f.late.begins(from)
-	if at.offset > from {
-		c, _ = f.Stream.Resume(f.Stream.Epoch(), at.offset, -1)
+// startNear returns a cursor near from, where c is, that begins outside of control
+// sequences and characters, if it can, and prepares the resolver for what follows there.
+func (v *resolver) startNear(f *feed, c *broadcaster.Cursor, from int64) *broadcaster.Cursor {
+	at := f.late.near(from)
+	if at.offset != from {
+		if moved, _, ok := f.Stream.At(at.offset); ok {
+			c = moved
+		}
 	}
+	v.moveTo(at)
+	return c
+}
+
+// moveTo prepares the resolver for what follows at a place.
+func (v *resolver) moveTo(at place) {
 	v.alternate = at.state.Alternate()
 	v.offset = at.offset - int64(len(at.head))
 	v.write(at.head)
-	return c
 }
 
 // next returns what follows at the cursor. Before it waits it sends what was
