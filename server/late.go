@@ -131,7 +131,7 @@ func (l *late) follow(ctx context.Context, item broadcaster.Item) {
 		if l.write(piece) > stepTime {
 			step = max(step/4, leastStep)
 		} else {
-			step = min(step*2, screenStep)
+			step = min(step*4, screenStep)
 		}
 	}
 	if item.Reset != nil {
