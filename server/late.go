@@ -12,12 +12,10 @@ import (
 
 const (
 	// screenStep is how many bytes are followed at a time, at the most, before
-	// somebody who joins gets a turn: the emulator takes a millisecond or two for
-	// them. As it can take seconds (a thousand scrolls do), steps begin with leastStep
-	// and grow as long as they don't take stepTime.
+	// somebody who joins gets a turn, and stepTime how long that may take: the emulator
+	// needs a millisecond or two for them, or seconds (for a thousand scrolls).
 	screenStep = 4 << 10
 	stepTime   = 10 * time.Millisecond
-	leastStep  = 64
 	// screenLag is how far the screen may be behind the output, in bytes. A
 	// program that draws faster than the emulator is not followed.
 	screenLag = 1 << 20
@@ -87,15 +85,8 @@ func (l *late) release() {
 
 // follow takes the screen through item, unless ctx is done before.
 func (l *late) follow(ctx context.Context, item broadcaster.Item) {
-	step := leastStep
 	for data := item.Data; len(data) > 0 && ctx.Err() == nil; {
-		piece := data[:min(step, len(data))]
-		data = data[len(piece):]
-		if l.write(piece) > stepTime {
-			step = max(step/4, leastStep)
-		} else {
-			step = min(step*4, screenStep)
-		}
+		data = data[l.write(data[:min(screenStep, len(data))]):]
 	}
 	if item.Reset != nil {
 		l.mu.Lock()
@@ -108,8 +99,8 @@ func (l *late) follow(ctx context.Context, item broadcaster.Item) {
 	}
 }
 
-// write takes the screen through p and returns how long that took.
-func (l *late) write(p []byte) time.Duration {
+// write takes the screen through p for stepTime, and returns how far that was.
+func (l *late) write(p []byte) int {
 	stats := l.stream.Stats()
 	l.mu.Lock()
 	defer l.release()
@@ -117,10 +108,9 @@ func (l *late) write(p []byte) time.Duration {
 		l.screen.GiveUp()
 	}
 	l.screen.Forget(stats.Start - keptBytes) // of which tail is told
-	begin := time.Now()
-	l.screen.Write(p)
+	n := l.screen.WriteUntil(p, time.Now().Add(stepTime))
 	l.keep()
-	return time.Since(begin)
+	return n
 }
 
 func (l *late) resize(size broadcaster.Resize) {

@@ -21,11 +21,11 @@ const (
 // An opening is how a viewer begins.
 type opening struct {
 	joined
-	offset  int64 // of the next byte
-	size    broadcaster.Resize
-	prelude []byte     // puts a new terminal into the state at offset
-	quoted  []byte     // prelude as JSON
-	kept    *keptEvent // which of it are lines of output
+	offset  int64              // of the next byte
+	size    broadcaster.Resize // of the picture
+	prelude []byte             // puts a new terminal into the state at offset
+	quoted  []byte             // prelude as JSON
+	kept    *keptEvent         // which of it are lines of output
 }
 
 // joined is what openings that are alike have in common: where the ring would begin,
@@ -42,7 +42,7 @@ var noPrelude = []byte(`""`)
 func (l *late) open(q query) (*broadcaster.Cursor, broadcaster.Start, opening) {
 	cursor, start := l.stream.Resume(q.epoch, q.offset, q.lines)
 	if start.Resumed {
-		return cursor, start, opening{size: start.Size, quoted: noPrelude}
+		return cursor, start, opening{quoted: noPrelude}
 	}
 	return l.join(q.lines)
 }
@@ -76,16 +76,15 @@ func (l *late) join(n int) (*broadcaster.Cursor, broadcaster.Start, opening) {
 		if o.kept != nil {
 			at.Stamps = l.stream.Stamps(o.kept.Offset)
 		}
-		if o.picture == 0 {
-			o.size = at.Size
+		if o.picture != 0 {
+			at.Size = o.size
 		}
-		at.Size = o.size
 		return cursor, at, o
 	}
 	cursor, start := l.stream.Open(n)
 	state, _ := l.screen.StateAt(start.Offset)
 	prelude := state.Append(nil)
-	return cursor, start, opening{size: start.Size, prelude: prelude, quoted: quote(prelude)}
+	return cursor, start, opening{prelude: prelude, quoted: quote(prelude)}
 }
 
 // opening makes what join returns. mu must be held.

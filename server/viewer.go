@@ -12,7 +12,7 @@ import (
 // hello takes a cursor and, for wsrun.v1, sends the hello event.
 func (v *viewer) hello(q query) error {
 	cursor, start, opening := v.f.late.open(q)
-	v.cursor, v.size = cursor, opening.size
+	v.cursor, v.size = cursor, start.Size
 	v.nextPing = time.Now().Add(untilPing())
 	if !v.v1 {
 		return v.message(v.text.append(opening.prelude))
@@ -114,15 +114,14 @@ func (v *viewer) item(item broadcaster.Item) error {
 
 // gap goes on at another place, for the cursor fell out of the ring.
 func (v *viewer) gap(at broadcaster.Start) error {
-	if !v.v1 { // it can't be told
-		v.size = at.Size
-		return v.message(v.text.flush())
-	}
 	cursor, start, opening := v.f.late.reopen(at)
 	v.cursor = cursor
+	if !v.v1 { // it can't be told
+		return errors.Join(v.message(v.text.flush()), v.message(v.text.append(opening.prelude)))
+	}
 	e := newResetEvent(start)
 	e.Kept = opening.kept
-	return errors.Join(v.resize(opening.size), v.place(e, opening.quoted))
+	return errors.Join(v.resize(start.Size), v.place(e, opening.quoted))
 }
 
 // output sends output.
