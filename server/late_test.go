@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -609,5 +610,30 @@ func TestNobodyBeginsWithinASequence(t *testing.T) {
 		if line := fmt.Sprintf("id: %d\ndata: %s\n", b.Stats().End, tt.text); !strings.HasPrefix(string(body), line) {
 			t.Errorf("%.20q: events %q", tt.before, body)
 		}
+	}
+}
+
+// A plain viewer that fell out of the ring can't be told, but gets the colors.
+func TestAPlainViewerAfterAGap(t *testing.T) {
+	b := serve(t, Options{Source: Source{Stream: broadcaster.New(broadcaster.Options{Lines: 10})}})
+	c := b.dialSlow()
+	b.Write([]byte("begin\n"))
+	waitFor(t, patience, "it is not there", func() bool { return b.srv.visits.tallies()[kindPlain].now == 1 })
+	b.Write([]byte("\x1b[35m"))
+	for range 200 {
+		b.Write([]byte(strings.Repeat(strings.Repeat("x", 99)+"\n", 1000)))
+	}
+	b.followed()
+	b.end(0)
+	var all []byte
+	for {
+		_, p, err := c.Read(t.Context())
+		if err != nil {
+			break
+		}
+		all = append(all, p...)
+	}
+	if at := bytes.Index(all, []byte("\x1b[0;35m")); at < 0 || len(all) > 100_000*200 || !bytes.HasSuffix(all, []byte("x\n")) || all[at+7] != 'x' {
+		t.Errorf("%d bytes, the colors at %d", len(all), at)
 	}
 }

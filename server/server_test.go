@@ -98,7 +98,9 @@ func (b *bench) dial(query string, subprotocols ...string) *websocket.Conn {
 
 // dialNarrow dials with a small receive buffer, so that a viewer that does not
 // read stalls soon.
-func (b *bench) dialNarrow() *websocket.Conn {
+func (b *bench) dialNarrow() *websocket.Conn { return b.dialSlow("wsrun.v1") }
+
+func (b *bench) dialSlow(subprotocols ...string) *websocket.Conn {
 	b.t.Helper()
 	transport := &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 		c, err := new(net.Dialer).DialContext(ctx, network, addr)
@@ -108,7 +110,7 @@ func (b *bench) dialNarrow() *websocket.Conn {
 		return c, err
 	}}
 	c, _, err := websocket.Dial(b.t.Context(), "ws://"+b.addr+"/", &websocket.DialOptions{
-		Subprotocols: []string{"wsrun.v1"}, HTTPClient: &http.Client{Transport: transport},
+		Subprotocols: subprotocols, HTTPClient: &http.Client{Transport: transport},
 	})
 	if err != nil {
 		b.t.Fatal(err)
