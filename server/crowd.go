@@ -55,7 +55,7 @@ func (c *crowd) enter(v *viewer) bool {
 		return false
 	}
 	for len(c.walkers) < runtime.GOMAXPROCS(0) {
-		w := &walker{f: c.f, called: make(chan struct{}, 1)}
+		w := &walker{f: c.f, called: make(chan struct{}, 1), here: map[*viewer]struct{}{}}
 		c.walkers = append(c.walkers, w)
 		c.running.Go(func() { w.run(c.ctx) })
 	}
@@ -82,7 +82,6 @@ func (c *crowd) enter(v *viewer) bool {
 type spot struct {
 	mu     sync.Mutex
 	walker *walker // nil: it is not in the crowd
-	listed bool    // in walker.here, which is walker's to say
 }
 
 // take takes the viewer out of the crowd, if it is in it.
@@ -99,8 +98,8 @@ type walker struct {
 	f      *feed
 	called chan struct{} // something is in calls
 	mu     sync.Mutex
-	calls  []*viewer // to be seen to at once
-	here   []*viewer // all, and some that have left
+	calls  []*viewer            // to be seen to at once
+	here   map[*viewer]struct{} // all, and some that have left; only of run
 }
 
 // call makes the walker see to v.
@@ -151,9 +150,8 @@ func (w *walker) answer() {
 	now := time.Now()
 	n, _ := w.f.audience.count()
 	for _, v := range calls {
-		if w.serve(v, now, n) && !v.spot.listed {
-			v.spot.listed = true
-			w.here = append(w.here, v)
+		if w.serve(v, now, n) {
+			w.here[v] = struct{}{}
 		}
 	}
 }
@@ -162,16 +160,11 @@ func (w *walker) answer() {
 func (w *walker) walk() {
 	now := time.Now()
 	n, _ := w.f.audience.count()
-	left := w.here[:0]
-	for _, v := range w.here {
-		if w.serve(v, now, n) {
-			left = append(left, v)
-		} else {
-			v.spot.listed = false
+	for v := range w.here {
+		if !w.serve(v, now, n) {
+			delete(w.here, v)
 		}
 	}
-	clear(w.here[len(left):])
-	w.here = left
 }
 
 // serve sends v what there is for it, if it is here, and tells whether it still is
