@@ -25,8 +25,8 @@ const (
 	// maxStarts is how many programs may begin within a second. Nobody sees so many.
 	maxStarts = 10
 	// recallTime is for how long the output before a program is drawn: some 60 ms for
-	// the lines of 200x50.
-	recallTime = 200 * time.Millisecond
+	// the lines of 200x50, many times that where others want the processor too.
+	recallTime = time.Second
 	// textStep is how many bytes are drawn before the time is looked at: each may
 	// scroll a screen, which takes 2 ms for the largest.
 	textStep = 16
