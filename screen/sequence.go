@@ -100,6 +100,9 @@ func length(p []byte) int {
 		}
 		return 2
 	}
+	if len(p) > 1 && p[1] == '[' { // as most do
+		return control(p, 2)
+	}
 	for ; i < len(p); i++ {
 		switch c := p[i]; {
 		case c == can || c == sub:
