@@ -620,6 +620,7 @@ func TestAPlainViewerAfterAGap(t *testing.T) {
 	b.Write([]byte("begin\n"))
 	waitFor(t, patience, "it is not there", func() bool { return b.srv.visits.tallies()[kindPlain].now == 1 })
 	b.Write([]byte("\x1b[35m"))
+	b.followed()
 	for range 200 {
 		b.Write([]byte(strings.Repeat(strings.Repeat("x", 99)+"\n", 1000)))
 	}
@@ -633,7 +634,7 @@ func TestAPlainViewerAfterAGap(t *testing.T) {
 		}
 		all = append(all, p...)
 	}
-	if at := bytes.Index(all, []byte("\x1b[0;35m")); at < 0 || len(all) > 100_000*200 || !bytes.HasSuffix(all, []byte("x\n")) || all[at+7] != 'x' {
+	if at := bytes.LastIndex(all, []byte("\x1b[0;35m")); at < 0 || len(all) > 100_000*200 || !bytes.HasSuffix(all, []byte("x\n")) || all[at+7] != 'x' {
 		t.Errorf("%d bytes, the colors at %d", len(all), at)
 	}
 }
