@@ -63,7 +63,7 @@ func need(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
-		t.Skipf("%s is missing: make tools", name)
+		t.Fatalf("%s is missing: make tools", name)
 	}
 	return path
 }
