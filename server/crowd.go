@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 )
@@ -24,7 +25,7 @@ type crowd struct {
 	cancel context.CancelFunc
 
 	mu      sync.Mutex
-	walkers []*walker // nil before the first viewer
+	walkers []*walker // none while there are no viewers
 	entered int       // viewers, ever
 	running sync.WaitGroup
 }
@@ -50,30 +51,41 @@ func (c *crowd) enter(v *viewer) bool {
 		return false
 	}
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.ctx.Err() != nil {
-		c.mu.Unlock()
 		return false
 	}
 	for len(c.walkers) < runtime.GOMAXPROCS(0) {
-		w := &walker{f: c.f, called: make(chan struct{}, 1), here: map[*viewer]struct{}{}}
+		w := &walker{c: c, called: make(chan struct{}, 1), here: map[*viewer]struct{}{}}
 		c.walkers = append(c.walkers, w)
-		c.running.Go(func() { w.run(c.ctx) })
+		c.running.Go(w.run)
 	}
 	w := c.walkers[c.entered%len(c.walkers)]
 	c.entered++
-	c.mu.Unlock()
 
 	v.spot.mu.Lock()
+	defer v.spot.mu.Unlock()
 	select {
 	case <-v.left:
-		v.spot.mu.Unlock()
 		return false
 	default:
 	}
 	v.wire.hurry(true)
 	v.spot.walker = w
-	v.spot.mu.Unlock()
 	w.call(v)
+	return true
+}
+
+// dismiss takes away a walker that has nobody, and tells whether that is so.
+func (c *crowd) dismiss(w *walker) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.here)+len(w.calls) > 0 {
+		return false
+	}
+	c.walkers = slices.DeleteFunc(c.walkers, func(other *walker) bool { return other == w })
 	return true
 }
 
@@ -95,7 +107,7 @@ func (s *spot) take() bool {
 
 // A walker writes to a part of the crowd.
 type walker struct {
-	f      *feed
+	c      *crowd
 	called chan struct{} // something is in calls
 	mu     sync.Mutex
 	calls  []*viewer            // to be seen to at once
@@ -113,28 +125,27 @@ func (w *walker) call(v *viewer) {
 	}
 }
 
-func (w *walker) run(ctx context.Context) {
-	timer := time.NewTimer(beat)
-	defer timer.Stop()
-	wake := w.f.Stream.Changed()
-	_, told := w.f.audience.count()
+// run ends with the crowd, or when nobody is here any more.
+func (w *walker) run() {
+	ticker := time.NewTicker(beat)
+	defer ticker.Stop()
+	f := w.c.f
+	wake := f.Stream.Changed()
+	_, told := f.audience.count()
 	for {
 		select {
 		case <-wake:
-			wake = w.f.Stream.Changed()
+			wake = f.Stream.Changed()
 		case <-told:
-			_, told = w.f.audience.count()
-		case <-timer.C:
-			if len(w.here) > 0 {
-				timer.Reset(beat)
+			_, told = f.audience.count()
+		case <-ticker.C:
+			if w.c.dismiss(w) {
+				return
 			}
 		case <-w.called:
-			if len(w.here) == 0 {
-				timer.Reset(beat)
-			}
 			w.answer()
 			continue
-		case <-ctx.Done():
+		case <-w.c.ctx.Done():
 			return
 		}
 		w.walk()
@@ -148,7 +159,7 @@ func (w *walker) answer() {
 	w.calls = nil
 	w.mu.Unlock()
 	now := time.Now()
-	n, _ := w.f.audience.count()
+	n, _ := w.c.f.audience.count()
 	for _, v := range calls {
 		if w.serve(v, now, n) {
 			w.here[v] = struct{}{}
@@ -159,7 +170,7 @@ func (w *walker) answer() {
 // walk sees to all.
 func (w *walker) walk() {
 	now := time.Now()
-	n, _ := w.f.audience.count()
+	n, _ := w.c.f.audience.count()
 	for v := range w.here {
 		if !w.serve(v, now, n) {
 			delete(w.here, v)

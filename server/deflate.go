@@ -2,9 +2,9 @@ package server
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"sync"
-	"unsafe"
 
 	"github.com/klauspost/compress/flate"
 )
@@ -69,9 +69,7 @@ func (d *deflater) frame(opcode byte, payload []byte, dict func() []byte) []byte
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for i := len(d.last) - 1; i >= 0; i-- {
-		// What is kept is not freed, so no other bytes can have its place.
-		l := d.last[i]
-		if l.opcode == opcode && l.dict == (dict != nil) && len(l.payload) == len(payload) && unsafe.SliceData(l.payload) == unsafe.SliceData(payload) {
+		if l := d.last[i]; l.opcode == opcode && l.dict == (dict != nil) && sameChunk(l.payload, payload) {
 			return l.frame
 		}
 	}
@@ -83,7 +81,7 @@ func (d *deflater) frame(opcode byte, payload []byte, dict func() []byte) []byte
 	head := frameHead(opcode, len(text))
 	head[0] |= rsv1Bit
 	if len(d.last) == deflatedFrames {
-		d.last = append(d.last[:0], d.last[1:]...)
+		d.last = slices.Delete(d.last, 0, 1)
 	}
 	frame := append(head, text...)
 	d.last = append(d.last, deflated{payload, opcode, dict != nil, frame})

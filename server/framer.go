@@ -23,8 +23,7 @@ func (f *framer) of(opcode byte, payload ...[]byte) []byte {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	last := f.last[opcode]
-	// What is kept is not freed, so no other bytes can have its place.
-	if len(last.payload) != len(p) || unsafe.SliceData(last.payload) != unsafe.SliceData(p) {
+	if !sameChunk(last.payload, p) {
 		last = framed{p, whole(opcode, payload)}
 		if f.last == nil {
 			f.last = map[byte]framed{}
@@ -32,6 +31,12 @@ func (f *framer) of(opcode byte, payload ...[]byte) []byte {
 		f.last[opcode] = last
 	}
 	return last.frame
+}
+
+// sameChunk tells whether a chunk is the very one that was kept: as that is not freed, no
+// other bytes can have its place.
+func sameChunk(kept, p []byte) bool {
+	return len(kept) == len(p) && unsafe.SliceData(kept) == unsafe.SliceData(p)
 }
 
 func whole(opcode byte, payload [][]byte) []byte {
