@@ -21,7 +21,13 @@ after(() => browser?.close());
 export async function run(t, args, addr = '127.0.0.1:0') {
   const own = args[0] === 'files' ? ['files', '-a', addr, ...args.slice(1)] : ['--linger', 'forever', '-a', addr, ...args];
   const child = spawn(WSRUN, own, { stdio: ['pipe', 'ignore', 'pipe'] });
-  t.after(() => child.kill('SIGKILL'));
+  t.after(async () => { // a hangup is not enough: script(1) does not mind one
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill();
+    const patience = setTimeout(() => child.kill('SIGKILL'), 3000);
+    await once(child, 'exit');
+    clearTimeout(patience);
+  });
   let said = '';
   for await (const chunk of child.stderr.setEncoding('utf8')) {
     said += chunk;
