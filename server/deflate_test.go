@@ -198,13 +198,14 @@ func TestFramesAreShared(t *testing.T) {
 	var d deflater
 	p := []byte(strings.Repeat("a line\n", 100))
 	dicts := 0
-	dict := func() []byte { dicts++; return p }
+	before := func(size int) []byte { dicts += size; return p }
 	for range 3 {
 		for _, frame := range []func() []byte{
 			func() []byte { return f.of(opBinary, p) },
-			func() []byte { return d.frame(opBinary, p, nil) },
-			func() []byte { return d.frame(opBinary, p, dict) },
-			func() []byte { return d.frame(opText, p, nil) },
+			func() []byte { return d.frame(opBinary, p, 0, before) },
+			func() []byte { return d.frame(opBinary, p, 1, before) },
+			func() []byte { return d.frame(opBinary, p, 2, before) },
+			func() []byte { return d.frame(opText, p, 0, before) },
 		} {
 			if a, b := frame(), frame(); &a[0] != &b[0] {
 				t.Error("made twice")
@@ -212,11 +213,11 @@ func TestFramesAreShared(t *testing.T) {
 		}
 		p = p[:len(p)-1] // another
 	}
-	if dicts != 3 {
-		t.Errorf("deflated %d times with others", dicts)
+	if dicts != 3*(1+2) {
+		t.Errorf("deflated with others to a sum of %d", dicts)
 	}
 	for i := range 10 * deflatedFrames {
-		d.frame(opBinary, []byte(strings.Repeat("x", 1+i)), nil)
+		d.frame(opBinary, []byte(strings.Repeat("x", 1+i)), 0, before)
 	}
 	if len(d.last) != deflatedFrames || cap(d.last) > 2*deflatedFrames {
 		t.Errorf("%d frames are kept, of %d", len(d.last), cap(d.last))
@@ -231,9 +232,9 @@ func BenchmarkDeflate(b *testing.B) {
 		all = append(all, logLine(r, len(all))...)
 	}
 	in, out := 0, 0
-	for at := dictBytes; b.Loop(); at = dictBytes + (at+150)%(1<<19) {
+	for at := maxDict; b.Loop(); at = maxDict + (at+150)%(1<<19) {
 		in += 150
-		out += len(deflate(all[at:at+150], all[at-dictBytes:at]))
+		out += len(deflate(all[at:at+150], all[at-maxDict:at]))
 	}
 	b.ReportMetric(float64(in)/float64(out), "ratio")
 	b.SetBytes(150)

@@ -145,14 +145,13 @@ func (v *viewer) output(p []byte) error {
 func (v *viewer) deflated(opcode byte, p []byte) []byte {
 	switch {
 	case v.takeover == withTakeover && opcode == opBinary:
-		var dict func() []byte
-		if v.window >= dictBytes {
-			dict = func() []byte { return v.f.before(v.cursor.Offset()-int64(len(p)), dictBytes) }
-		}
+		dict := dictOf(v.window, len(p))
 		v.window += len(p)
-		return v.f.deflater.frame(opcode, p, dict)
+		return v.f.deflater.frame(opcode, p, dict, func(size int) []byte {
+			return v.f.before(v.cursor.Offset()-int64(len(p)), size)
+		})
 	case v.takeover != notDeflated && len(p) >= bareBytes:
-		return v.f.deflater.frame(opcode, p, nil)
+		return v.f.deflater.frame(opcode, p, 0, func(int) []byte { return nil })
 	}
 	return nil
 }

@@ -12,12 +12,12 @@ import (
 	"time"
 )
 
-// A line is its number, a blank, the time of its writing in nanoseconds since 1970, a
+// A line is its number, a blank, the time of its writing in microseconds since 1970, a
 // blank, a text and a newline.
 const (
 	lineBytes   = 100
 	numberBytes = 10
-	stampBytes  = 19
+	stampBytes  = 16
 	textStart   = numberBytes + 1 + stampBytes + 1
 	textBytes   = lineBytes - textStart - 1
 )
@@ -53,11 +53,11 @@ func (t texts) len() int { return len(t) / textBytes }
 
 // line appends line n, as written at a time, to p.
 func (t texts) line(p []byte, n int, at time.Time) []byte {
-	p = fmt.Appendf(p, "%0*d %0*d ", numberBytes, n, stampBytes, at.UnixNano())
+	p = fmt.Appendf(p, "%0*d %0*d ", numberBytes, n, stampBytes, at.UnixMicro())
 	return append(append(p, t.text(n)...), '\n')
 }
 
-// parse returns a line's number and its time of writing. The line is without its end.
+// parse returns a line's number and its time of writing, in nanoseconds. The line is without its end.
 // It is ok only if its text is that of its number.
 func (t texts) parse(line []byte) (n int, at int64, ok bool) {
 	if len(line) != lineBytes-1 {
@@ -68,7 +68,7 @@ func (t texts) parse(line []byte) (n int, at int64, ok bool) {
 	if err != nil || err2 != nil || n < 0 || n >= t.len() || !bytes.Equal(line[textStart:], t.text(n)) {
 		return 0, 0, false
 	}
-	return n, at, true
+	return n, at * int64(time.Microsecond), true
 }
 
 // pace writes the lines from first up to end, a second's worth of rate in a second, each
