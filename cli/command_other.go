@@ -4,6 +4,7 @@ package cli
 
 import (
 	"errors"
+	"io"
 	"os"
 	"os/signal"
 
@@ -40,6 +41,8 @@ func runCommand(options, source, size, *broadcaster.Broadcaster, chan os.Signal,
 
 // patient is a file; here none becomes non-blocking.
 type patient struct{ *os.File }
+
+func standardInput() io.Reader { return os.Stdin }
 
 func reapOrphans() {}
 

@@ -214,7 +214,7 @@ func copyPipe(o options, b *broadcaster.Broadcaster, signals chan os.Signal) end
 	go func() {
 		out := newTee(newlines{b}, o)
 		defer out.close()
-		_, err := io.Copy(out, patient{os.Stdin})
+		_, err := io.Copy(out, standardInput())
 		done <- err
 	}()
 	ended := func(err error) ending {

@@ -4,10 +4,13 @@ package cli
 
 import (
 	"errors"
+	"io"
 	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"wsrun/internal/rawsys"
 )
 
 // patient is a file that may become non-blocking at any time: others, as ssh and
@@ -23,6 +26,17 @@ func (p patient) Read(b []byte) (int, error) {
 		}
 		p.await(unix.POLLIN)
 	}
+}
+
+// standardInput returns what reads standard input. Of a pipe it is one of its own,
+// which does not block, as [rawsys.Reader] wants; that others share remains as it is.
+func standardInput() io.Reader {
+	if info, err := os.Stdin.Stat(); err == nil && info.Mode()&os.ModeNamedPipe != 0 {
+		if f, err := os.OpenFile("/proc/self/fd/0", os.O_RDONLY|syscall.O_NONBLOCK, 0); err == nil {
+			return rawsys.Reader(f)
+		}
+	}
+	return patient{os.Stdin}
 }
 
 // Write implements [io.Writer].

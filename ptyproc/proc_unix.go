@@ -16,6 +16,8 @@ import (
 
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
+
+	"wsrun/internal/rawsys"
 )
 
 // A Proc is a running command. Write, Resize, Signal and SuspendKey may be called
@@ -137,7 +139,7 @@ func (p *Proc) Run(w io.Writer) Status {
 func (p *Proc) read(out io.Writer) {
 	for {
 		closed := p.closed.Load()
-		_, err := io.Copy(out, onlyReader{p.master})
+		_, err := io.Copy(out, rawsys.Reader(p.master))
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			p.readRest(out)
@@ -169,9 +171,6 @@ func (p *Proc) readRest(w io.Writer) {
 		return nil
 	})
 }
-
-// onlyReader hides os.File's WriteTo, which would try splice first.
-type onlyReader struct{ io.Reader }
 
 // A gate passes writes on until it is closed, and never fails.
 type gate struct {

@@ -6,8 +6,8 @@ import (
 	"net"
 	"os"
 	"slices"
+	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -30,8 +30,25 @@ var errStalled = errors.New("the viewer takes nothing")
 // errStalled. A deadline for the whole would drop those that are merely slow.
 type conn struct {
 	net.Conn
-	stalled atomic.Bool     // it takes nothing: not even the end of TLS
-	raw     syscall.RawConn // nil: try can't be used
+	stalled atomic.Bool // it takes nothing: not even the end of TLS
+
+	mu sync.Mutex
+	fd int // of Conn, for try; -1 when it is closed, or is no socket
+}
+
+// Close implements [net.Conn].
+func (c *conn) Close() error {
+	c.mu.Lock()
+	c.fd = -1 // soon another file's
+	c.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// direct tells whether try can be used.
+func (c *conn) direct() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.fd >= 0
 }
 
 // Write implements [net.Conn].
@@ -92,7 +109,7 @@ func (l conns) Accept() (net.Conn, error) {
 	if sized, ok := c.(interface{ SetWriteBuffer(bytes int) error }); ok {
 		sized.SetWriteBuffer(sendBuffer)
 	}
-	return &conn{Conn: c, raw: rawOf(c)}, nil
+	return &conn{Conn: c, fd: fdOf(c)}, nil
 }
 
 // A tlsConn is a conn within TLS. A record that was begun can't be ended by other

@@ -55,8 +55,8 @@ func (c *crowd) enter(v *viewer) bool {
 	if c.ctx.Err() != nil {
 		return false
 	}
-	for len(c.walkers) < runtime.GOMAXPROCS(0) {
-		w := &walker{c: c, called: make(chan struct{}, 1), here: map[*viewer]struct{}{}}
+	for len(c.walkers) < max(1, runtime.GOMAXPROCS(0)/2) { // the others are the command's
+		w := &walker{c: c, called: make(chan struct{}, 1)}
 		c.walkers = append(c.walkers, w)
 		c.running.Go(w.run)
 	}
@@ -72,7 +72,7 @@ func (c *crowd) enter(v *viewer) bool {
 	}
 	v.wire.hurry(true)
 	v.spot.walker = w
-	w.call(v)
+	w.call(&w.came, v)
 	return true
 }
 
@@ -82,7 +82,7 @@ func (c *crowd) dismiss(w *walker) bool {
 	defer c.mu.Unlock()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.here)+len(w.calls) > 0 {
+	if len(w.here)+len(w.came) > 0 {
 		return false
 	}
 	c.walkers = slices.DeleteFunc(c.walkers, func(other *walker) bool { return other == w })
@@ -108,16 +108,17 @@ func (s *spot) take() bool {
 // A walker writes to a part of the crowd.
 type walker struct {
 	c      *crowd
-	called chan struct{} // something is in calls
+	called chan struct{} // something is in came or calls
 	mu     sync.Mutex
-	calls  []*viewer            // to be seen to at once
-	here   map[*viewer]struct{} // all, and some that have left; only of run
+	came   []*viewer // to be here
+	calls  []*viewer // to be seen to at once, though nothing was written
+	here   []*viewer // all, and some that have left; only of run
 }
 
-// call makes the walker see to v.
-func (w *walker) call(v *viewer) {
+// call puts v into a list of the walker's, and wakes it.
+func (w *walker) call(list *[]*viewer, v *viewer) {
 	w.mu.Lock()
-	w.calls = append(w.calls, v)
+	*list = append(*list, v)
 	w.mu.Unlock()
 	select {
 	case w.called <- struct{}{}:
@@ -152,30 +153,32 @@ func (w *walker) run() {
 	}
 }
 
-// answer sees to those who have called.
+// answer sees to those who came or called.
 func (w *walker) answer() {
 	w.mu.Lock()
-	calls := w.calls
-	w.calls = nil
+	came, calls := w.came, w.calls
+	w.came, w.calls = nil, nil
 	w.mu.Unlock()
 	now := time.Now()
 	n, _ := w.c.f.audience.count()
-	for _, v := range calls {
+	for _, v := range came {
 		if w.serve(v, now, n) {
-			w.here[v] = struct{}{}
+			w.here = append(w.here, v)
+		}
+	}
+	for _, v := range calls {
+		if !w.serve(v, now, n) {
+			w.here = slices.DeleteFunc(w.here, func(other *viewer) bool { return other == v })
 		}
 	}
 }
 
-// walk sees to all.
+// walk sees to all, in the order in which they came: so their memory is near to that
+// of the last one.
 func (w *walker) walk() {
 	now := time.Now()
 	n, _ := w.c.f.audience.count()
-	for v := range w.here {
-		if !w.serve(v, now, n) {
-			delete(w.here, v)
-		}
-	}
+	w.here = slices.DeleteFunc(w.here, func(v *viewer) bool { return !w.serve(v, now, n) })
 }
 
 // serve sends v what there is for it, if it is here, and tells whether it still is
@@ -206,7 +209,7 @@ func (v *viewer) call() {
 	w := v.spot.walker
 	v.spot.mu.Unlock()
 	if w != nil {
-		w.call(v)
+		w.call(&w.calls, v)
 	}
 }
 

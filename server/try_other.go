@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// rawOf returns nil: viewers can't be written to without waiting.
-func rawOf(net.Conn) syscall.RawConn { return nil }
+// fdOf returns -1: viewers can't be written to without waiting.
+func fdOf(net.Conn) int { return -1 }
 
 func (c *conn) try([]byte) (int, error) { return 0, syscall.ENOTSUP }

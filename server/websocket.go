@@ -34,32 +34,31 @@ const (
 
 // A viewer is a WebSocket that follows the stream.
 type viewer struct {
-	f      *feed // nil if it follows none
-	visit  *visit
-	v1     bool
-	ws     *websocket.Conn
-	wire   *wire
-	keep   func() bool   // it is not to be cut off any more
-	left   chan struct{} // closed when it has left, or speaks
-	spoke  bool          // to be read when left is closed
-	cursor *broadcaster.Cursor
-	size   broadcaster.Resize // last told
-	told   int                // number of viewers last told
-	change <-chan struct{}    // closed when there is another to tell
-	text   utf8Text           // of a plain viewer
-	within bool               // the last byte was no newline
-
+	f        *feed // nil if it follows none
+	visit    *visit
+	v1       bool
+	within   bool // the last byte was no newline
 	takeover takeover
 	window   int // output that it has deflated, without a gap, in bytes
+	cursor   *broadcaster.Cursor
+	wire     wire
+	spot     spot               // in the crowd
+	size     broadcaster.Resize // last told
+	told     int                // number of viewers last told
+	text     utf8Text           // of a plain viewer
 
-	pong     chan struct{}
-	pings    chan []byte // of the viewer's, to be answered
 	nextPing time.Time
-	pongBy   time.Time // zero when no pong is due
-	sent     int64     // bytes of output, ever
-	sentThen int64     // when the last ping was sent
+	pongBy   time.Time   // zero when no pong is due
+	sent     int64       // bytes of output, ever
+	sentThen int64       // when the last ping was sent
+	pings    chan []byte // of the viewer's, to be answered
+	pong     chan struct{}
 
-	spot spot // in the crowd
+	ws     *websocket.Conn
+	keep   func() bool     // it is not to be cut off any more
+	change <-chan struct{} // closed when there is another number of viewers to tell
+	left   chan struct{}   // closed when it has left, or speaks
+	spoke  bool            // to be read when left is closed
 }
 
 // serveWebSocket follows the stream until it ends, the viewer leaves, stalls or
@@ -105,7 +104,7 @@ var errStopping = errors.New("wsrun stops")
 // goroutine, which reads. It returns nil where the request was none.
 func (s *Server) upgrade(w http.ResponseWriter, visit *visit, deflate bool) *viewer {
 	v := &viewer{visit: visit, left: make(chan struct{}), pong: make(chan struct{}, 1), pings: make(chan []byte, 1)}
-	h := &hijacker{ResponseWriter: w}
+	h := &hijacker{w, &v.wire}
 	compression := websocket.CompressionDisabled
 	if deflate && s.o.Deflate {
 		compression = websocket.CompressionContextTakeover
@@ -136,7 +135,7 @@ func (s *Server) upgrade(w http.ResponseWriter, visit *visit, deflate bool) *vie
 	if err != nil {
 		return nil // Accept has answered
 	}
-	v.ws, v.wire, v.v1 = c, h.wire, strings.EqualFold(c.Subprotocol(), subprotocol)
+	v.ws, v.v1 = c, strings.EqualFold(c.Subprotocol(), subprotocol)
 	v.keep = context.AfterFunc(s.stop, func() { v.wire.Close() })
 	v.takeover = takeoverOf(w.Header().Get("Sec-WebSocket-Extensions"))
 	visit.begin(kindOf(v.v1))

@@ -158,7 +158,7 @@ func (w *wire) hurriedly(last bool, frame []byte) error {
 // direct tells whether the wire may be hurried.
 func (w *wire) direct() bool {
 	c, ok := w.sender.(*conn)
-	return ok && c.raw != nil
+	return ok && c.direct()
 }
 
 // hurry makes frames be written without waiting, or no longer so.
@@ -197,7 +197,7 @@ func (w *wire) giveUp(within time.Duration) error {
 	return w.sender.giveUp(w.unsent, within)
 }
 
-// A hijacker makes coder/websocket use a wire.
+// A hijacker makes coder/websocket use a wire, of which it sets the sender.
 type hijacker struct {
 	http.ResponseWriter
 	wire *wire
@@ -210,9 +210,9 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	if encrypted, ok := c.(*tls.Conn); ok {
-		h.wire = &wire{sender: tlsConn{encrypted}}
+		h.wire.sender = tlsConn{encrypted}
 	} else {
-		h.wire = &wire{sender: c.(*conn)} // as conns made it
+		h.wire.sender = c.(*conn) // as conns made it
 	}
 	reader := rw.Reader
 	if reader.Buffered() == 0 {
