@@ -6,11 +6,18 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// beat is how often the crowd's pings are looked at.
-const beat = time.Second
+const (
+	// beat is how often the crowd's pings are looked at.
+	beat = time.Second
+	// atATime is about how much a viewer is sent before it is the others' turn, in bytes.
+	atATime = 256 << 10
+	// perWalker is how many viewers there are before another goroutine writes to some.
+	perWalker = 250
+)
 
 // errCrowd says that a viewer has all there is and is in the crowd now.
 var errCrowd = errors.New("in the crowd")
@@ -50,12 +57,24 @@ func (c *crowd) enter(v *viewer) bool {
 	if !v.wire.direct() {
 		return false
 	}
+	v.wire.hurry(true) // which may wait, so that nobody else may have to
+	if c.place(v) {
+		return true
+	}
+	v.wire.hurry(false)
+	return false
+}
+
+// place gives a viewer its walker.
+func (c *crowd) place(v *viewer) bool {
+	n, _ := c.f.audience.count()
+	most := max(1, runtime.GOMAXPROCS(0)/2) // the other processors are the command's
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ctx.Err() != nil {
 		return false
 	}
-	for len(c.walkers) < max(1, runtime.GOMAXPROCS(0)/2) { // the others are the command's
+	for len(c.walkers) < min(most, 1+n/perWalker) {
 		w := &walker{c: c, called: make(chan struct{}, 1)}
 		c.walkers = append(c.walkers, w)
 		c.running.Go(w.run)
@@ -70,8 +89,8 @@ func (c *crowd) enter(v *viewer) bool {
 		return false
 	default:
 	}
-	v.wire.hurry(true)
 	v.spot.walker = w
+	v.spot.called.Store(false)
 	w.call(&w.came, v)
 	return true
 }
@@ -93,7 +112,8 @@ func (c *crowd) dismiss(w *walker) bool {
 // viewer; who sets it to nil must see to it from then on.
 type spot struct {
 	mu     sync.Mutex
-	walker *walker // nil: it is not in the crowd
+	walker *walker     // nil: it is not in the crowd
+	called atomic.Bool // it is in the walker's calls
 }
 
 // take takes the viewer out of the crowd, if it is in it.
@@ -111,7 +131,7 @@ type walker struct {
 	called chan struct{} // something is in came or calls
 	mu     sync.Mutex
 	came   []*viewer // to be here
-	calls  []*viewer // to be seen to at once, though nothing was written
+	calls  []*viewer // to be seen to at once: who asked something, or takes long
 	here   []*viewer // all, and some that have left; only of run
 }
 
@@ -167,6 +187,7 @@ func (w *walker) answer() {
 		}
 	}
 	for _, v := range calls {
+		v.spot.called.Store(false)
 		if !w.serve(v, now, n) {
 			w.here = slices.DeleteFunc(w.here, func(other *viewer) bool { return other == v })
 		}
@@ -189,13 +210,16 @@ func (w *walker) serve(v *viewer, now time.Time, viewers int) bool {
 	if v.spot.walker != w {
 		return false
 	}
-	err := v.catchUp(now, viewers)
+	more, err := v.catchUp(now, viewers)
 	if err == nil && !v.wire.blocked() {
+		if more {
+			w.recall(v)
+		}
 		return true
 	}
 	v.spot.walker = nil
 	v.wire.hurry(false)
-	if err == nil {
+	if err == nil || err == errGap {
 		go v.run()
 	} else {
 		go v.leave(err)
@@ -209,26 +233,44 @@ func (v *viewer) call() {
 	w := v.spot.walker
 	v.spot.mu.Unlock()
 	if w != nil {
+		w.recall(v)
+	}
+}
+
+// recall makes the walker see to v, which is here, soon.
+func (w *walker) recall(v *viewer) {
+	if !v.spot.called.Swap(true) {
 		w.call(&w.calls, v)
 	}
 }
 
-// catchUp sends what there is, as far as that goes without waiting.
-func (v *viewer) catchUp(now time.Time, viewers int) error {
-	for !v.wire.blocked() {
+// errGap says that a viewer is to go on at another place, which takes too long for the
+// crowd.
+var errGap = errors.New("the viewer fell out of the ring")
+
+// catchUp sends what there is, as far as that goes without waiting, and tells whether
+// there may be more.
+func (v *viewer) catchUp(now time.Time, viewers int) (more bool, err error) {
+	if err := errors.Join(v.viewers(viewers), v.heartbeat(now)); err != nil {
+		return false, err
+	}
+	for before := v.sent; !v.wire.blocked(); {
+		if v.sent-before >= atATime {
+			return true, nil
+		}
 		item, wait, err := v.cursor.Poll()
 		switch {
 		case err != nil:
-			return v.atEnd()
+			return false, v.atEnd()
 		case wait != nil:
-			if err := v.viewers(viewers); err != nil {
-				return err
-			}
-			return v.heartbeat(now)
+			return false, nil
+		case item.Reset != nil:
+			v.lost = item.Reset
+			return false, errGap
 		}
 		if err := v.item(item); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	return false, nil
 }

@@ -31,6 +31,7 @@ func TestViewersOfEverySpeed(t *testing.T) {
 		code websocket.StatusCode
 	}
 	results := make(chan result)
+	halfway := make(chan struct{})
 	for i, c := range conns {
 		if i%2 > 0 {
 			go func() { // its pings are answered in between
@@ -50,8 +51,11 @@ func TestViewersOfEverySpeed(t *testing.T) {
 				if kind == websocket.MessageBinary {
 					data = append(data, p...)
 				}
-				if i%3 > 0 && reads%50 == 7 {
-					time.Sleep(time.Duration(i*10) * time.Millisecond)
+				if i%3 > 0 && reads == 7 {
+					<-halfway // more than the sockets hold
+				}
+				if i%3 > 1 && reads%20 == 19 {
+					time.Sleep(time.Duration(i) * time.Millisecond)
 				}
 			}
 		}()
@@ -65,6 +69,9 @@ func TestViewersOfEverySpeed(t *testing.T) {
 		}
 		all.Write(p)
 		b.Write(p)
+		if all.Len() > 2<<20 && all.Len()-len(p) <= 2<<20 {
+			close(halfway)
+		}
 		if r.IntN(4) == 0 {
 			time.Sleep(time.Duration(r.IntN(30)) * time.Millisecond)
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unsafe"
 
 	"github.com/klauspost/compress/flate"
 )
@@ -126,4 +127,10 @@ func deflate(p, dict []byte) []byte {
 	w.Write(p) // to memory: it can't fail
 	w.Flush()
 	return bytes.TrimSuffix(b.Bytes(), []byte("\x00\x00\xff\xff"))
+}
+
+// sameChunk tells whether a chunk is the very one that was kept: as that is not freed, no
+// other bytes can have its place.
+func sameChunk(kept, p []byte) bool {
+	return len(kept) == len(p) && unsafe.SliceData(kept) == unsafe.SliceData(p)
 }

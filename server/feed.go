@@ -21,7 +21,6 @@ type feed struct {
 	Source
 	audience *audience
 	crowd    *crowd
-	frames   framer
 	deflater deflater
 	late     *late
 	lf       bool        // its lines end in \n, where a terminal's end in \r\n

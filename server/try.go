@@ -24,24 +24,30 @@ func fdOf(c net.Conn) int {
 	return fd
 }
 
-// try writes as much of p as the system takes at once, and returns how much that was.
-// It uses the descriptor as it is: package net's way to it reads four objects more,
-// which are in no cache when there are thousands of viewers.
-func (c *conn) try(p []byte) (n int, err error) {
+// try writes as much of the parts as the system takes at once, and returns the rest. It
+// uses the descriptor as it is: package net's way to it reads four objects more, which
+// are in no cache when there are thousands of viewers.
+func (c *conn) try(parts net.Buffers) (rest net.Buffers, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.fd < 0 {
-		return 0, net.ErrClosed
+		return nil, net.ErrClosed
 	}
-	for n < len(p) {
-		wrote, err := rawsys.Write(c.fd, p[n:])
+	for len(parts) > 0 {
+		n, err := rawsys.Writev(c.fd, parts)
 		if err == syscall.EAGAIN {
 			break
 		}
 		if err != nil {
-			return n, err
+			return nil, err
 		}
-		n += wrote
+		for len(parts) > 0 && n >= len(parts[0]) {
+			n -= len(parts[0])
+			parts = parts[1:]
+		}
+		if n > 0 {
+			parts[0] = parts[0][n:]
+		}
 	}
-	return n, nil
+	return parts, nil
 }

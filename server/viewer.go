@@ -34,6 +34,12 @@ func (v *viewer) follow() error {
 	if err := v.wire.flush(); err != nil {
 		return err
 	}
+	if at := v.lost; at != nil {
+		v.lost = nil
+		if err := v.item(broadcaster.Item{Reset: at}); err != nil {
+			return err
+		}
+	}
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
@@ -135,10 +141,15 @@ func (v *viewer) output(p []byte) error {
 	if len(p) == 0 {
 		return nil
 	}
-	if frame := v.deflated(opcode, p); frame != nil {
-		return v.put(frame, len(p))
+	frame := v.deflated(opcode, p)
+	if frame == nil {
+		return v.data(opcode, p)
 	}
-	return v.data(opcode, p)
+	err := v.wire.send(false, frame)
+	if err == nil {
+		v.visit.sent.Add(int64(len(p)))
+	}
+	return err
 }
 
 // deflated returns output as a deflated message; nil if it is not to be one.
@@ -174,21 +185,9 @@ func (v *viewer) event(e any) error {
 
 // data sends a message and counts it.
 func (v *viewer) data(opcode byte, payload ...[]byte) error {
-	if v.wire.hurried {
-		return v.put(v.f.frames.of(opcode, payload...), sizeOf(payload))
-	}
 	err := v.wire.frame(opcode, payload...)
 	if err == nil {
 		v.visit.sent.Add(int64(sizeOf(payload)))
-	}
-	return err
-}
-
-// put sends a message of so many bytes that is framed already, and counts it.
-func (v *viewer) put(frame []byte, size int) error {
-	err := v.wire.whole(frame)
-	if err == nil {
-		v.visit.sent.Add(int64(size))
 	}
 	return err
 }

@@ -73,8 +73,7 @@ type visit struct {
 	err          error     // why it ends; nil if the viewer left
 	release      func()    // what it holds besides; may be nil
 
-	// Written by the viewer's goroutine alone, so that counting costs the others
-	// nothing.
+	// Written by one goroutine at a time, so that counting costs the others nothing.
 	sent, resets atomic.Int64
 }
 

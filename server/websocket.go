@@ -41,6 +41,7 @@ type viewer struct {
 	takeover takeover
 	window   int // output that it has deflated, without a gap, in bytes
 	cursor   *broadcaster.Cursor
+	lost     *broadcaster.Start // where the cursor is now, if that is still to be told
 	wire     wire
 	spot     spot               // in the crowd
 	size     broadcaster.Resize // last told
@@ -58,6 +59,7 @@ type viewer struct {
 	keep   func() bool     // it is not to be cut off any more
 	change <-chan struct{} // closed when there is another number of viewers to tell
 	left   chan struct{}   // closed when it has left, or speaks
+	out    bool            // of the crowd, by read
 	spoke  bool            // to be read when left is closed
 }
 
@@ -136,6 +138,12 @@ func (s *Server) upgrade(w http.ResponseWriter, visit *visit, deflate bool) *vie
 		return nil // Accept has answered
 	}
 	v.ws, v.v1 = c, strings.EqualFold(c.Subprotocol(), subprotocol)
+	v.wire.closing = func() { // which may have to wait
+		if v.spot.take() {
+			v.out = true
+			v.wire.hurry(false)
+		}
+	}
 	v.keep = context.AfterFunc(s.stop, func() { v.wire.Close() })
 	v.takeover = takeoverOf(w.Header().Get("Sec-WebSocket-Extensions"))
 	visit.begin(kindOf(v.v1))
@@ -156,7 +164,7 @@ func (v *viewer) read() {
 	}
 	v.ws.CloseNow()
 	close(v.left)
-	if v.spot.take() {
+	if v.spot.take() || v.out {
 		v.leave(nil)
 	}
 }

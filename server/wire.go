@@ -7,7 +7,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -52,7 +51,8 @@ type sender interface {
 // frame.
 type wire struct {
 	sender
-	hurried bool // frames are written without waiting; for its user to say
+	hurried bool   // frames are written without waiting; for its user to say
+	closing func() // called before coder/websocket's close frame
 
 	mu     sync.Mutex
 	closed bool
@@ -67,7 +67,10 @@ func (w *wire) Write(p []byte) (int, error) {
 	if last && len(p) > closeReason && !utf8.Valid(p[closeReason:]) {
 		frame = binary.BigEndian.AppendUint16(frameHead(opClose, 2), uint16(websocket.StatusInvalidFramePayloadData))
 	}
-	if err := w.send(last, net.Buffers{frame}); err != nil {
+	if last {
+		w.closing()
+	}
+	if err := w.send(last, frame); err != nil {
 		return 0, err
 	}
 	return len(p), nil
@@ -76,7 +79,7 @@ func (w *wire) Write(p []byte) (int, error) {
 // frame writes a message of one frame. After an error the connection is of no use
 // any more.
 func (w *wire) frame(opcode byte, payload ...[]byte) error {
-	return w.send(false, append(net.Buffers{frameHead(opcode, sizeOf(payload))}, payload...))
+	return w.send(false, append([][]byte{frameHead(opcode, sizeOf(payload))}, payload...)...)
 }
 
 func sizeOf(parts [][]byte) (n int) {
@@ -102,17 +105,18 @@ func frameHead(opcode byte, size int) []byte {
 	return head
 }
 
-func (w *wire) send(last bool, frame net.Buffers) error {
+// send writes a frame that is in parts, which are not changed.
+func (w *wire) send(last bool, parts ...[]byte) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.closed {
+	if w.closed && len(parts) > 0 {
 		return errWireClose
 	}
+	w.closed = w.closed || last
 	if w.hurried {
-		return w.hurriedly(last, slices.Concat(frame...))
+		return w.hurriedly(parts)
 	}
-	w.closed = last
-	frame = append(w.unsent, frame...)
+	frame := append(w.unsent, parts...)
 	w.unsent = nil
 	err := w.sender.send(&frame)
 	if err != nil {
@@ -124,34 +128,17 @@ func (w *wire) send(last bool, frame net.Buffers) error {
 	return err
 }
 
-// whole writes a message that is framed already, which is not changed.
-func (w *wire) whole(frame []byte) error {
-	if !w.hurried {
-		return w.send(false, net.Buffers{frame})
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.closed {
-		return errWireClose
-	}
-	return w.hurriedly(false, frame)
-}
-
 // hurriedly writes a frame as far as that goes without waiting, and keeps the rest. mu
 // must be held.
-func (w *wire) hurriedly(last bool, frame []byte) error {
-	w.closed = last
-	n := 0
+func (w *wire) hurriedly(frame net.Buffers) error {
 	if len(w.unsent) == 0 {
 		var err error
-		if n, err = w.sender.(*conn).try(frame); err != nil {
+		if frame, err = w.sender.(*conn).try(frame); err != nil {
 			w.closed = true
 			return err
 		}
 	}
-	if n < len(frame) {
-		w.unsent = append(w.unsent, frame[n:])
-	}
+	w.unsent = append(w.unsent, frame...)
 	return nil
 }
 
@@ -182,7 +169,7 @@ func (w *wire) flush() error {
 	if !w.blocked() {
 		return nil
 	}
-	return w.send(false, nil)
+	return w.send(false)
 }
 
 // giveUp is for a viewer that has stalled: if it wakes within the time given, it

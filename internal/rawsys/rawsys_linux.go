@@ -13,23 +13,50 @@ import (
 	"os"
 	"syscall"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
-// Write is [syscall.Write], for p that is not empty.
-func Write(fd int, p []byte) (int, error) {
-	return call(syscall.SYS_WRITE, uintptr(fd), p)
-}
+// maxParts is how many parts one call writes.
+const maxParts = 8
 
-// Reader returns a reader of what f is, a file that does not block.
-func Reader(f *os.File) io.Reader {
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return struct{ io.Reader }{f}
+// Writev writes the parts one behind the other, as far as the system takes them at once,
+// and returns how many bytes that were. It may leave the ninth part and what follows to
+// the next call.
+func Writev(fd int, parts [][]byte) (int, error) {
+	var vector [maxParts]syscall.Iovec
+	n := 0
+	for _, p := range parts[:min(len(parts), maxParts)] {
+		if len(p) > 0 {
+			vector[n].Base = &p[0]
+			vector[n].SetLen(len(p))
+			n++
+		}
 	}
-	return reader{raw}
+	if n == 0 {
+		return 0, nil
+	}
+	return call(syscall.SYS_WRITEV, uintptr(fd), unsafe.Pointer(&vector), uintptr(n))
 }
 
-type reader struct{ raw syscall.RawConn }
+// Reader returns a reader of f by raw calls; by ordinary ones if it may block.
+func Reader(f *os.File) io.Reader {
+	if raw, err := f.SyscallConn(); err == nil && !mayBlock(raw) {
+		return reader{f, raw}
+	}
+	return struct{ io.Reader }{f} // without the rest of f's methods, which io.Copy prefers
+}
+
+func mayBlock(raw syscall.RawConn) bool {
+	flags := 0
+	raw.Control(func(fd uintptr) { flags, _ = unix.FcntlInt(fd, unix.F_GETFL, 0) })
+	return flags&unix.O_NONBLOCK == 0
+}
+
+type reader struct {
+	f   *os.File
+	raw syscall.RawConn
+}
 
 // Read implements [io.Reader].
 func (r reader) Read(p []byte) (n int, err error) {
@@ -37,24 +64,22 @@ func (r reader) Read(p []byte) (n int, err error) {
 		return 0, nil
 	}
 	failed := r.raw.Read(func(fd uintptr) bool {
-		n, err = call(syscall.SYS_READ, fd, p)
+		n, err = call(syscall.SYS_READ, fd, unsafe.Pointer(&p[0]), uintptr(len(p)))
 		return err != syscall.EAGAIN
 	})
 	switch {
-	case failed == os.ErrDeadlineExceeded:
-		return 0, failed
-	case failed != nil:
-		return 0, os.ErrClosed
+	case failed != nil: // it was closed, or its time is over
+		return r.f.Read(p)
 	case n == 0 && err == nil:
 		return 0, io.EOF
 	}
 	return n, err
 }
 
-// call reads or writes what p holds.
-func call(trap, fd uintptr, p []byte) (int, error) {
+// call repeats a call that a signal interrupts.
+func call(trap, fd uintptr, p unsafe.Pointer, n uintptr) (int, error) {
 	for {
-		n, _, err := syscall.RawSyscall(trap, fd, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)))
+		n, _, err := syscall.RawSyscall(trap, fd, uintptr(p), n)
 		switch err {
 		case 0:
 			return int(n), nil

@@ -8,14 +8,17 @@ import (
 	"syscall"
 )
 
-// Write is [syscall.Write], repeated if a signal interrupts it.
-func Write(fd int, p []byte) (int, error) {
+// Writev writes the first part, as far as the system takes it at once, and returns how
+// many bytes that were.
+func Writev(fd int, parts [][]byte) (int, error) {
 	for {
-		if n, err := syscall.Write(fd, p); err != syscall.EINTR {
+		if n, err := syscall.Write(fd, parts[0]); err != syscall.EINTR {
 			return max(n, 0), err
 		}
 	}
 }
 
-// Reader returns f, which may block.
-func Reader(f *os.File) io.Reader { return struct{ io.Reader }{f} }
+// Reader returns a reader of f by ordinary calls.
+func Reader(f *os.File) io.Reader {
+	return struct{ io.Reader }{f} // without the rest of f's methods, which io.Copy prefers
+}
