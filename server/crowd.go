@@ -13,19 +13,26 @@ import (
 const (
 	// beat is how often the crowd's pings are looked at.
 	beat = time.Second
-	// atATime is about how much a viewer is sent before it is the others' turn, in bytes.
+	// tellTime is how soon viewers are told that others came or left: when thousands come
+	// at once, all others can't be told of each.
+	tellTime = 100 * time.Millisecond
+	// nobody is no number of viewers to be told.
+	nobody = -1
+	// turn is for how long those who have not all are seen to until it is the others'.
+	turn = 5 * time.Millisecond
+	// atATime is about how much a viewer is sent before it is the next one's turn, in bytes.
 	atATime = 256 << 10
 	// perWalker is how many viewers there are before another goroutine writes to some.
 	perWalker = 250
 )
 
-// errCrowd says that a viewer has all there is and is in the crowd now.
+// errCrowd says that a viewer is in the crowd now.
 var errCrowd = errors.New("in the crowd")
 
-// A crowd is the viewers of a stream that have all there is. A few goroutines write
-// what comes to one after the other: to wake one for each viewer costs a quarter of
-// what the write itself does, and a stack each. A viewer that takes no more is given
-// a goroutine of its own until it has all again.
+// A crowd is the viewers of a stream that take what they are sent. A few goroutines
+// write to one after the other: to wake one for each viewer costs a quarter of what the
+// write itself does, and a stack each. A viewer that takes no more is given a goroutine
+// of its own, to wait until it does.
 type crowd struct {
 	f      *feed
 	ctx    context.Context // done when it is closed
@@ -91,7 +98,7 @@ func (c *crowd) place(v *viewer) bool {
 	}
 	v.spot.walker = w
 	v.spot.called.Store(false)
-	w.call(&w.came, v)
+	w.call(v)
 	return true
 }
 
@@ -101,7 +108,7 @@ func (c *crowd) dismiss(w *walker) bool {
 	defer c.mu.Unlock()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.here)+len(w.came) > 0 {
+	if len(w.here)+len(w.queue) > 0 {
 		return false
 	}
 	c.walkers = slices.DeleteFunc(c.walkers, func(other *walker) bool { return other == w })
@@ -113,7 +120,8 @@ func (c *crowd) dismiss(w *walker) bool {
 type spot struct {
 	mu     sync.Mutex
 	walker *walker     // nil: it is not in the crowd
-	called atomic.Bool // it is in the walker's calls
+	here   bool        // it is in the walker's list of that name
+	called atomic.Bool // it is in the walker's queue
 }
 
 // take takes the viewer out of the crowd, if it is in it.
@@ -128,37 +136,65 @@ func (s *spot) take() bool {
 // A walker writes to a part of the crowd.
 type walker struct {
 	c      *crowd
-	called chan struct{} // something is in came or calls
+	called chan struct{} // something is in queue
 	mu     sync.Mutex
-	came   []*viewer // to be here
-	calls  []*viewer // to be seen to at once: who asked something, or takes long
-	here   []*viewer // all, and some that have left; only of run
+	queue  []*viewer // to be seen to one after the other: who came, asked, or has not all
+	here   []*viewer // who had all, and some that have left; only of run
 }
 
-// call puts v into a list of the walker's, and wakes it.
-func (w *walker) call(list *[]*viewer, v *viewer) {
+// call puts v into the queue, if it is not in it.
+func (w *walker) call(v *viewer) {
+	if v.spot.called.Swap(true) {
+		return
+	}
 	w.mu.Lock()
-	*list = append(*list, v)
+	w.queue = append(w.queue, v)
 	w.mu.Unlock()
+	w.wake()
+}
+
+func (w *walker) wake() {
 	select {
 	case w.called <- struct{}{}:
 	default:
 	}
 }
 
+// next takes the first of the queue.
+func (w *walker) next() (*viewer, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.queue) == 0 {
+		w.queue = nil
+		return nil, false
+	}
+	v := w.queue[0]
+	w.queue[0] = nil
+	w.queue = w.queue[1:]
+	return v, true
+}
+
 // run ends with the crowd, or when nobody is here any more.
 func (w *walker) run() {
 	ticker := time.NewTicker(beat)
 	defer ticker.Stop()
+	tell := time.NewTimer(tellTime)
+	defer tell.Stop()
 	f := w.c.f
 	wake := f.Stream.Changed()
-	_, told := f.audience.count()
+	n, counted := f.audience.count()
 	for {
 		select {
 		case <-wake:
 			wake = f.Stream.Changed()
-		case <-told:
-			_, told = f.audience.count()
+		case <-counted:
+			counted = nil
+			tell.Reset(tellTime)
+			continue
+		case <-tell.C:
+			n, counted = f.audience.count()
+			w.tell(n)
+			continue
 		case <-ticker.C:
 			if w.c.dismiss(w) {
 				return
@@ -173,58 +209,69 @@ func (w *walker) run() {
 	}
 }
 
-// answer sees to those who came or called.
+// answer sees to the queue, for a while: those who have all are not to wait for those
+// who have not.
 func (w *walker) answer() {
-	w.mu.Lock()
-	came, calls := w.came, w.calls
-	w.came, w.calls = nil, nil
-	w.mu.Unlock()
 	now := time.Now()
 	n, _ := w.c.f.audience.count()
-	for _, v := range came {
-		if w.serve(v, now, n) {
-			w.here = append(w.here, v)
+	for time.Since(now) < turn {
+		v, ok := w.next()
+		if !ok {
+			return
 		}
-	}
-	for _, v := range calls {
 		v.spot.called.Store(false)
-		if !w.serve(v, now, n) {
+		was, is := w.serve(v, now, n)
+		switch {
+		case is && !was:
+			w.here = append(w.here, v)
+		case was && !is:
 			w.here = slices.DeleteFunc(w.here, func(other *viewer) bool { return other == v })
 		}
 	}
+	w.wake()
 }
 
-// walk sees to all, in the order in which they came: so their memory is near to that
-// of the last one.
+// walk sees to all who had all, in the order in which they came: so their memory is near
+// to that of the last one.
 func (w *walker) walk() {
-	now := time.Now()
-	n, _ := w.c.f.audience.count()
-	w.here = slices.DeleteFunc(w.here, func(v *viewer) bool { return !w.serve(v, now, n) })
+	w.tell(nobody)
 }
 
-// serve sends v what there is for it, if it is here, and tells whether it still is
-// then.
-func (w *walker) serve(v *viewer, now time.Time, viewers int) bool {
+// tell is walk, and tells how many viewers there are.
+func (w *walker) tell(viewers int) {
+	now := time.Now()
+	w.here = slices.DeleteFunc(w.here, func(v *viewer) bool {
+		_, is := w.serve(v, now, viewers)
+		return !is
+	})
+}
+
+// serve sends v what there is for it, as far as that goes, and tells whether it was and
+// is to be in here: whether it had and has all.
+func (w *walker) serve(v *viewer, now time.Time, viewers int) (was, is bool) {
 	v.spot.mu.Lock()
 	defer v.spot.mu.Unlock()
 	if v.spot.walker != w {
-		return false
+		return false, false
 	}
+	was = v.spot.here
 	more, err := v.catchUp(now, viewers)
-	if err == nil && !v.wire.blocked() {
-		if more {
-			w.recall(v)
+	switch {
+	case err == nil && !v.wire.blocked():
+		if is = !more; more {
+			w.call(v)
 		}
-		return true
-	}
-	v.spot.walker = nil
-	v.wire.hurry(false)
-	if err == nil || err == errGap {
+	case err == nil || err == errGap:
+		v.spot.walker = nil
+		v.wire.hurry(false)
 		go v.run()
-	} else {
+	default:
+		v.spot.walker = nil
+		v.wire.hurry(false)
 		go v.leave(err)
 	}
-	return false
+	v.spot.here = is
+	return was, is
 }
 
 // call makes the crowd see to the viewer, if it is in it.
@@ -233,14 +280,7 @@ func (v *viewer) call() {
 	w := v.spot.walker
 	v.spot.mu.Unlock()
 	if w != nil {
-		w.recall(v)
-	}
-}
-
-// recall makes the walker see to v, which is here, soon.
-func (w *walker) recall(v *viewer) {
-	if !v.spot.called.Swap(true) {
-		w.call(&w.calls, v)
+		w.call(v)
 	}
 }
 
@@ -251,7 +291,12 @@ var errGap = errors.New("the viewer fell out of the ring")
 // catchUp sends what there is, as far as that goes without waiting, and tells whether
 // there may be more.
 func (v *viewer) catchUp(now time.Time, viewers int) (more bool, err error) {
-	if err := errors.Join(v.viewers(viewers), v.heartbeat(now)); err != nil {
+	if viewers != nobody {
+		if err := v.viewers(viewers); err != nil {
+			return false, err
+		}
+	}
+	if err := v.heartbeat(now); err != nil {
 		return false, err
 	}
 	for before := v.sent; !v.wire.blocked(); {

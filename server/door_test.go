@@ -351,6 +351,8 @@ func TestFloodOfPasswords(t *testing.T) {
 					mu.Lock()
 					defer mu.Unlock()
 					worst = max(worst, time.Since(came))
+					d.mu.Lock()
+					defer d.mu.Unlock()
 					clear(d.known)
 				})
 			}

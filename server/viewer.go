@@ -28,8 +28,8 @@ func (v *viewer) hello(q query) error {
 	}, opening.quoted)
 }
 
-// follow sends what comes. The error is [io.EOF] at the stream's end, nil when
-// the viewer has left, and errCrowd when the crowd has taken it.
+// follow sends what comes. The error is errCrowd if the crowd has taken the viewer, and
+// does that; else [io.EOF] at the stream's end, and nil when the viewer has left.
 func (v *viewer) follow() error {
 	if err := v.wire.flush(); err != nil {
 		return err
@@ -39,6 +39,9 @@ func (v *viewer) follow() error {
 		if err := v.item(broadcaster.Item{Reset: at}); err != nil {
 			return err
 		}
+	}
+	if v.f.crowd.enter(v) {
+		return errCrowd
 	}
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -58,9 +61,6 @@ func (v *viewer) follow() error {
 		}
 		if wait == nil {
 			continue
-		}
-		if v.f.crowd.enter(v) {
-			return errCrowd
 		}
 		next := v.nextPing
 		if !v.pongBy.IsZero() && v.pongBy.Before(next) {

@@ -64,10 +64,14 @@ type viewer struct {
 }
 
 // serveWebSocket follows the stream until it ends, the viewer leaves, stalls or
-// speaks, or the server is shut down. It may return before: a viewer that has all
-// there is goes into the crowd.
+// speaks, or the server is shut down. It may return before, as the crowd goes on with
+// the viewer.
 func (s *Server) serveWebSocket(w http.ResponseWriter, visit *visit, f *feed, q query) {
+	// When thousands come at once, who is here would wait until all that could run have
+	// run: 1,000 delayed live output by 140 ms, so it is 77. Nothing here can block.
+	s.upgrades <- struct{}{}
 	v := s.upgrade(w, visit, q.deflate)
+	<-s.upgrades
 	if v == nil {
 		visit.leave()
 		return

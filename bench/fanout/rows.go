@@ -93,14 +93,14 @@ func rows(p programs) []row {
 			goal{figure: "cpu", unit: "s", as: ratio, bound: "≤", limit: 1.1},
 			goal{figure: "rss", unit: "KiB a viewer", bound: "≤", limit: 24})},
 		{number: 4, work: "200,000 lines as a flood, 1 viewer", contenders: []contender{
-			flooded("wsrun", 1), {"bare loop", floodBare}}, goals: []goal{
-			{figure: "speed", unit: "MB/s", as: ratio, bound: "≥", limit: 0.85}}},
+			flooded("wsrun", 1), {"bare loop", floodBare}}, goals: append(whole(),
+			goal{figure: "speed", unit: "MB/s", as: ratio, bound: "≥", limit: 0.85})},
 		{number: 5, work: "the same flood, 50 viewers", contenders: []contender{
 			flooded("50 viewers", 50), flooded("1 viewer", 1)}, goals: append(whole(),
 			goal{figure: "wall", unit: "s", as: ratio, bound: "≤", limit: 2})},
-		{number: 6, work: "a line every 100 ms for 10 s, 1 viewer", contenders: []contender{wsrun(idle), rawfan(idle)}, goals: []goal{
-			{figure: "p50", unit: "ms", as: surplus, bound: "≤", limit: 0.2},
-			{figure: "p99", unit: "ms", as: surplus, bound: "≤", limit: 2}}},
+		{number: 6, work: "a line every 100 ms for 10 s, 1 viewer", contenders: []contender{wsrun(idle), rawfan(idle)}, goals: append(whole(),
+			goal{figure: "p50", unit: "ms", as: surplus, bound: "≤", limit: 0.2},
+			goal{figure: "p99", unit: "ms", as: surplus, bound: "≤", limit: 2})},
 		{number: 7, work: "1,000 viewers join at once, backlog of 10,000 lines", contenders: []contender{
 			{"wsrun", func(ctx context.Context) (figures, error) { return join(ctx, p) }}}, goals: append(whole(),
 			goal{figure: "wall", unit: "s", bound: "≤", limit: 4},
