@@ -136,7 +136,7 @@ func TestDeflated(t *testing.T) {
 
 // After a gap a viewer has not what the others have.
 func TestDeflatedAfterAGap(t *testing.T) {
-	b := serve(t, Options{Deflate: true, Source: Source{Stream: broadcaster.New(broadcaster.Options{Lines: 200})}})
+	b := serve(t, Options{Deflate: true, Source: Source{Stream: broadcaster.New(broadcaster.Options{Lines: 20})}}) // less than helps itself
 	r := rand.New(rand.NewPCG(3, 4))
 	c, _, _ := b.dialDeflated("", websocket.CompressionContextTakeover, "wsrun.v1")
 	b.placing(c)
