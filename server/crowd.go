@@ -112,6 +112,9 @@ func (c *crowd) dismiss(w *walker) bool {
 		return false
 	}
 	c.walkers = slices.DeleteFunc(c.walkers, func(other *walker) bool { return other == w })
+	if len(c.walkers) == 0 {
+		c.f.deflater.forget()
+	}
 	return true
 }
 

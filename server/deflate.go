@@ -55,14 +55,39 @@ func takeoverOf(extensions string) takeover {
 // A deflater deflates messages and keeps the last frames.
 type deflater struct {
 	mu   sync.Mutex
-	last []deflated // oldest first
+	last []*deflated // oldest first
 }
 
 type deflated struct {
 	payload []byte
 	opcode  byte
 	dict    int
+	once    sync.Once
 	frame   []byte
+}
+
+// of returns what is kept, or is to be made, of a payload.
+func (d *deflater) of(opcode byte, payload []byte, dict int) *deflated {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, kept := range slices.Backward(d.last) {
+		if kept.opcode == opcode && kept.dict == dict && sameChunk(kept.payload, payload) {
+			return kept
+		}
+	}
+	if len(d.last) == deflatedFrames {
+		d.last = slices.Delete(d.last, 0, 1)
+	}
+	made := &deflated{payload: payload, opcode: opcode, dict: dict}
+	d.last = append(d.last, made)
+	return made
+}
+
+// forget keeps nothing more.
+func (d *deflater) forget() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.last = nil
 }
 
 // dictOf returns how much of the output before a chunk it is deflated with, of the so
@@ -83,22 +108,14 @@ func dictOf(had, chunk int) int {
 // returns the so many bytes of output before the payload, or none of them; the viewer
 // must have them as its window's end.
 func (d *deflater) frame(opcode byte, payload []byte, dict int, before func(size int) []byte) []byte {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for i := len(d.last) - 1; i >= 0; i-- {
-		if l := d.last[i]; l.opcode == opcode && l.dict == dict && sameChunk(l.payload, payload) {
-			return l.frame
-		}
-	}
-	text := deflate(payload, before(dict))
-	head := frameHead(opcode, len(text))
-	head[0] |= rsv1Bit
-	if len(d.last) == deflatedFrames {
-		d.last = slices.Delete(d.last, 0, 1)
-	}
-	frame := append(head, text...)
-	d.last = append(d.last, deflated{payload, opcode, dict, frame})
-	return frame
+	made := d.of(opcode, payload, dict)
+	made.once.Do(func() {
+		text := deflate(payload, before(dict))
+		head := frameHead(opcode, len(text))
+		head[0] |= rsv1Bit
+		made.frame = append(head, text...)
+	})
+	return made.frame
 }
 
 // Writers are large: 1.3 MB for the one that does it well. The levels above take longer for little.

@@ -134,14 +134,23 @@ func (v *viewer) gap(at broadcaster.Start) error {
 func (v *viewer) output(p []byte) error {
 	v.sent += int64(len(p))
 	v.within = len(p) > 0 && p[len(p)-1] != '\n'
-	opcode := byte(opBinary)
-	if !v.v1 {
-		opcode, p = opText, v.text.append(p)
+	if v.v1 {
+		return v.chunk(opBinary, p, true)
 	}
+	text := v.text.append(p)
+	return v.chunk(opText, text, sameChunk(p, text))
+}
+
+// chunk sends a message of output, deflated if it is to be so. It is not if this viewer
+// alone has these bytes.
+func (v *viewer) chunk(opcode byte, p []byte, shared bool) error {
 	if len(p) == 0 {
 		return nil
 	}
-	frame := v.deflated(opcode, p)
+	var frame []byte
+	if shared {
+		frame = v.deflated(opcode, p)
+	}
 	if frame == nil {
 		return v.data(opcode, p)
 	}
