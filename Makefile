@@ -91,8 +91,8 @@ bench-compare: static/xterm/xterm.mjs
 	rm -rf bench/out/base && mkdir -p bench/out && git worktree prune && git worktree add -f --detach bench/out/base $(BASE)
 	cp static/xterm/* bench/out/base/static/xterm/
 	cd bench/out && rm -f old.txt new.txt && for i in 1 2 3 4 5 6; do \
-		(cd base && go test -run '^$$' -bench $(SMALL) -benchtime 0.2s ./broadcaster ./screen ./server) >>old.txt; \
-		(cd ../.. && go test -run '^$$' -bench $(SMALL) -benchtime 0.2s ./broadcaster ./screen ./server) >>new.txt; \
+		(cd base && go test -run '^$$' -bench $(SMALL) -benchtime 0.2s ./broadcaster ./screen ./server) >>old.txt && \
+		(cd ../.. && go test -run '^$$' -bench $(SMALL) -benchtime 0.2s ./broadcaster ./screen ./server) >>new.txt || exit 1; \
 	done
 	git worktree remove --force bench/out/base
 	cd bench/out && go run $(BENCHSTAT) old.txt new.txt

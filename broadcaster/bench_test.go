@@ -1,19 +1,29 @@
 package broadcaster
 
 import (
+	"context"
 	"fmt"
+	"sync"
 	"testing"
 )
 
+// BenchmarkWrite is what it costs to write a line while so many cursors wait for it.
 func BenchmarkWrite(b *testing.B) {
 	line := fmt.Appendf(nil, "%099d\n", 0)
 	for _, cursors := range []int{0, 100, 10_000} {
 		b.Run(fmt.Sprint(cursors), func(b *testing.B) {
 			bc := New(Options{})
-			defer bc.Close()
+			var reading sync.WaitGroup
 			for range cursors {
-				bc.Open(-1)
+				cursor, _ := bc.Open(-1)
+				reading.Go(func() {
+					for err := error(nil); err == nil; {
+						_, err = cursor.Next(context.Background())
+					}
+				})
 			}
+			defer reading.Wait()
+			defer bc.Close()
 			b.SetBytes(int64(len(line)))
 			b.ReportAllocs()
 			for b.Loop() {
