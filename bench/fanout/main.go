@@ -24,6 +24,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -129,11 +130,19 @@ func measure(ctx context.Context, p programs, numbers []int, runs int, file stri
 	return errors.Join(failed...)
 }
 
+// rest is how long it is quiet before each run: the kernel still frees what the last one
+// had, such as websocketd's process for each viewer.
+const rest = 2 * time.Second
+
 // measure runs the contenders in turns, and returns the figures of each.
 func (r row) measure(ctx context.Context, runs int) ([][]figures, error) {
 	of := make([][]figures, len(r.contenders))
 	for range runs {
 		for i, c := range r.contenders {
+			select {
+			case <-ctx.Done():
+			case <-time.After(rest):
+			}
 			f, err := c.run(ctx)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", c.name, err)
