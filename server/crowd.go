@@ -40,7 +40,7 @@ type crowd struct {
 
 	mu      sync.Mutex
 	walkers []*walker // none while there are no viewers
-	entered int       // viewers, ever
+	entered int       // times that a viewer came in, ever
 	running sync.WaitGroup
 }
 
@@ -72,16 +72,19 @@ func (c *crowd) enter(v *viewer) bool {
 	return false
 }
 
+// halfTheProcessors is how many goroutines may be busy with viewers: the others are the
+// command's.
+func halfTheProcessors() int { return max(1, runtime.GOMAXPROCS(0)/2) }
+
 // place gives a viewer its walker.
 func (c *crowd) place(v *viewer) bool {
 	n, _ := c.f.audience.count()
-	most := max(1, runtime.GOMAXPROCS(0)/2) // the other processors are the command's
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ctx.Err() != nil {
 		return false
 	}
-	for len(c.walkers) < min(most, 1+n/perWalker) {
+	for len(c.walkers) < min(halfTheProcessors(), 1+n/perWalker) {
 		w := &walker{c: c, called: make(chan struct{}, 1)}
 		c.walkers = append(c.walkers, w)
 		c.running.Go(w.run)
@@ -185,7 +188,7 @@ func (w *walker) run() {
 	defer tell.Stop()
 	f := w.c.f
 	wake := f.Stream.Changed()
-	n, counted := f.audience.count()
+	_, counted := f.audience.count()
 	for {
 		select {
 		case <-wake:
@@ -195,6 +198,7 @@ func (w *walker) run() {
 			tell.Reset(tellTime)
 			continue
 		case <-tell.C:
+			var n int
 			n, counted = f.audience.count()
 			w.tell(n)
 			continue

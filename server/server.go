@@ -12,7 +12,6 @@ import (
 	"net"
 	"net/http"
 	"path"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -71,7 +70,7 @@ type Server struct {
 
 // New returns a server for o. Options are not to be changed afterwards.
 func New(o Options) *Server {
-	s := &Server{o: o, guard: newGuard(o), upgrades: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), visits: visits{max: o.MaxViewers, here: map[*visit]struct{}{}}}
+	s := &Server{o: o, guard: newGuard(o), upgrades: make(chan struct{}, halfTheProcessors()), visits: visits{max: o.MaxViewers, here: map[*visit]struct{}{}}}
 	if o.Log == nil {
 		s.o.Log = slog.New(slog.DiscardHandler)
 	}

@@ -154,11 +154,7 @@ func (v *viewer) chunk(opcode byte, p []byte, shared bool) error {
 	if frame == nil {
 		return v.data(opcode, p)
 	}
-	err := v.wire.send(false, frame)
-	if err == nil {
-		v.visit.sent.Add(int64(len(p)))
-	}
-	return err
+	return v.counted(v.wire.send(false, frame), len(p))
 }
 
 // deflated returns output as a deflated message; nil if it is not to be one.
@@ -194,9 +190,13 @@ func (v *viewer) event(e any) error {
 
 // data sends a message and counts it.
 func (v *viewer) data(opcode byte, payload ...[]byte) error {
-	err := v.wire.frame(opcode, payload...)
+	return v.counted(v.wire.frame(opcode, payload...), sizeOf(payload))
+}
+
+// counted counts a message of so many bytes, if it was sent without an error.
+func (v *viewer) counted(err error, size int) error {
 	if err == nil {
-		v.visit.sent.Add(int64(sizeOf(payload)))
+		v.visit.sent.Add(int64(size))
 	}
 	return err
 }

@@ -57,8 +57,8 @@ func (t texts) line(p []byte, n int, at time.Time) []byte {
 	return append(append(p, t.text(n)...), '\n')
 }
 
-// parse returns a line's number and its time of writing, in nanoseconds. The line is without its end.
-// It is ok only if its text is that of its number.
+// parse returns a line's number and its time of writing, in nanoseconds. The line is
+// without its end. It is ok only if its text is that of its number.
 func (t texts) parse(line []byte) (n int, at int64, ok bool) {
 	if len(line) != lineBytes-1 {
 		return 0, 0, false
