@@ -136,8 +136,11 @@ type network struct {
 }
 
 func newNetwork(t *testing.T) *network {
-	if _, err := exec.LookPath("ip"); err != nil || os.Getuid() != 0 {
-		t.Skip("a network namespace needs root and ip")
+	if _, err := exec.LookPath("ip"); err != nil {
+		t.Fatal("ip is missing: make tools")
+	}
+	if os.Getuid() != 0 {
+		t.Skip("a network namespace needs root")
 	}
 	id := os.Getpid() % 250
 	n := &network{t: t, name: fmt.Sprintf("wsrun%d", id), host: fmt.Sprintf("10.213.%d.1", id)}
