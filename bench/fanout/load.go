@@ -54,10 +54,10 @@ type load struct {
 	loadPlan
 	epoll   int
 	all     []*viewer
-	waiting []bool // by viewer: it has not all
+	waiting []bool // by viewer: it is waited for until it has all
 
 	opened    chan struct{} // closed once every handshake was answered
-	complete  chan struct{} // closed once no viewer that reads is waiting
+	complete  chan struct{} // closed once no viewer is waited for
 	completed time.Time     // when that was; good once complete is closed
 
 	stop  chan struct{}
@@ -118,7 +118,12 @@ func (l *load) run() error {
 	ask := request(l.addr, l.form, l.deflate)
 	events := make([]unix.EpollEvent, maxEvents)
 	buf := make([]byte, readBytes)
-	opened, reading := 0, l.readers()
+	opened, waiting := 0, 0
+	for i := range l.viewers {
+		if l.isAwaited(i) {
+			waiting++
+		}
+	}
 	for {
 		select {
 		case <-l.stop:
@@ -149,20 +154,15 @@ func (l *load) run() error {
 			if v.gone || stopped {
 				unix.EpollCtl(l.epoll, unix.EPOLL_CTL_DEL, v.fd, nil)
 			}
-			if l.waiting[e.Fd] && !stopped && (v.gone || l.has(v)) {
+			if l.waiting[e.Fd] && (v.gone || v.data >= int64(l.want*l.form.lineBytes)) {
 				l.waiting[e.Fd] = false
-				if reading--; reading == 0 {
+				if waiting--; waiting == 0 {
 					l.completed = time.Now()
 					close(l.complete)
 				}
 			}
 		}
 	}
-}
-
-// has says whether a viewer has all that it wants, as far as that can be seen.
-func (l *load) has(v *viewer) bool {
-	return v.data >= int64(l.want*l.form.lineBytes) || v.deflate && v.sample == nil
 }
 
 // picked says whether the i-th of all is one of n, or all, that are spread evenly.
@@ -180,6 +180,13 @@ func (p loadPlan) isSampled(i int) bool {
 	return !p.isStopped(i) && picked(i-i*p.stopped/p.viewers, p.sampled, p.readers())
 }
 
+// isAwaited says whether the load waits until the i-th viewer has all. Only a sample
+// tells what compressed messages hold: the others are waited for if there is none, until
+// they are gone.
+func (p loadPlan) isAwaited(i int) bool {
+	return !p.isStopped(i) && (!p.deflate || p.sampled == 0 || p.isSampled(i))
+}
+
 // connect adds a viewer that has asked.
 func (l *load) connect(at netip.AddrPort, ask []byte) error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -189,7 +196,7 @@ func (l *load) connect(at netip.AddrPort, ask []byte) error {
 	i := len(l.all)
 	v := &viewer{fd: fd, form: l.form}
 	l.all = append(l.all, v) // close closes it
-	l.waiting = append(l.waiting, true)
+	l.waiting = append(l.waiting, l.isAwaited(i))
 	if l.isStopped(i) {
 		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, smallBuffer); err != nil {
 			return err
@@ -235,8 +242,7 @@ type result struct {
 }
 
 // finish closes the load and returns what the viewers have got of the lines before end.
-// Bytes tell of loss and doubles where there is no sample, but those who asked for
-// compression.
+// Bytes tell of loss and doubles where there is no sample and no compression.
 func (l *load) finish(end int) (result, error) {
 	l.close()
 	if l.err != nil {
@@ -252,7 +258,14 @@ func (l *load) finish(end int) (result, error) {
 		}
 		r.messages += v.messages
 		r.wire += v.wire
-		switch s := v.sample; {
+		s := v.sample
+		if s == nil && v.deflate {
+			s = newSample(l.texts, l.texts.len())
+			if err := v.replay(s); err != nil {
+				return result{}, fmt.Errorf("viewer %d: %w", i, err)
+			}
+		}
+		switch {
 		case s != nil:
 			first := 0
 			if l.late {
@@ -260,7 +273,7 @@ func (l *load) finish(end int) (result, error) {
 			}
 			r.faults.add(s.faults(first, end))
 			r.delays = append(r.delays, s.delays...)
-		case !v.deflate && !l.late:
+		case !l.late:
 			r.faults.add(l.byBytes(v, end))
 		}
 	}

@@ -181,15 +181,16 @@ func TestFaults(t *testing.T) {
 				if len(r.delays) == 0 || r.delays[0] <= 0 || r.quantile(1) > 10*time.Second {
 					t.Errorf("%d delays up to %v", len(r.delays), r.quantile(1))
 				}
+				others := test.counted
 				if way.deflate {
+					others = test.sampled
 					if r.wire >= int64(viewers*len(output)) {
 						t.Errorf("%d bytes on the wire", r.wire)
 					}
-					return
 				}
 				plan.sampled = 0
-				if r := see(t, plan); r.faults != want(test.counted) {
-					t.Errorf("viewers whose bytes are counted see %+v, not %+v", r.faults, want(test.counted))
+				if r := see(t, plan); r.faults != want(others) || len(r.delays) > 0 {
+					t.Errorf("viewers without a sample see %+v, not %+v, and %d delays", r.faults, want(others), len(r.delays))
 				}
 			})
 		}

@@ -61,6 +61,8 @@ type viewer struct {
 	deflate bool // permessage-deflate was negotiated
 	inflater
 	sample *sample // or nil
+
+	recorded []byte // all behind the handshake, of one that may compress and has no sample
 }
 
 // request is the handshake of a viewer.
@@ -85,6 +87,9 @@ func (v *viewer) take(p []byte, now int64) error {
 		}
 	}
 	v.wire += int64(len(p))
+	if v.deflate && v.sample == nil {
+		v.recorded = append(v.recorded, p...)
+	}
 	for len(p) > 0 {
 		if v.left == 0 {
 			n := copy(v.head[v.headBytes:v.headSize()], p)
@@ -108,6 +113,13 @@ func (v *viewer) take(p []byte, now int64) error {
 		}
 	}
 	return nil
+}
+
+// replay gives a sample what was recorded: to inflate it earlier would take time from the
+// server.
+func (v *viewer) replay(s *sample) error {
+	again := viewer{fd: -1, form: v.form, open: true, deflate: true, inflater: inflater{takeover: v.takeover}, sample: s}
+	return again.take(v.recorded, 0)
 }
 
 // handshake takes the answer, and returns what is behind it.
