@@ -25,8 +25,8 @@ const (
 //	cpu       s, of the server's processes from the first line to the arrival of the last
 //	chunk     µs of that for each message to a viewer
 //	p50, p99, max   ms from a line's writing to its arrival
-//	faults    lines lost, doubled, out of order or damaged, of all viewers
-//	dropped   viewers
+//	faults    lines lost, doubled, out of order or damaged, and viewers dropped, of all
+//	          viewers
 //	rss       KiB of resident memory for each viewer, at the most
 //	grown     MiB of resident memory that came with the viewers, at the most
 //	wire      bytes to all viewers
@@ -94,15 +94,14 @@ func (f fan) run(ctx context.Context, start func(context.Context) (*server, erro
 		return nil, errors.New("no line has come to a sampled viewer")
 	}
 	return figures{
-		"cpu":     cpu.Seconds(),
-		"chunk":   cpu.Seconds() * 1e6 / float64(max(r.messages, 1)),
-		"p50":     ms(r.quantile(0.5)),
-		"p99":     ms(r.quantile(0.99)),
-		"max":     ms(r.quantile(1)),
-		"faults":  float64(r.faults.sum()),
-		"dropped": float64(r.dropped),
-		"rss":     float64(most-before) / 1024 / float64(f.viewers),
-		"wire":    float64(r.wire),
+		"cpu":    cpu.Seconds(),
+		"chunk":  cpu.Seconds() * 1e6 / float64(max(r.messages, 1)),
+		"p50":    ms(r.quantile(0.5)),
+		"p99":    ms(r.quantile(0.99)),
+		"max":    ms(r.quantile(1)),
+		"faults": float64(r.faults.sum()),
+		"rss":    float64(most-before) / 1024 / float64(f.viewers),
+		"wire":   float64(r.wire),
 	}, nil
 }
 

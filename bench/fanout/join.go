@@ -90,10 +90,9 @@ func join(ctx context.Context, p programs) (figures, error) {
 		return nil, err
 	}
 	return figures{
-		"wall":    l.completed.Sub(begin).Seconds(),
-		"grown":   float64(most-before) / (1 << 20),
-		"max":     ms(earlier.quantile(1)),
-		"faults":  float64(joined.faults.sum() + earlier.faults.sum()),
-		"dropped": float64(joined.dropped + earlier.dropped),
+		"wall":   l.completed.Sub(begin).Seconds(),
+		"grown":  float64(most-before) / (1 << 20),
+		"max":    ms(earlier.quantile(1)),
+		"faults": float64(joined.faults.sum() + earlier.faults.sum()),
 	}, nil
 }

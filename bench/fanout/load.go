@@ -235,7 +235,6 @@ func (l *load) read(v *viewer, buf []byte) error {
 // A result is what the viewers that read have got.
 type result struct {
 	faults
-	dropped  int             // viewers whose connection ended too early
 	delays   []time.Duration // of the sample's lines, from the shortest
 	messages int64           // of output
 	wire     int64           // bytes

@@ -175,8 +175,8 @@ func TestFaults(t *testing.T) {
 				}
 				plan := loadPlan{addr: addr, form: wire, viewers: viewers, sampled: viewers, deflate: way.deflate, texts: texts, want: all}
 				r := see(t, plan)
-				if r.faults != want(test.sampled) || r.dropped != 0 {
-					t.Errorf("sampled viewers see %+v, %d dropped, not %+v", r.faults, r.dropped, want(test.sampled))
+				if r.faults != want(test.sampled) {
+					t.Errorf("sampled viewers see %+v, not %+v", r.faults, want(test.sampled))
 				}
 				if len(r.delays) == 0 || r.delays[0] <= 0 || r.quantile(1) > 10*time.Second {
 					t.Errorf("%d delays up to %v", len(r.delays), r.quantile(1))
@@ -286,7 +286,7 @@ func TestRawfan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f["faults"] != 0 || f["dropped"] != 0 || f["cpu"] <= 0 || f["p50"] <= 0 || f["wire"] < 4*100*lineBytes {
+	if f["faults"] != 0 || f["cpu"] <= 0 || f["p50"] <= 0 || f["wire"] < 4*100*lineBytes {
 		t.Errorf("%v", f)
 	}
 }

@@ -146,7 +146,7 @@ func (r rowReport) write(w io.Writer) {
 			for _, c := range r.Contenders {
 				each = append(each, c.Name+" "+number3(c.Median[g.Figure]))
 			}
-			reached += " (" + strings.Join(each, ", ") + map[bool]string{true: " " + g.Unit}[unit == ""] + ")"
+			reached += " (" + strings.Join(each, ", ") + map[bool]string{true: " " + g.Unit}[unit != g.Unit] + ")"
 		}
 		goal, verdict := "", ""
 		if g.Bound != "" {

@@ -16,7 +16,7 @@ func TestReport(t *testing.T) {
 		{figure: "cpu", unit: "s", as: ratio, bound: "≤", limit: 0.5},
 		{figure: "cpu", unit: "s", as: surplus, bound: "≤", limit: -4},
 		{figure: "cpu", unit: "s", bound: "≥", limit: 3},
-		{figure: "faults", unit: "lines", worst: true, bound: "≤"},
+		{figure: "faults", worst: true, bound: "≤"},
 		{figure: "cpu", unit: "s"},
 	}}
 	of := [][]figures{{{"cpu": 1, "faults": 0}, {"cpu": 2, "faults": 1}, {"cpu": 3, "faults": 0}}, {{"cpu": 5}, {"cpu": 4}, {"cpu": 6}}}
@@ -25,7 +25,7 @@ func TestReport(t *testing.T) {
 	const want = `| 1 | some | cpu 0.5 x b (a 2, b 5 s) | ≤ 0.5 | ok |
 |  |  | cpu -3 s above b (a 2, b 5) | ≤ -4 | MISSED |
 |  |  | cpu 2 s (a 2, b 5) | ≥ 3 | MISSED |
-|  |  | faults 1 lines (a 0, b 0) | ≤ 0 | MISSED |
+|  |  | faults 1 (a 0, b 0) | ≤ 0 | MISSED |
 |  |  | cpu 2 s (a 2, b 5) |  |  |
 `
 	if got.String() != want {

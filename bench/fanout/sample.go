@@ -7,9 +7,11 @@ import (
 	"time"
 )
 
-// faults are lines that did not come as they were written.
+// faults are lines that did not come as they were written, and viewers whose connection
+// ended too early.
 type faults struct {
 	lost, doubled, disordered, damaged int
+	dropped                            int
 }
 
 func (f *faults) add(g faults) {
@@ -17,9 +19,10 @@ func (f *faults) add(g faults) {
 	f.doubled += g.doubled
 	f.disordered += g.disordered
 	f.damaged += g.damaged
+	f.dropped += g.dropped
 }
 
-func (f faults) sum() int { return f.lost + f.doubled + f.disordered + f.damaged }
+func (f faults) sum() int { return f.lost + f.doubled + f.disordered + f.damaged + f.dropped }
 
 // A sample checks every line that one viewer gets.
 type sample struct {

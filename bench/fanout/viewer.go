@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -35,6 +36,9 @@ const (
 	maxControl  = 125     // bytes of a control frame's payload
 )
 
+// castagnoli is the polynomial that processors know.
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
 // A viewer is one WebSocket, read by whoever reads its descriptor. It answers pings and
 // the closing handshake.
 type viewer struct {
@@ -54,9 +58,10 @@ type viewer struct {
 	control    []byte   // payload of a control frame so far
 	packed     []byte   // payload of a compressed message so far, of a sample
 
-	wire     int64 // bytes behind the handshake
-	messages int64 // of output
-	data     int64 // bytes of output, of compressed ones only a sample's
+	wire     int64  // bytes behind the handshake
+	messages int64  // of output
+	data     int64  // bytes of output, of compressed ones only a sample's
+	crc      uint32 // of those bytes
 
 	deflate bool // permessage-deflate was negotiated
 	inflater
@@ -209,6 +214,7 @@ func (v *viewer) output(p []byte, now int64) {
 		return
 	}
 	v.data += int64(len(p))
+	v.crc = crc32.Update(v.crc, castagnoli, p)
 	if v.sample != nil {
 		v.sample.take(p, now)
 	}
