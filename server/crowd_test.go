@@ -3,8 +3,13 @@ package server
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -84,5 +89,285 @@ func TestViewersOfEverySpeed(t *testing.T) {
 	}
 	if entered := b.srv.feed.crowd.entered; entered < viewers+10 {
 		t.Errorf("%d times a viewer went into the crowd, want some of %d to go out and in again", entered, viewers)
+	}
+}
+
+// byHand gives the crowd its walker, for the test to do by turns what run does. It runs
+// by itself once the test has ended, so that the viewers can leave.
+func (b *bench) byHand() *walker {
+	c := b.srv.feed.crowd
+	w := &walker{c: c, called: make(chan struct{}, 1)}
+	c.walkers = append(c.walkers, w)
+	b.t.Cleanup(func() { c.running.Go(w.run) })
+	return w
+}
+
+// queued returns who is in the walker's queue.
+func (w *walker) queued() []*viewer {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.queue)
+}
+
+// awaitEntry returns the viewer that comes into the empty queue.
+func (w *walker) awaitEntry(t *testing.T) *viewer {
+	t.Helper()
+	waitFor(t, patience, "nobody goes into the crowd", func() bool { return len(w.queued()) > 0 })
+	return w.queued()[0]
+}
+
+// entered returns how many times a viewer went into the crowd, and how many walkers
+// there are.
+func (b *bench) entered() (times, walkers int) {
+	c := b.srv.feed.crowd
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.entered, len(c.walkers)
+}
+
+// awaitEntered waits until viewers went into the crowd so many times.
+func (b *bench) awaitEntered(t *testing.T, want int) {
+	t.Helper()
+	waitFor(t, patience, "not all are in the crowd", func() bool {
+		times, _ := b.entered()
+		return times >= want
+	})
+}
+
+// numbered returns lines that differ, of about so many bytes.
+func numbered(size int) (all []byte) {
+	for rest := strings.Repeat("x", 990); len(all) < size; {
+		all = fmt.Appendf(all, "%d %s\n", len(all), rest)
+	}
+	return all
+}
+
+// Others get all that is written while a viewer reads nothing, which gets it later.
+func TestAStuckViewerDelaysNobody(t *testing.T) {
+	b := serve(t, Options{Source: Source{Stream: broadcaster.New(broadcaster.Options{Lines: 1 << 20})}})
+	const others = 3
+	conns := []*websocket.Conn{b.dialNarrow()}
+	for range others {
+		conns = append(conns, b.dial("", subprotocol))
+	}
+	b.awaitEntered(t, len(conns))
+	all := numbered(3 << 20) // more than the sockets hold
+	gets := func(who string, c *websocket.Conn) {
+		if r, err := watch(c, len(all)); err != nil || !bytes.Equal(r.data, all) || len(r.events) > 0 {
+			t.Errorf("%s: %d of %d bytes, or others, %q, %v", who, len(r.data), len(all), r.events, err)
+		}
+	}
+	done := make(chan struct{})
+	for _, c := range conns[1:] {
+		go func() {
+			gets("another", c)
+			done <- struct{}{}
+		}()
+	}
+	for p := range slices.Chunk(all, 40_000) {
+		b.Write(p)
+	}
+	for range others {
+		<-done
+	}
+	gets("the stuck one", conns[0])
+}
+
+// A viewer that has much to get is given a part of it at a time, and who has all gets
+// what is new in between.
+func TestALateViewerTakesTurns(t *testing.T) {
+	b := serve(t, Options{Source: Source{Stream: broadcaster.New(broadcaster.Options{Lines: 1 << 20})}})
+	all := numbered(3 << 20)
+	b.Write(all)
+	b.Flush()
+	w := b.byHand()
+	early := b.dial("?n=0", subprotocol)
+	w.awaitEntry(t)
+	w.answer()
+
+	var read atomic.Int64 // bytes of messages
+	c := b.dial("", subprotocol)
+	got := make(chan []byte)
+	go func() {
+		var data []byte
+		for {
+			kind, p, err := c.Read(context.Background())
+			if err != nil {
+				got <- data
+				return
+			}
+			if kind == websocket.MessageBinary {
+				data = append(data, p...)
+			}
+			read.Add(int64(len(p)))
+		}
+	}()
+	turns := 1
+	for ; ; turns++ {
+		late := w.awaitEntry(t) // again, if it was too slow
+		before := late.visit.sent.Load()
+		w.next()
+		late.spot.called.Store(false)
+		_, has := w.serve(late, time.Now(), nobody)
+		sent := late.visit.sent.Load()
+		if most := int64(atATime + 64<<10); sent-before > most {
+			t.Errorf("%d bytes in a turn, want %d at the most", sent-before, most)
+		}
+		waitFor(t, patience, "it does not get what was sent", func() bool { return read.Load() == sent })
+
+		if has {
+			break
+		}
+		line := []byte("live\n")
+		all = append(all, line...)
+		b.Write(line)
+		b.Flush()
+		w.walk()
+		if r, err := watch(early, len(line)); err != nil || !bytes.Equal(r.data, line) {
+			t.Fatalf("who had all got %q, %v", r.data, err)
+		}
+	}
+	if least := len(all) / (atATime + 64<<10); turns < least {
+		t.Errorf("%d turns, want %d", turns, least)
+	}
+	c.CloseNow()
+	if data := <-got; !bytes.Equal(data, all) {
+		t.Errorf("got %d of %d bytes, or others", len(data), len(all))
+	}
+}
+
+// However many are in the queue, who has all is seen to before its end.
+func TestAQueueIsLeftForLater(t *testing.T) {
+	w := serve(t, Options{}).byHand()
+	w.queue = slices.Repeat([]*viewer{{}}, 1<<20) // who have left the crowd
+	w.answer()
+	if left := len(w.queue); left == 0 || left == 1<<20 {
+		t.Errorf("%d are left", left)
+	}
+	select {
+	case <-w.called:
+	default:
+		t.Error("they are forgotten")
+	}
+	w.queue = nil
+}
+
+// A viewer that fell out of the ring is told so once, whatever comes later, and goes
+// back into the crowd.
+func TestOneGapInTheCrowd(t *testing.T) {
+	b := serve(t, Options{Source: Source{Stream: broadcaster.New(broadcaster.Options{Lines: 1 << 20, Bytes: 4 << 20})}})
+	c := b.dialNarrow()
+	b.placing(c)
+	b.awaitEntered(t, 1)
+	var all []byte
+	write := func(size int) {
+		p := numbered(size)
+		all = append(all, p...)
+		b.Write(p)
+		b.Flush()
+	}
+	at, resets := int64(0), 0
+	read := func() {
+		for at < int64(len(all)) {
+			kind, p, err := c.Read(t.Context())
+			if err != nil {
+				t.Fatalf("at %d of %d, after %d gaps: %v", at, len(all), resets, err)
+			}
+			if kind == websocket.MessageText {
+				var e placing
+				if err := json.Unmarshal(p, &e); err != nil {
+					t.Fatal(err)
+				}
+				if e.Event == "reset" {
+					if e.SkippedBytes != e.Offset-at {
+						t.Fatalf("it is told that %d bytes from %d to %d are missing", e.SkippedBytes, at, e.Offset)
+					}
+					at = e.Offset
+					if resets++; resets > 1 {
+						t.Fatal("it is told of another gap")
+					}
+				}
+				continue
+			}
+			if end := at + int64(len(p)); end > int64(len(all)) || !bytes.Equal(p, all[at:end]) {
+				t.Fatalf("other bytes at %d, after %d gaps", at, resets)
+			}
+			at += int64(len(p))
+		}
+	}
+	write(12 << 20) // more than the sockets hold, and the ring, and its grace
+	read()
+	if resets == 0 {
+		t.Fatal("it is told of no gap")
+	}
+	b.awaitEntered(t, 3) // it was stuck, and then at a gap
+	times, _ := b.entered()
+	write(3 << 20) // stuck once more, without a gap
+	read()
+	b.awaitEntered(t, times+1)
+	write(1 << 10)
+	read()
+}
+
+// When all viewers have left, so does their walker; the next viewer is given another.
+func TestAWalkerGoes(t *testing.T) {
+	b := serve(t, Options{})
+	const viewers = 3
+	for round := 1; ; round++ {
+		var conns []*websocket.Conn
+		for range viewers {
+			conns = append(conns, b.dial("?n=0", subprotocol))
+		}
+		b.awaitEntered(t, round*viewers)
+		line := fmt.Sprintf("round %d\n", round)
+		b.Write([]byte(line))
+		for _, c := range conns {
+			tooLong := time.AfterFunc(patience, func() { c.CloseNow() })
+			if r, err := watch(c, len(line)); err != nil || string(r.data) != line {
+				t.Fatalf("in round %d a viewer got %q, %v", round, r.data, err)
+			}
+			tooLong.Stop()
+			c.CloseNow()
+		}
+		if round == 2 {
+			return
+		}
+		b.awaitPlaces(0)
+		b.Write([]byte(line)) // by which it sees that they have left
+		waitFor(t, patience, "the walker stays", func() bool {
+			_, walkers := b.entered()
+			return walkers == 0
+		})
+		b.srv.feed.crowd.running.Wait()
+	}
+}
+
+// A viewer that asks many times is in the queue once, and for that its walker stays.
+func TestACallIsQueuedOnce(t *testing.T) {
+	b := serve(t, Options{})
+	w := b.byHand()
+	s, _, err := rawDial(b.addr, upgrade(b.addr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	v := w.awaitEntry(t)
+	if b.srv.feed.crowd.dismiss(w) {
+		t.Error("the walker goes though one waits for it")
+	}
+	w.answer()
+	for range 2 {
+		for _, payload := range []string{"a", "b", "c", "d", "last"} {
+			s.Write(masked(finPing, payload))
+		}
+		s.Write(masked(finPong, ""))
+		<-v.pong // so all were read
+		if n := len(w.queued()); n != 1 {
+			t.Errorf("it is in the queue %d times", n)
+		}
+		w.answer()
+		if opcode, p, err := s.next(); opcode != opPong || p != "last" || err != nil {
+			t.Errorf("got %x %q, %v; want the last pong", opcode, p, err)
+		}
 	}
 }
