@@ -59,7 +59,7 @@ func (c *crowd) close() {
 }
 
 // enter takes a viewer in. It is false of one that can't be written to without
-// waiting, and of one that has left.
+// waiting, and of one that leaves.
 func (c *crowd) enter(v *viewer) bool {
 	if !v.wire.direct() {
 		return false
@@ -90,15 +90,18 @@ func (c *crowd) place(v *viewer) bool {
 		c.running.Go(w.run)
 	}
 	w := c.walkers[c.entered%len(c.walkers)]
-	c.entered++
 
 	v.spot.mu.Lock()
 	defer v.spot.mu.Unlock()
+	if v.spot.closing {
+		return false
+	}
 	select {
 	case <-v.left:
 		return false
 	default:
 	}
+	c.entered++
 	v.spot.walker = w
 	v.spot.called.Store(false)
 	w.call(v)
@@ -124,10 +127,11 @@ func (c *crowd) dismiss(w *walker) bool {
 // A spot is a viewer's in the crowd. Who holds mu and finds walker set may use the
 // viewer; who sets it to nil must see to it from then on.
 type spot struct {
-	mu     sync.Mutex
-	walker *walker     // nil: it is not in the crowd
-	here   bool        // it is in the walker's list of that name
-	called atomic.Bool // it is in the walker's queue
+	mu      sync.Mutex
+	walker  *walker     // nil: it is not in the crowd
+	closing bool        // it is not to go in any more
+	here    bool        // it is in the walker's list of that name
+	called  atomic.Bool // it is in the walker's queue
 }
 
 // take takes the viewer out of the crowd, if it is in it.
@@ -137,6 +141,14 @@ func (s *spot) take() bool {
 	in := s.walker != nil
 	s.walker = nil
 	return in
+}
+
+// close is take, and keeps the viewer out from then on.
+func (s *spot) close() bool {
+	s.mu.Lock()
+	s.closing = true
+	s.mu.Unlock()
+	return s.take()
 }
 
 // A walker writes to a part of the crowd.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"runtime"
 	"slices"
 	"strings"
@@ -369,5 +370,45 @@ func TestACallIsQueuedOnce(t *testing.T) {
 		if opcode, p, err := s.next(); opcode != opPong || p != "last" || err != nil {
 			t.Errorf("got %x %q, %v; want the last pong", opcode, p, err)
 		}
+	}
+}
+
+// A viewer that leaves while its output is stuck within a frame gets that whole, and
+// a close frame behind it.
+func TestAStuckViewerLeaves(t *testing.T) {
+	b := serve(t, Options{Source: Source{Stream: broadcaster.New(broadcaster.Options{Lines: 1 << 20})}})
+	w := b.byHand()
+	s, _, err := rawDial(b.addr, upgrade(b.addr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	s.Conn.(*net.TCPConn).SetReadBuffer(128 << 10)
+	v := w.awaitEntry(t)
+	closing, called := v.wire.closing, make(chan struct{})
+	v.wire.closing = func() {
+		closing()
+		close(called)
+	}
+	b.Write(numbered(6 << 20)) // more than the sockets hold
+	b.Flush()
+	looks := 0 // one behind the other at which it was being written to
+	waitFor(t, patience, "it is not stuck", func() bool {
+		w.answer()
+		if looks++; v.wire.mu.TryLock() {
+			v.wire.mu.Unlock()
+			looks = 0
+		}
+		return looks == 20
+	})
+	s.Write(masked(finClose, statusBytes(1000)))
+	<-called
+	before, _ := b.entered()
+	if end, err := s.end(); end != "1000" || err != nil {
+		t.Errorf("ended with %s, %v", end, err)
+	}
+	b.awaitPlaces(0)
+	if times, _ := b.entered(); times != before {
+		t.Error("it went into the crowd on its way out")
 	}
 }

@@ -143,7 +143,7 @@ func (s *Server) upgrade(w http.ResponseWriter, visit *visit, deflate bool) *vie
 	}
 	v.ws, v.v1 = c, strings.EqualFold(c.Subprotocol(), subprotocol)
 	v.wire.closing = func() { // which may have to wait
-		if v.spot.take() {
+		if v.spot.close() {
 			v.out = true
 			v.wire.hurry(false)
 		}

@@ -112,7 +112,9 @@ func (w *wire) send(last bool, parts ...[]byte) error {
 	if w.closed && len(parts) > 0 {
 		return errWireClose
 	}
-	w.closed = w.closed || last
+	if last {
+		w.closed, w.hurried = true, false // what is unsent then is lost: the connection is closed
+	}
 	if w.hurried {
 		return w.hurriedly(parts)
 	}
@@ -148,11 +150,12 @@ func (w *wire) direct() bool {
 	return ok && c.direct()
 }
 
-// hurry makes frames be written without waiting, or no longer so.
+// hurry makes frames be written without waiting, or no longer so. Nothing is hurried
+// from a close frame on.
 func (w *wire) hurry(yes bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.hurried = yes; yes {
+	if w.hurried = yes && !w.closed; w.hurried {
 		w.SetWriteDeadline(time.Time{})
 	}
 }
