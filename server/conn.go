@@ -122,5 +122,8 @@ func (c tlsConn) send(b *net.Buffers) error {
 	return err
 }
 
+// delivered tells of the connection below.
+func (c tlsConn) delivered() (acked, queued int64, ok bool) { return c.NetConn().(*conn).delivered() }
+
 // giveUp does nothing.
 func (tlsConn) giveUp(net.Buffers, time.Duration) error { return errStalled }

@@ -118,9 +118,6 @@ func (c *crowd) dismiss(w *walker) bool {
 		return false
 	}
 	c.walkers = slices.DeleteFunc(c.walkers, func(other *walker) bool { return other == w })
-	if len(c.walkers) == 0 {
-		c.f.deflater.forget()
-	}
 	return true
 }
 
@@ -239,7 +236,7 @@ func (w *walker) answer() {
 			return
 		}
 		v.spot.called.Store(false)
-		was, is := w.serve(v, now, n)
+		was, is := w.serve(v, now, nobody, n)
 		switch {
 		case is && !was:
 			w.here = append(w.here, v)
@@ -260,20 +257,25 @@ func (w *walker) walk() {
 func (w *walker) tell(viewers int) {
 	now := time.Now()
 	w.here = slices.DeleteFunc(w.here, func(v *viewer) bool {
-		_, is := w.serve(v, now, viewers)
+		_, is := w.serve(v, now, viewers, viewers)
 		return !is
 	})
 }
 
 // serve sends v what there is for it, as far as that goes, and tells whether it was and
-// is to be in here: whether it had and has all.
-func (w *walker) serve(v *viewer, now time.Time, viewers int) (was, is bool) {
+// is to be in here: whether it had and has all. It is told how many viewers there are,
+// which may be another number for those who were.
+func (w *walker) serve(v *viewer, now time.Time, were, others int) (was, is bool) {
 	v.spot.mu.Lock()
 	defer v.spot.mu.Unlock()
 	if v.spot.walker != w {
 		return false, false
 	}
 	was = v.spot.here
+	viewers := others
+	if was {
+		viewers = were
+	}
 	more, err := v.catchUp(now, viewers)
 	switch {
 	case err == nil && !v.wire.blocked():

@@ -209,7 +209,7 @@ func TestALateViewerTakesTurns(t *testing.T) {
 		before := late.visit.sent.Load()
 		w.next()
 		late.spot.called.Store(false)
-		_, has := w.serve(late, time.Now(), nobody)
+		_, has := w.serve(late, time.Now(), nobody, nobody)
 		sent := late.visit.sent.Load()
 		if most := int64(atATime + 64<<10); sent-before > most {
 			t.Errorf("%d bytes in a turn, want %d at the most", sent-before, most)
@@ -411,4 +411,32 @@ func TestAStuckViewerLeaves(t *testing.T) {
 	if times, _ := b.entered(); times != before {
 		t.Error("it went into the crowd on its way out")
 	}
+}
+
+// Who asks for something while others come and go is told how many there are only when
+// all are.
+func TestAskingTellsNoViewers(t *testing.T) {
+	b := serve(t, Options{})
+	w := b.byHand()
+	s, _, err := rawDial(b.addr, upgrade(b.addr, "Version: 13", "Version: 13\r\nSec-WebSocket-Protocol: wsrun.v1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	v := w.awaitEntry(t)
+	w.answer()
+	told := v.told
+	for n := told + 1; n < told+4; n++ {
+		b.srv.feed.audience.add(1)
+		w.call(v)
+		w.answer()
+		if v.told != told {
+			t.Fatalf("it is told of %d", n)
+		}
+	}
+	w.tell(told + 3)
+	if v.told != told+3 {
+		t.Errorf("it is not told of %d, but of %d", told+3, v.told)
+	}
+	b.srv.feed.audience.add(-3)
 }

@@ -8,6 +8,8 @@ import (
 	"unsafe"
 
 	"github.com/klauspost/compress/flate"
+
+	"wsrun/broadcaster"
 )
 
 // Output is deflated once for all who get it next (RFC 7692). That they have the same
@@ -24,9 +26,10 @@ const (
 	bareBytes = 512
 	// largeBytes is how large one is that is deflated fast rather than well.
 	largeBytes = 4 << 10
-	// deflatedFrames is how many frames are kept: viewers that come at once get the
-	// same backlog.
+	// deflatedFrames is how many frames are kept besides one for so many bytes that the
+	// ring keeps, which all who come get one after the other.
 	deflatedFrames = 32
+	deflatedBytes  = 64 << 10
 
 	rsv1Bit = 0x40 // of a frame's first byte: the message is deflated
 )
@@ -52,10 +55,11 @@ func takeoverOf(extensions string) takeover {
 	return withTakeover
 }
 
-// A deflater deflates messages and keeps the last frames.
+// A deflater deflates messages of a stream and keeps the last frames.
 type deflater struct {
-	mu   sync.Mutex
-	last []*deflated // oldest first
+	stream *broadcaster.Broadcaster
+	mu     sync.Mutex
+	last   []*deflated // the last one used at the end
 }
 
 type deflated struct {
@@ -70,13 +74,17 @@ type deflated struct {
 func (d *deflater) of(opcode byte, payload []byte, dict int) *deflated {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, kept := range slices.Backward(d.last) {
+	for i, kept := range slices.Backward(d.last) {
 		if kept.opcode == opcode && kept.dict == dict && sameChunk(kept.payload, payload) {
+			if i < len(d.last)-1 {
+				d.last = append(slices.Delete(d.last, i, i+1), kept)
+			}
 			return kept
 		}
 	}
-	if len(d.last) == deflatedFrames {
-		d.last = slices.Delete(d.last, 0, 1)
+	s := d.stream.Stats()
+	if most := deflatedFrames + int((s.End-s.Start)/deflatedBytes); len(d.last) >= most {
+		d.last = slices.Delete(d.last, 0, len(d.last)-most+1)
 	}
 	made := &deflated{payload: payload, opcode: opcode, dict: dict}
 	d.last = append(d.last, made)

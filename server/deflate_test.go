@@ -194,7 +194,8 @@ func TestDeflateIsTurnedOff(t *testing.T) {
 
 // A chunk is deflated once.
 func TestFramesAreShared(t *testing.T) {
-	var d deflater
+	stream := broadcaster.New(broadcaster.Options{})
+	d := deflater{stream: stream}
 	p := []byte(strings.Repeat("a line\n", 100))
 	dicts := 0
 	before := func(size int) []byte { dicts += size; return p }
@@ -214,11 +215,22 @@ func TestFramesAreShared(t *testing.T) {
 	if dicts != 3*(1+2) {
 		t.Errorf("deflated with others to a sum of %d", dicts)
 	}
+	first := d.frame(opBinary, p, 0, before)
 	for i := range 10 * deflatedFrames {
 		d.frame(opBinary, []byte(strings.Repeat("x", 1+i)), 0, before)
+		if again := d.frame(opBinary, p, 0, before); &again[0] != &first[0] {
+			t.Fatal("what is used is not kept")
+		}
 	}
-	if len(d.last) != deflatedFrames || cap(d.last) > 2*deflatedFrames {
+	if len(d.last) != deflatedFrames || cap(d.last) > 4*deflatedFrames {
 		t.Errorf("%d frames are kept, of %d", len(d.last), cap(d.last))
+	}
+	stream.Write(make([]byte, 10*deflatedBytes))
+	for i := range 10 * deflatedFrames {
+		d.frame(opBinary, []byte(strings.Repeat("y", 1+i)), 0, before)
+	}
+	if len(d.last) != deflatedFrames+10 {
+		t.Errorf("%d frames are kept", len(d.last))
 	}
 }
 
@@ -236,4 +248,5 @@ func BenchmarkDeflate(b *testing.B) {
 	}
 	b.ReportMetric(float64(in)/float64(out), "ratio")
 	b.SetBytes(150)
+	b.ReportAllocs()
 }

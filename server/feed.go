@@ -28,7 +28,7 @@ type feed struct {
 }
 
 func newFeed(s Source) *feed {
-	f := &feed{Source: s, audience: newAudience(), late: newLate(s.Stream)}
+	f := &feed{Source: s, audience: newAudience(), late: newLate(s.Stream), deflater: deflater{stream: s.Stream}}
 	f.crowd = newCrowd(f)
 	f.exact.Store(true)
 	return f

@@ -1,4 +1,4 @@
-//go:build !unix
+//go:build !linux
 
 package server
 
@@ -11,3 +11,6 @@ import (
 func fdOf(net.Conn) int { return -1 }
 
 func (c *conn) try(net.Buffers) (net.Buffers, error) { return nil, syscall.ENOTSUP }
+
+// delivered is not ok.
+func (c *conn) delivered() (acked, queued int64, ok bool) { return 0, 0, false }

@@ -238,12 +238,13 @@ func (v *viewer) heartbeat(now time.Time) error {
 	if !v.pongBy.IsZero() && !now.Before(v.pongBy) {
 		select {
 		case <-v.pong:
+			v.pongBy = time.Time{}
 		default:
-			if v.sent-v.sentThen < pongBytes {
+			if !v.pingUnderWay() {
 				return errSilent
 			}
+			v.pongBy = now.Add(pongTime)
 		}
-		v.pongBy = time.Time{}
 	}
 	if now.Before(v.nextPing) {
 		return nil
@@ -254,8 +255,24 @@ func (v *viewer) heartbeat(now time.Time) error {
 	}
 	v.nextPing = now.Add(untilPing())
 	v.pongBy = now.Add(pongTime)
-	v.sentThen = v.sent
-	return errors.Join(v.event(pingEvent{"ping"}), v.wire.frame(opPing, nil))
+	err := errors.Join(v.event(pingEvent{"ping"}), v.wire.frame(opPing, nil))
+	acked, queued, _ := v.wire.delivered()
+	v.acked, v.pingEnd, v.sentThen = acked, acked+queued, v.sent
+	return err
+}
+
+// pingUnderWay tells whether the viewer did not have the last ping when this was last
+// looked at, and has taken something since: it may be slow.
+func (v *viewer) pingUnderWay() bool {
+	acked, _, ok := v.wire.delivered()
+	if !ok {
+		then := v.sentThen
+		v.sentThen = v.sent
+		return v.sent-then >= pongBytes
+	}
+	then := v.acked
+	v.acked = acked
+	return then < v.pingEnd && then < acked
 }
 
 func untilPing() time.Duration {

@@ -23,11 +23,14 @@ const (
 	pingJitter = 5 * time.Second
 	pongTime   = 10 * time.Second
 	// A pong stands in line behind the output. Where this much was sent since the
-	// ping, a late one says nothing; a dead viewer would have stalled.
+	// ping, a late one says nothing; a dead viewer would have stalled. It is asked only
+	// where nobody knows how far the ping has come.
 	pongBytes = 1 << 20
 
 	// giveUpTime is how long a stalled viewer may take to wake for its close frame.
 	giveUpTime = 3 * time.Second
+	// upgradeTime is the longest that one waits for its turn to become a viewer.
+	upgradeTime = 100 * time.Millisecond
 	// readLimit is the most that is read of a message before it is refused.
 	readLimit = 1 << 10
 )
@@ -54,6 +57,8 @@ type viewer struct {
 	sentThen int64       // when the last ping was sent
 	pings    chan []byte // of the viewer's, to be answered
 	pong     chan struct{}
+	acked    int64 // bytes that its system had acknowledged when that was last looked at
+	pingEnd  int64 // and those with which it has the last ping
 
 	ws     *websocket.Conn
 	keep   func() bool     // it is not to be cut off any more
@@ -67,11 +72,7 @@ type viewer struct {
 // speaks, or the server is shut down. It may return before, as the crowd goes on with
 // the viewer.
 func (s *Server) serveWebSocket(w http.ResponseWriter, visit *visit, f *feed, q query) {
-	// When thousands come at once, who is here would wait until all that could run have
-	// run: 1,000 delayed live output by 140 ms, so it is 77. Nothing here can block.
-	s.upgrades <- struct{}{}
-	v := s.upgrade(w, visit, q.deflate)
-	<-s.upgrades
+	v := s.upgradeInTurn(w, visit, q.deflate)
 	if v == nil {
 		visit.leave()
 		return
@@ -83,6 +84,17 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, visit *visit, f *feed, q 
 		return
 	}
 	v.run()
+}
+
+// upgradeInTurn upgrades few at once: when thousands come, who is here would wait until
+// all that could run have run. 1,000 delayed live output by 140 ms, so it is 77.
+func (s *Server) upgradeInTurn(w http.ResponseWriter, visit *visit, deflate bool) *viewer {
+	select {
+	case s.upgrades <- struct{}{}:
+		defer func() { <-s.upgrades }()
+	case <-time.After(upgradeTime): // one before takes no answer, as who reads nothing can make it
+	}
+	return s.upgrade(w, visit, deflate)
 }
 
 // run follows the stream until all was sent, and leaves the viewer to the crowd, or
@@ -100,6 +112,9 @@ func (v *viewer) leave(err error) {
 	}
 	v.f.audience.add(-1)
 	v.end(err)
+	if n, _ := v.f.audience.count(); n == 0 {
+		v.f.deflater.forget()
+	}
 	v.visit.leave()
 }
 
@@ -173,13 +188,45 @@ func (v *viewer) read() {
 	}
 }
 
+// linger waits until the viewer has what was sent, for as long as it takes some of it
+// at least every stallTime. coder/websocket would wait 5 s and then close the connection,
+// which drops what is still on its way to one that sends anything, as a ping.
+func (v *viewer) linger() {
+	if v.wire.flush() != nil {
+		return
+	}
+	look := time.NewTimer(0)
+	defer look.Stop()
+	var last int64
+	for since, pause := time.Now(), time.Millisecond; ; pause = min(2*pause, lookTime) {
+		select {
+		case payload := <-v.pings:
+			v.wire.frame(opPong, payload)
+			continue
+		case <-v.left:
+			return
+		case <-look.C:
+		}
+		acked, queued, ok := v.wire.delivered()
+		if acked > last {
+			last, since = acked, time.Now()
+		}
+		if !ok || queued == 0 || time.Since(since) >= stallTime {
+			return
+		}
+		look.Reset(pause)
+	}
+}
+
 // end closes the connection. An err of io.EOF means that all was sent.
 func (v *viewer) end(err error) {
 	v.visit.err = err
 	switch {
 	case errors.Is(err, io.EOF):
+		v.linger()
 		v.ws.Close(websocket.StatusNormalClosure, "the stream ended")
 	case errors.Is(err, errStopping):
+		v.linger()
 		v.ws.Close(websocket.StatusGoingAway, err.Error())
 	case errors.Is(err, errStalled):
 		if v.wire.giveUp(giveUpTime) == nil {

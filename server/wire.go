@@ -42,6 +42,7 @@ var errWireClose = errors.New("a close frame was sent")
 type sender interface {
 	net.Conn
 	send(*net.Buffers) error
+	delivered() (acked, queued int64, ok bool)
 	giveUp(net.Buffers, time.Duration) error
 }
 
@@ -165,6 +166,14 @@ func (w *wire) blocked() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return len(w.unsent) > 0
+}
+
+// delivered returns what the sender does, with what is unsent as queued.
+func (w *wire) delivered() (acked, queued int64, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	acked, queued, ok = w.sender.delivered()
+	return acked, queued + int64(sizeOf(w.unsent)), ok
 }
 
 // flush writes what is unsent. The wire must not be hurried.

@@ -1,10 +1,10 @@
-//go:build unix
-
 package server
 
 import (
 	"net"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"wsrun/internal/rawsys"
 )
@@ -50,4 +50,17 @@ func (c *conn) try(parts net.Buffers) (rest net.Buffers, err error) {
 		}
 	}
 	return parts, nil
+}
+
+// delivered returns how many bytes the viewer's system has acknowledged, ever, and how
+// many it has not yet (tcp(7)). It is not ok where that is unknown.
+func (c *conn) delivered() (acked, queued int64, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	info, err := unix.GetsockoptTCPInfo(c.fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return 0, 0, false
+	}
+	n, err := unix.IoctlGetInt(c.fd, unix.SIOCOUTQ)
+	return int64(info.Bytes_acked), int64(n), err == nil
 }

@@ -1,0 +1,102 @@
+package server
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"testing"
+	"time"
+)
+
+// fill sends v output until its socket takes no more.
+func fill(t *testing.T, v *viewer) {
+	t.Helper()
+	v.wire.hurry(true)
+	for !v.wire.blocked() {
+		if err := v.wire.frame(opBinary, bytes.Repeat([]byte("x"), 50_000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A viewer that takes something is waited for until it has the ping, however long that
+// takes; then it has pongTime to answer.
+func TestAPingBehindOutput(t *testing.T) {
+	near, far := connected(t)
+	near.(*net.TCPConn).SetReadBuffer(16 << 10)
+	v := &viewer{visit: &visit{}, pings: make(chan []byte, 1), pong: make(chan struct{}, 1), wire: wire{sender: far}}
+	fill(t, v)
+	now := time.Now()
+	beat := func() error { now = now.Add(pongTime); return v.heartbeat(now) }
+	if err := beat(); err != nil || v.pongBy.IsZero() {
+		t.Fatalf("no ping is sent: %v", err)
+	}
+	takes := func(n int64) {
+		t.Helper()
+		before, _, _ := v.wire.delivered()
+		if _, err := io.CopyN(io.Discard, near, n); err != nil {
+			t.Fatal(err)
+		}
+		waitFor(t, patience, "nothing is acknowledged", func() bool {
+			acked, _, _ := v.wire.delivered()
+			return acked > before
+		})
+	}
+	takes(150_000)
+	v.nextPing = now.Add(time.Hour) // this one is followed
+	if err := beat(); err != nil {
+		t.Errorf("it has taken something, but %v", err)
+	}
+	if err := beat(); err != errSilent {
+		t.Errorf("it has taken nothing, and %v", err)
+	}
+	takes(50_000)
+	v.wire.hurry(false)
+	go func() {
+		time.Sleep(10 * time.Millisecond)
+		io.Copy(io.Discard, near)
+	}()
+	if err := v.wire.flush(); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, patience, "it does not have all", func() bool {
+		_, queued, ok := v.wire.delivered()
+		return ok && queued == 0
+	})
+	if err := beat(); err != nil {
+		t.Errorf("it has had the ping for less than pongTime, but %v", err)
+	}
+	if err := beat(); err != errSilent {
+		t.Errorf("it has had the ping for long, and %v", err)
+	}
+}
+
+// At the stream's end one that is slow gets all that was sent, though it pings.
+func TestASlowViewerGetsTheEnd(t *testing.T) {
+	t.Parallel()
+	b := serve(t, Options{})
+	c := b.dialNarrow()
+	all := numbered(400_000) // more than its system holds, less than wsrun's
+	b.Write(all)
+	b.end(0)
+	for range 7 { // coder/websocket waits 5 s
+		time.Sleep(time.Second)
+		go c.Ping(t.Context())
+	}
+	if r, err := watch(c, -1); err != nil || r.code != 1000 || !bytes.Equal(r.data, all) {
+		t.Errorf("got %d of %d bytes, %v, %v", len(r.data), len(all), r.code, err)
+	}
+}
+
+// Who can't be answered as it reads nothing keeps nobody from becoming a viewer.
+func TestNobodyKeepsOthersFromTheirTurn(t *testing.T) {
+	b := serve(t, Options{})
+	for range cap(b.srv.upgrades) {
+		b.srv.upgrades <- struct{}{}
+	}
+	begin := time.Now()
+	b.dial("")
+	if took := time.Since(begin); took > stallTime/2 {
+		t.Errorf("it took %v", took)
+	}
+}
