@@ -39,6 +39,7 @@ type figures map[string]float64
 // A fan is lines that come in steady steps, and many viewers.
 type fan struct {
 	viewers, stopped int
+	ahead            int // lines, all at once, before what is measured: those who are stopped take no more then
 	rate, lines      int // lines a second, and in all
 	deflate          bool
 }
@@ -56,9 +57,10 @@ func (f fan) run(ctx context.Context, start func(context.Context) (*server, erro
 		return nil, err
 	}
 	before := rss(s.pids())
-	t := makeTexts(f.lines)
+	end := f.ahead + f.lines
+	t := makeTexts(end)
 	l, err := startLoad(loadPlan{addr: s.addr, form: s.form, viewers: f.viewers, sampled: sampled, stopped: f.stopped,
-		deflate: f.deflate, texts: t, want: f.lines})
+		deflate: f.deflate, texts: t, timed: f.ahead, want: end})
 	if err != nil {
 		return nil, err
 	}
@@ -69,10 +71,15 @@ func (f fan) run(ctx context.Context, start func(context.Context) (*server, erro
 	if err := s.settle(ctx); err != nil {
 		return nil, err
 	}
+	if f.ahead > 0 {
+		if err := f.fill(ctx, s, t); err != nil {
+			return nil, err
+		}
+	}
 	peak := s.watch()
 	defer peak()
 	cpu := s.cpu()
-	if _, err := t.pace(ctx, s.in, 0, f.lines, f.rate); err != nil {
+	if _, err := t.pace(ctx, s.in, f.ahead, end, f.rate); err != nil {
 		return nil, err
 	}
 	// Who has not all by then has lost it: finish tells.
@@ -86,7 +93,7 @@ func (f fan) run(ctx context.Context, start func(context.Context) (*server, erro
 		return nil, context.Cause(ctx)
 	case <-time.After(afterTime):
 	}
-	r, err := l.finish(f.lines)
+	r, err := l.finish(end)
 	if err != nil {
 		return nil, err
 	}
@@ -103,6 +110,26 @@ func (f fan) run(ctx context.Context, start func(context.Context) (*server, erro
 		"rss":    float64(most-before) / 1024 / float64(f.viewers),
 		"wire":   float64(r.wire),
 	}, nil
+}
+
+// fill writes the lines ahead, and waits until all have them who read. The others must
+// have less: their connections hold as much as they can.
+func (f fan) fill(ctx context.Context, s *server, t texts) error {
+	var lines []byte
+	for n := range f.ahead {
+		lines = t.line(lines, n, time.Now())
+	}
+	if _, err := s.in.Write(lines); err != nil {
+		return fmt.Errorf("write the lines ahead: %w", err)
+	}
+	if err := s.settle(ctx); err != nil {
+		return err
+	}
+	full, err := s.holding(len(lines) / 2)
+	if err == nil && full != f.stopped {
+		err = fmt.Errorf("%d connections are full, not %d", full, f.stopped)
+	}
+	return err
 }
 
 func ms(d time.Duration) float64 { return d.Seconds() * 1000 }

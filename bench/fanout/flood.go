@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+
+	"wsrun/internal/rawsys"
 )
 
 const (
@@ -183,10 +185,11 @@ func bare(command []string) error {
 		return err
 	}
 	defer terminal.Close()
+	r := rawsys.Reader(terminal) // as wsrun does
 	buf := make([]byte, 64<<10)
 	bytes, last := 0, time.Now()
 	for {
-		n, err := terminal.Read(buf)
+		n, err := r.Read(buf)
 		if err != nil { // EIO: the command has ended
 			break
 		}

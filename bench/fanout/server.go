@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -176,6 +177,31 @@ func (s *server) settle(ctx context.Context) error {
 		}
 		before = now
 	}
+}
+
+// holding returns how many connections to the server's address have more than so many
+// bytes that were not acknowledged (proc_net_tcp in the kernel's documentation).
+func (s *server) holding(most int) (int, error) {
+	at, err := netip.ParseAddrPort(s.addr)
+	if err != nil {
+		return 0, err
+	}
+	table, err := os.ReadFile("/proc/net/tcp")
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for line := range strings.Lines(string(table)) {
+		var slot, local, remote, state string
+		var unsent int
+		if _, err := fmt.Sscanf(line, "%s %s %s %s %x:", &slot, &local, &remote, &state, &unsent); err != nil {
+			continue // the heading
+		}
+		if strings.HasSuffix(local, fmt.Sprintf(":%04X", at.Port())) && unsent > most {
+			n++
+		}
+	}
+	return n, nil
 }
 
 // kill kills what is in the session and waits, for some time, until nothing is. What
