@@ -87,6 +87,9 @@ func New(o Options) *Server {
 		IdleTimeout:       idleTime,
 		ErrorLog:          slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug), // what strangers do wrong is no news
 
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, connection{}, senderOf(c))
+		},
 		DisableGeneralOptionsHandler: true, // it would pass by the guard
 	}
 	if o.Certificate != nil {

@@ -29,8 +29,6 @@ const (
 
 	// giveUpTime is how long a stalled viewer may take to wake for its close frame.
 	giveUpTime = 3 * time.Second
-	// upgradeTime is the longest that one waits for its turn to become a viewer.
-	upgradeTime = 100 * time.Millisecond
 	// readLimit is the most that is read of a message before it is refused.
 	readLimit = 1 << 10
 )
@@ -87,12 +85,14 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, visit *visit, f *feed, q 
 }
 
 // upgradeInTurn upgrades few at once: when thousands come, who is here would wait until
-// all that could run have run. 1,000 delayed live output by 140 ms, so it is 77.
+// all that could run have run. 1,000 delayed live output by 140 ms, so it is 77. But whose
+// socket may be full of other answers has no turn, in which it could wait.
 func (s *Server) upgradeInTurn(w http.ResponseWriter, visit *visit, deflate bool) *viewer {
-	select {
-	case s.upgrades <- struct{}{}:
-		defer func() { <-s.upgrades }()
-	case <-time.After(upgradeTime): // one before takes no answer, as who reads nothing can make it
+	if c, ok := visit.r.Context().Value(connection{}).(sender); ok {
+		if _, queued, ok := c.delivered(); ok && queued == 0 {
+			s.upgrades <- struct{}{}
+			defer func() { <-s.upgrades }()
+		}
 	}
 	return s.upgrade(w, visit, deflate)
 }

@@ -196,6 +196,17 @@ func (w *wire) giveUp(within time.Duration) error {
 	return w.sender.giveUp(w.unsent, within)
 }
 
+// connection is the key of a request's sender, in its context.
+type connection struct{}
+
+// senderOf returns what a listener of Serve's has accepted.
+func senderOf(c net.Conn) sender {
+	if encrypted, ok := c.(*tls.Conn); ok {
+		return tlsConn{encrypted}
+	}
+	return c.(*conn)
+}
+
 // A hijacker makes coder/websocket use a wire, of which it sets the sender.
 type hijacker struct {
 	http.ResponseWriter
@@ -208,11 +219,7 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if encrypted, ok := c.(*tls.Conn); ok {
-		h.wire.sender = tlsConn{encrypted}
-	} else {
-		h.wire.sender = c.(*conn) // as conns made it
-	}
+	h.wire.sender = senderOf(c)
 	reader := rw.Reader
 	if reader.Buffered() == 0 {
 		reader = bufio.NewReaderSize(h.wire, controlFrame)
