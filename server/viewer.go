@@ -257,12 +257,12 @@ func (v *viewer) heartbeat(now time.Time) error {
 	v.pongBy = now.Add(pongTime)
 	err := errors.Join(v.event(pingEvent{"ping"}), v.wire.frame(opPing, nil))
 	acked, queued, _ := v.wire.delivered()
-	v.acked, v.pingEnd, v.sentThen = acked, acked+queued, v.sent
+	v.acked, v.pingEnd, v.behind, v.sentThen = acked, acked+queued, queued >= behindBytes, v.sent
 	return err
 }
 
-// pingUnderWay tells whether the viewer did not have the last ping when this was last
-// looked at, and has taken something since: it may be slow.
+// pingUnderWay tells whether the viewer may have the last ping not yet, or not for long,
+// and has taken something since this was last looked at.
 func (v *viewer) pingUnderWay() bool {
 	acked, _, ok := v.wire.delivered()
 	if !ok {
@@ -270,9 +270,9 @@ func (v *viewer) pingUnderWay() bool {
 		v.sentThen = v.sent
 		return v.sent-then >= pongBytes
 	}
-	then := v.acked
-	v.acked = acked
-	return then < v.pingEnd && then < acked
+	then, was := v.acked, v.behind
+	v.acked, v.behind = acked, acked < v.pingEnd
+	return then < acked && (v.behind || was)
 }
 
 func untilPing() time.Duration {

@@ -26,6 +26,9 @@ const (
 	// ping, a late one says nothing; a dead viewer would have stalled. It is asked only
 	// where nobody knows how far the ping has come.
 	pongBytes = 1 << 20
+	// behindBytes before a ping may take seconds. Less has often just not been
+	// acknowledged yet.
+	behindBytes = 64 << 10
 
 	// giveUpTime is how long a stalled viewer may take to wake for its close frame.
 	giveUpTime = 3 * time.Second
@@ -57,6 +60,7 @@ type viewer struct {
 	pong     chan struct{}
 	acked    int64 // bytes that its system had acknowledged when that was last looked at
 	pingEnd  int64 // and those with which it has the last ping
+	behind   bool  // it had not at that look, for what was before it
 
 	ws     *websocket.Conn
 	keep   func() bool     // it is not to be cut off any more
