@@ -10,24 +10,13 @@ import (
 	"time"
 )
 
-// fill sends v output until its socket takes no more.
-func fill(t *testing.T, v *viewer) {
-	t.Helper()
-	v.wire.hurry(true)
-	for !v.wire.blocked() {
-		if err := v.wire.frame(opBinary, bytes.Repeat([]byte("x"), 50_000)); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 // A viewer that takes something is waited for until it has the ping, however long that
 // takes; then it has pongTime to answer.
 func TestAPingBehindOutput(t *testing.T) {
 	near, far := connected(t)
 	near.(*net.TCPConn).SetReadBuffer(16 << 10)
 	v := &viewer{visit: &visit{}, pings: make(chan []byte, 1), pong: make(chan struct{}, 1), wire: wire{sender: far}}
-	fill(t, v)
+	fill(t, &v.wire)
 	now := time.Now()
 	beat := func() error { now = now.Add(pongTime); return v.heartbeat(now) }
 	if err := beat(); err != nil || v.pongBy.IsZero() {

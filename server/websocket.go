@@ -161,10 +161,9 @@ func (s *Server) upgrade(w http.ResponseWriter, visit *visit, deflate bool) *vie
 		return nil // Accept has answered
 	}
 	v.ws, v.v1 = c, strings.EqualFold(c.Subprotocol(), subprotocol)
-	v.wire.closing = func() { // which may have to wait
+	v.wire.closing = func() {
 		if v.spot.close() {
 			v.out = true
-			v.wire.hurry(false)
 		}
 	}
 	v.keep = context.AfterFunc(s.stop, func() { v.wire.Close() })

@@ -49,18 +49,24 @@ func connected(t *testing.T) (near net.Conn, far *conn) {
 	return near, accepted.(*conn)
 }
 
-// A close frame of coder/websocket's that comes when half a frame was written goes
-// behind the other half, and nothing behind it.
-func TestACloseFrameTearsNone(t *testing.T) {
-	near, far := connected(t)
-	w := wire{sender: far}
-	w.closing = func() { w.hurry(false) }
+// fill writes to a wire, which it hurries, until that takes no more.
+func fill(t *testing.T, w *wire) {
+	t.Helper()
 	w.hurry(true)
 	for payload := bytes.Repeat([]byte("x"), 50_000); !w.blocked(); {
 		if err := w.frame(opBinary, payload); err != nil {
 			t.Fatal(err)
 		}
 	}
+}
+
+// A close frame of coder/websocket's that comes when half a frame was written goes
+// behind the other half, and nothing behind it.
+func TestACloseFrameTearsNone(t *testing.T) {
+	near, far := connected(t)
+	w := wire{sender: far}
+	w.closing = func() {}
+	fill(t, &w)
 	written := make(chan error)
 	go func() {
 		_, err := w.Write(append(frameHead(opClose, 2), statusBytes(1000)...))

@@ -115,10 +115,7 @@ func (f fan) run(ctx context.Context, start func(context.Context) (*server, erro
 // fill writes the lines ahead, and waits until all have them who read. The others must
 // have less: their connections hold as much as they can.
 func (f fan) fill(ctx context.Context, s *server, t texts) error {
-	var lines []byte
-	for n := range f.ahead {
-		lines = t.line(lines, n, time.Now())
-	}
+	lines := t.lines(f.ahead, time.Now())
 	if _, err := s.in.Write(lines); err != nil {
 		return fmt.Errorf("write the lines ahead: %w", err)
 	}

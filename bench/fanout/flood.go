@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -25,13 +26,20 @@ const (
 	floodBytes = floodLines * (lineBytes + 1) // a terminal makes \n \r\n
 )
 
+// floodText is the flood, and floodCRC the checksum of what a terminal makes of it.
+var (
+	floodText = sync.OnceValue(func() []byte { return makeTexts(floodLines).lines(floodLines, time.Unix(0, 0)) })
+	floodCRC  = sync.OnceValue(func() uint32 {
+		return crc32.Checksum(bytes.ReplaceAll(floodText(), []byte("\n"), []byte("\r\n")), castagnoli)
+	})
+)
+
 // A gate holds a flood back: a command that prints floodLines lines once the gate is
 // opened. close must be called.
 type gate struct {
 	dir     string
 	command []string
 	w       *os.File // of the FIFO that the command reads to its end
-	crc     uint32   // of what a terminal makes of the lines
 }
 
 func newGate() (*gate, error) {
@@ -43,16 +51,11 @@ func newGate() (*gate, error) {
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
 		return nil, errors.Join(err, os.Remove(dir))
 	}
-	t, lines := makeTexts(floodLines), make([]byte, 0, floodBytes)
-	for n := range floodLines {
-		lines = t.line(lines, n, time.Unix(0, 0))
-	}
 	path := filepath.Join(dir, "lines")
-	if err := os.WriteFile(path, lines, 0o600); err != nil {
+	if err := os.WriteFile(path, floodText(), 0o600); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	return &gate{dir: dir, command: []string{"sh", "-c", `cat "$1" >/dev/null; exec cat "$2"`, "sh", fifo, path},
-		crc: crc32.Checksum(bytes.ReplaceAll(lines, []byte("\n"), []byte("\r\n")), castagnoli)}, nil
+	return &gate{dir: dir, command: []string{"sh", "-c", `cat "$1" >/dev/null; exec cat "$2"`, "sh", fifo, path}}, nil
 }
 
 // wait waits until the command runs.
@@ -126,7 +129,7 @@ func flood(ctx context.Context, p programs, viewers int) (figures, error) {
 		return nil, err
 	}
 	for _, v := range l.all {
-		if v.crc != g.crc && v.data == floodBytes {
+		if v.crc != floodCRC() && v.data == floodBytes {
 			r.faults.damaged++ // or some are lost, and others doubled
 		}
 	}

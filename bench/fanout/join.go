@@ -36,11 +36,7 @@ func join(ctx context.Context, p programs) (figures, error) {
 	if err := early.wait(ctx, early.opened); err != nil {
 		return nil, err
 	}
-	var lines []byte
-	for n := range backlog {
-		lines = t.line(lines, n, time.Now())
-	}
-	if _, err := s.in.Write(lines); err != nil {
+	if _, err := s.in.Write(t.lines(backlog, time.Now())); err != nil {
 		return nil, fmt.Errorf("write the backlog: %w", err)
 	}
 	if err := early.wait(ctx, early.complete); err != nil {

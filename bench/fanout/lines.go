@@ -57,6 +57,15 @@ func (t texts) line(p []byte, n int, at time.Time) []byte {
 	return append(append(p, t.text(n)...), '\n')
 }
 
+// lines returns the first n lines, as written at a time.
+func (t texts) lines(n int, at time.Time) []byte {
+	p := make([]byte, 0, n*lineBytes)
+	for i := range n {
+		p = t.line(p, i, at)
+	}
+	return p
+}
+
 // parse returns a line's number and its time of writing, in nanoseconds. The line is
 // without its end. It is ok only if its text is that of its number.
 func (t texts) parse(line []byte) (n int, at int64, ok bool) {
