@@ -136,9 +136,7 @@ const rest = 2 * time.Second
 
 // measure runs the contenders in turns, and returns the figures of each.
 func (r row) measure(ctx context.Context, runs int) ([][]figures, error) {
-	if r.short {
-		runs *= floods
-	}
+	runs *= max(r.times, 1)
 	of := make([][]figures, len(r.contenders))
 	for range runs {
 		for i, c := range r.contenders {

@@ -35,15 +35,11 @@ type goal struct {
 type row struct {
 	number     int
 	work       string
-	viewers    int  // of the rows that show how the cost grows, else 0
-	short      bool // its runs are: each counts for floods of them
+	viewers    int // of the rows that show how the cost grows, else 0
+	times      int // it is run where one run is asked for, if not once: floods differ by half
 	contenders []contender
 	goals      []goal
 }
-
-// floods is how many short runs are made where one is asked for: they differ by half,
-// whatever is measured.
-const floods = 3
 
 // growth is the number of the rows that show how the cost grows with the viewers.
 const growth = 11
@@ -94,10 +90,10 @@ func rows(p programs) []row {
 			goal{figure: "p99", unit: "ms", bound: "≤", limit: 250},
 			goal{figure: "cpu", unit: "s", as: ratio, bound: "≤", limit: 1.1},
 			goal{figure: "rss", unit: "KiB a viewer", bound: "≤", limit: 24})},
-		{number: 4, short: true, work: "200,000 lines as a flood, 1 viewer", contenders: []contender{
+		{number: 4, times: 9, work: "200,000 lines as a flood, 1 viewer", contenders: []contender{
 			flooded("wsrun", 1), {"bare loop", floodBare}}, goals: append(whole(),
 			goal{figure: "speed", unit: "MB/s", as: ratio, bound: "≥", limit: 0.85})},
-		{number: 5, short: true, work: "the same flood, 50 viewers", contenders: []contender{
+		{number: 5, times: 3, work: "the same flood, 50 viewers", contenders: []contender{
 			flooded("50 viewers", 50), flooded("1 viewer", 1)}, goals: append(whole(),
 			goal{figure: "wall", unit: "s", as: ratio, bound: "≤", limit: 2})},
 		{number: 6, work: "a line every 100 ms for 10 s, 1 viewer", contenders: []contender{wsrun(idle), rawfan(idle)}, goals: append(whole(),
