@@ -135,7 +135,7 @@ func (l *load) run() error {
 				return fmt.Errorf("connect viewer %d: %w", len(l.all), err)
 			}
 		}
-		n, err := unix.EpollWait(l.epoll, events, int(tick.Milliseconds()))
+		n, err := epollWait(l.epoll, events, int(tick.Milliseconds()))
 		if err != nil && err != unix.EINTR {
 			return fmt.Errorf("epoll: %w", err)
 		}
@@ -218,7 +218,7 @@ func (l *load) connect(at netip.AddrPort, ask []byte) error {
 
 // read takes what a viewer's socket holds, a buffer at the most.
 func (l *load) read(v *viewer, buf []byte) error {
-	n, err := unix.Read(v.fd, buf)
+	n, err := read(v.fd, buf)
 	switch {
 	case err == unix.EAGAIN || err == unix.EINTR:
 		return nil

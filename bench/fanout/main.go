@@ -20,6 +20,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,6 +36,7 @@ func main() {
 	if err != nil {
 		exit(err)
 	}
+	runtime.GOMAXPROCS(runtime.NumCPU() + 1) // see raw.go
 	var p programs
 	flag.StringVar(&p.wsrun, "wsrun", "./wsrun", "`path` of wsrun")
 	flag.StringVar(&p.rawfan, "rawfan", filepath.Join(filepath.Dir(self), "rawfan"), "`path` of rawfan")
