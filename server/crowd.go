@@ -24,6 +24,9 @@ const (
 	atATime = 256 << 10
 	// perWalker is how many viewers there are before another goroutine writes to some.
 	perWalker = 250
+	// inAStep is about how many viewers one goroutine sends a chunk to before the next is
+	// published.
+	inAStep = 1500
 )
 
 // errCrowd says that a viewer is in the crowd now.
@@ -37,6 +40,7 @@ type crowd struct {
 	f      *feed
 	ctx    context.Context // done when it is closed
 	cancel context.CancelFunc
+	turns  chan struct{} // holds one for each walker that answers: see halfTheProcessors
 
 	mu      sync.Mutex
 	walkers []*walker // none while there are no viewers
@@ -45,7 +49,7 @@ type crowd struct {
 }
 
 func newCrowd(f *feed) *crowd {
-	c := &crowd{f: f}
+	c := &crowd{f: f, turns: make(chan struct{}, halfTheProcessors())}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
 }
@@ -76,6 +80,17 @@ func (c *crowd) enter(v *viewer) bool {
 // command's.
 func halfTheProcessors() int { return max(1, runtime.GOMAXPROCS(0)/2) }
 
+// walkersFor returns how many walkers so many viewers are to have. More than inAStep don't
+// get a chunk before the next is there, which then goes along: by two walkers instead of
+// one 10,000 viewers cost a fifth more. For 1,000 two make the slowest 5 ms faster.
+func walkersFor(viewers int) int {
+	most := runtime.GOMAXPROCS(0)
+	if viewers > inAStep {
+		most = halfTheProcessors()
+	}
+	return min(most, 1+viewers/perWalker)
+}
+
 // place gives a viewer its walker.
 func (c *crowd) place(v *viewer) bool {
 	n, _ := c.f.audience.count()
@@ -84,12 +99,13 @@ func (c *crowd) place(v *viewer) bool {
 	if c.ctx.Err() != nil {
 		return false
 	}
-	for len(c.walkers) < min(halfTheProcessors(), 1+n/perWalker) {
+	wanted := walkersFor(n)
+	for len(c.walkers) < wanted {
 		w := &walker{c: c, called: make(chan struct{}, 1)}
 		c.walkers = append(c.walkers, w)
 		c.running.Go(w.run)
 	}
-	w := c.walkers[c.entered%len(c.walkers)]
+	w := c.walkers[c.entered%wanted]
 
 	v.spot.mu.Lock()
 	defer v.spot.mu.Unlock()
@@ -198,6 +214,7 @@ func (w *walker) run() {
 	f := w.c.f
 	wake := f.Stream.Changed()
 	_, counted := f.audience.count()
+	var mayAnswer chan<- struct{} // nil while nobody waits
 	for {
 		select {
 		case <-wake:
@@ -216,7 +233,12 @@ func (w *walker) run() {
 				return
 			}
 		case <-w.called:
+			mayAnswer = w.c.turns
+			continue
+		case mayAnswer <- struct{}{}:
+			mayAnswer = nil
 			w.answer()
+			<-w.c.turns
 			continue
 		case <-w.c.ctx.Done():
 			return
