@@ -76,8 +76,8 @@ func (c *crowd) enter(v *viewer) bool {
 	return false
 }
 
-// halfTheProcessors is how many goroutines may be busy with viewers: the others are the
-// command's.
+// halfTheProcessors is how many goroutines may be busy with those who come: the others are
+// the command's, and those viewers' who have all.
 func halfTheProcessors() int { return max(1, runtime.GOMAXPROCS(0)/2) }
 
 // walkersFor returns how many walkers so many viewers are to have. More than inAStep don't
