@@ -12,8 +12,9 @@ import (
 
 const (
 	// lateTime is for how long output may wait to be followed. A flood is published
-	// more often: to be woken each time took a tenth of what it cost.
-	lateTime = 16 * time.Millisecond
+	// more often: to be woken each time took a tenth of what it cost. Meanwhile no more
+	// may come than the 1 MiB that a cursor may be behind the ring: at 60 MB/s, 240 KB.
+	lateTime = 4 * time.Millisecond
 	// screenStep is how many bytes are followed at a time, at the most, before
 	// somebody who joins gets a turn, and stepTime how long that may take: the emulator
 	// needs a millisecond or two for them, or seconds (for a thousand scrolls).
@@ -75,7 +76,11 @@ func (l *late) run(ctx context.Context, cursor *broadcaster.Cursor) {
 			l.follow(ctx, item)
 			continue
 		}
-		time.Sleep(lateTime - time.Since(woken))
+		select {
+		case <-time.After(lateTime - time.Since(woken)):
+		case <-ctx.Done():
+			return
+		}
 		select {
 		case <-wait:
 		case <-ctx.Done():

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/coder/websocket"
@@ -121,6 +122,27 @@ func TestLateJoinersGetTheColors(t *testing.T) {
 	if _, body := b.get("/"); body != "two\nthree\n" {
 		t.Errorf("text: %q", body)
 	}
+}
+
+// Late viewers get the colours however fast the output is: 100 MB/s here, of which few
+// lines are kept. To follow takes no time: the clock is not real.
+func TestTheScreenKeepsUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := broadcaster.New(broadcaster.Options{Lines: 10})
+		l := newLate(b)
+		defer l.close()
+		const chunk = 100_000 // bytes of a colour, and of each millisecond
+		color := func(n int64) string { return fmt.Sprintf("\x1b[0;3%dm", 1+n%7) }
+		for n := range int64(100) {
+			text := color(n)
+			b.Write([]byte(text + strings.Repeat("y\n", (chunk-len(text))/2)))
+			time.Sleep(time.Millisecond)
+			_, start, o := l.join(-1)
+			if want := color(start.Offset / chunk); string(o.prelude) != want {
+				t.Fatalf("at %d: %q, want %q", start.Offset, o.prelude, want)
+			}
+		}
+	})
 }
 
 // No backlog begins within a sequence, however long the line is.
