@@ -373,6 +373,71 @@ func TestACallIsQueuedOnce(t *testing.T) {
 	}
 }
 
+// Who calls a viewer does so before that may go to another walker, whose calls would go
+// for nothing as long as it is in this one's queue.
+func TestACallMeetsItsWalker(t *testing.T) {
+	b := serve(t, Options{})
+	w := b.byHand()
+	b.dial("?n=0", subprotocol)
+	v := w.awaitEntry(t)
+	w.answer()
+	w.mu.Lock()
+	go v.call()
+	waitFor(t, patience, "it is not called", v.spot.called.Load)
+	if v.spot.mu.TryLock() {
+		v.spot.mu.Unlock()
+		t.Error("it may go while it is called")
+	}
+	w.mu.Unlock()
+	waitFor(t, patience, "it is not in the queue", func() bool { return len(w.queued()) == 1 })
+}
+
+func TestWalkersFor(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	for _, c := range []struct{ processors, viewers, want int }{
+		{1, 1, 1}, {1, 10_000, 1},
+		{2, 1, 1}, {2, 249, 1}, {2, 250, 2}, {2, 1500, 2}, {2, 1501, 1}, {2, 10_000, 1},
+		{8, 1, 1}, {8, 1000, 5}, {8, 1500, 7}, {8, 1501, 4}, {8, 10_000, 4},
+	} {
+		runtime.GOMAXPROCS(c.processors)
+		if got := walkersFor(c.viewers); got != c.want {
+			t.Errorf("%d viewers, %d processors: %d walkers, want %d", c.viewers, c.processors, got, c.want)
+		}
+	}
+}
+
+// While others have all turns a walker sends no backlog, but what is new.
+func TestAnswersWaitForATurn(t *testing.T) {
+	b := serve(t, Options{})
+	b.Write([]byte("one\n"))
+	early := b.dial("?n=0", subprotocol)
+	b.awaitEntered(t, 1)
+	gets := func(c *websocket.Conn, want string) {
+		t.Helper()
+		if r, err := watch(c, len(want)); err != nil || string(r.data) != want {
+			t.Fatalf("got %q, %v; want %q", r.data, err, want)
+		}
+	}
+	b.Write([]byte("two\n"))
+	gets(early, "two\n")
+	turns := b.srv.feed.crowd.turns
+	for range cap(turns) {
+		turns <- struct{}{}
+	}
+	late := b.dial("", subprotocol)
+	b.awaitEntered(t, 2)
+	b.Write([]byte("three\n"))
+	gets(early, "three\n")
+	w := b.srv.feed.crowd.walkers[0]
+	if n := len(w.queued()); n != 1 {
+		t.Fatalf("%d wait for their backlog, want 1", n)
+	}
+	for range cap(turns) {
+		<-turns
+	}
+	gets(late, "one\ntwo\nthree\n")
+}
+
 // A viewer that leaves while its output is stuck within a frame gets that whole, and
 // a close frame behind it.
 func TestAStuckViewerLeaves(t *testing.T) {
