@@ -138,6 +138,30 @@ func (c *crowd) dismiss(w *walker) bool {
 	return true
 }
 
+// spread hands those who had all over to the walkers that so many viewers are to have, if
+// w is not one of them.
+func (c *crowd) spread(w *walker) {
+	n, _ := c.f.audience.count()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	wanted := walkersFor(n)
+	if slices.Index(c.walkers, w) < wanted {
+		return
+	}
+	i := 0
+	w.here = slices.DeleteFunc(w.here, func(v *viewer) bool {
+		v.spot.mu.Lock()
+		defer v.spot.mu.Unlock()
+		if v.spot.walker != w || v.spot.called.Load() {
+			return false
+		}
+		v.spot.walker, v.spot.here = c.walkers[i%wanted], false
+		v.spot.walker.call(v)
+		i++
+		return true
+	})
+}
+
 // A spot is a viewer's in the crowd. Who holds mu and finds walker set may use the
 // viewer; who sets it to nil must see to it from then on.
 type spot struct {
@@ -230,7 +254,7 @@ func (w *walker) run() {
 			w.tell(n)
 			continue
 		case <-ticker.C:
-			if w.c.dismiss(w) {
+			if w.c.spread(w); w.c.dismiss(w) {
 				return
 			}
 		case <-w.called:

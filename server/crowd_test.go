@@ -406,6 +406,44 @@ func TestWalkersFor(t *testing.T) {
 	}
 }
 
+// A walker that is one too many hands its viewers over, but for one in its queue, which
+// it sees to first.
+func TestSpread(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	b := serve(t, Options{})
+	c, surplus := b.srv.feed.crowd, b.byHand()
+	var conns []*websocket.Conn
+	for range 3 {
+		conns = append(conns, b.dial("?n=0", subprotocol))
+		surplus.awaitEntry(t)
+		surplus.answer()
+	}
+	if c.spread(surplus); len(surplus.here) != 3 {
+		t.Fatalf("the only walker has %d viewers, want 3", len(surplus.here))
+	}
+	first := b.byHand()
+	slices.Reverse(c.walkers)
+	asks := surplus.here[1]
+	asks.call()
+	c.spread(surplus)
+	if !slices.Equal(surplus.here, []*viewer{asks}) || len(first.queued()) != 2 {
+		t.Fatalf("%d stay, and %d go; want the one that asks to stay, and 2 to go", len(surplus.here), len(first.queued()))
+	}
+	surplus.answer()
+	if c.spread(surplus); len(surplus.here) > 0 || len(first.queued()) != 3 || !c.dismiss(surplus) {
+		t.Fatalf("%d stay, and %d have gone", len(surplus.here), len(first.queued()))
+	}
+	first.answer()
+	b.Write([]byte("line\n"))
+	b.Flush()
+	first.walk()
+	for _, c := range conns {
+		if r, err := watch(c, 5); err != nil || string(r.data) != "line\n" {
+			t.Errorf("got %q, %v", r.data, err)
+		}
+	}
+}
+
 // While others have all turns a walker sends no backlog, but what is new.
 func TestAnswersWaitForATurn(t *testing.T) {
 	b := serve(t, Options{})
