@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"wsrun/internal/rawsys"
 )
 
 const (
@@ -218,9 +220,9 @@ func (l *load) connect(at netip.AddrPort, ask []byte) error {
 
 // read takes what a viewer's socket holds, a buffer at the most.
 func (l *load) read(v *viewer, buf []byte) error {
-	n, err := read(v.fd, buf)
+	n, err := rawsys.Read(v.fd, buf)
 	switch {
-	case err == unix.EAGAIN || err == unix.EINTR:
+	case err == unix.EAGAIN:
 		return nil
 	case err != nil || n == 0:
 		v.gone = true

@@ -36,7 +36,7 @@ func main() {
 	if err != nil {
 		exit(err)
 	}
-	runtime.GOMAXPROCS(runtime.NumCPU() + 1) // see raw.go
+	runtime.GOMAXPROCS(max(3, runtime.NumCPU()+1)) // see epollWait
 	var p programs
 	flag.StringVar(&p.wsrun, "wsrun", "./wsrun", "`path` of wsrun")
 	flag.StringVar(&p.rawfan, "rawfan", filepath.Join(filepath.Dir(self), "rawfan"), "`path` of rawfan")

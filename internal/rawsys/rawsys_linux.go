@@ -39,6 +39,11 @@ func Writev(fd int, parts [][]byte) (int, error) {
 	return call(syscall.SYS_WRITEV, uintptr(fd), unsafe.Pointer(&vector), uintptr(n))
 }
 
+// Read reads once into p, which must not be empty. It returns 0 at the end.
+func Read(fd int, p []byte) (int, error) {
+	return call(syscall.SYS_READ, uintptr(fd), unsafe.Pointer(&p[0]), uintptr(len(p)))
+}
+
 // Reader returns a reader of f by raw calls; by ordinary ones if it may block.
 func Reader(f *os.File) io.Reader {
 	if raw, err := f.SyscallConn(); err == nil && !mayBlock(raw) {
@@ -64,7 +69,7 @@ func (r reader) Read(p []byte) (n int, err error) {
 		return 0, nil
 	}
 	failed := r.raw.Read(func(fd uintptr) bool {
-		n, err = call(syscall.SYS_READ, fd, unsafe.Pointer(&p[0]), uintptr(len(p)))
+		n, err = Read(int(fd), p)
 		return err != syscall.EAGAIN
 	})
 	switch {
