@@ -27,7 +27,18 @@ func Tail(f *os.File, lines int, maxBytes int64) (offset int64, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("find the last lines: %w", err)
 	}
-	size, low := info.Size(), int64(0)
+	offset, err = tail(f, info.Size(), lines, maxBytes)
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return 0, fmt.Errorf("find the last lines: %w", err)
+	}
+	return offset, nil
+}
+
+func tail(f io.ReaderAt, size int64, lines int, maxBytes int64) (offset int64, err error) {
+	low := int64(0)
 	if maxBytes > 0 {
 		low = max(0, size-maxBytes)
 	}
@@ -38,13 +49,7 @@ func Tail(f *os.File, lines int, maxBytes int64) (offset int64, err error) {
 	if !found && err == nil {
 		offset, err = firstLine(f, low, size)
 	}
-	if err == io.EOF {
-		err = io.ErrUnexpectedEOF
-	}
-	if err != nil {
-		return 0, fmt.Errorf("find the last lines: %w", err)
-	}
-	return offset, nil
+	return offset, err
 }
 
 // lastLines looks for the beginning of the last n lines of f[:size], down to low.
