@@ -1,4 +1,5 @@
 // Records what real programs write, through wsrun.
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -69,7 +70,9 @@ export async function recording(name, cols, rows) {
 
 /** @returns {Promise<Recording>} */
 async function record(program, cols, rows, dir) {
-  const wsrun = await start(cols, rows, program.argv, { cwd: dir, env: { HOME: dir } });
+  const go = join(dir, 'go');
+  execFileSync('mkfifo', [go]);
+  const wsrun = await start(cols, rows, ['sh', '-c', 'read -r _ < go; rm go; exec "$@"', 'sh', ...program.argv], { cwd: dir, env: { HOME: dir } });
   const parts = [];
   const chunks = [];
   const sizes = [];
@@ -98,6 +101,8 @@ async function record(program, cols, rows, dir) {
       resolve();
     }
   });
+  await viewer.until(() => viewer.hello);
+  writeFileSync(go, '\n'); // not before: who comes late gets a screen, not all that was written
   await viewer.until(() => viewer.offset > 0);
   for (const step of program.steps ?? []) {
     await quiet();
