@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -25,7 +24,8 @@ const (
 	// perWalker is how many viewers there are before another goroutine writes to some.
 	perWalker = 250
 	// inAStep is about how many viewers one goroutine sends a chunk to before the next is
-	// published.
+	// published. More don't get a chunk before the next is there, which then goes along:
+	// if all goroutines write at once, 10,000 viewers cost a fifth more.
 	inAStep = 1500
 )
 
@@ -37,19 +37,20 @@ var errCrowd = errors.New("in the crowd")
 // write itself does, and a stack each. A viewer that takes no more is given a goroutine
 // of its own, to wait until it does.
 type crowd struct {
-	f      *feed
-	ctx    context.Context // done when it is closed
-	cancel context.CancelFunc
-	turns  chan struct{} // holds one for each walker that answers: see halfTheProcessors
+	f       *feed
+	ctx     context.Context // done when it is closed
+	cancel  context.CancelFunc
+	answers chan struct{} // holds one for each walker that sees to its queue
+	walks   chan struct{} // and one for each that writes to its part of more than inAStep
 
-	mu      sync.Mutex
-	walkers []*walker // none while there are no viewers
-	entered int       // times that a viewer came in, ever
+	mu      sync.Mutex // is locked before those of spots and walkers, which are in that order
+	walkers []*walker  // none while there are no viewers
+	entered int        // times that a viewer came in, ever
 	running sync.WaitGroup
 }
 
 func newCrowd(f *feed) *crowd {
-	c := &crowd{f: f, turns: make(chan struct{}, halfTheProcessors())}
+	c := &crowd{f: f, answers: make(chan struct{}, halfTheProcessors()), walks: make(chan struct{}, halfTheProcessors())}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
 }
@@ -76,21 +77,13 @@ func (c *crowd) enter(v *viewer) bool {
 	return false
 }
 
-// halfTheProcessors is how many goroutines may be busy with one work, such as that for
-// those who come: the other processors are the command's, and those viewers' who have all.
+// halfTheProcessors is how many goroutines may be busy with one kind of work, such as to
+// send backlogs: the other processors are the command's, and those viewers' who have all.
 func halfTheProcessors() int { return max(1, runtime.GOMAXPROCS(0)/2) }
 
-// walkersFor returns among how many walkers those who come are divided, when there are so
-// many viewers. More than inAStep don't get a chunk before the next is there, which then
-// goes along: by two walkers instead of one 10,000 viewers cost a fifth more. For 1,000 two
-// make the slowest 5 ms faster.
-func walkersFor(viewers int) int {
-	most := runtime.GOMAXPROCS(0)
-	if viewers > inAStep {
-		most = halfTheProcessors()
-	}
-	return min(most, 1+viewers/perWalker)
-}
+// walkersFor returns how many walkers a crowd of so many viewers has. For 1,000 two make
+// the slowest 5 ms faster than one.
+func walkersFor(viewers int) int { return min(runtime.GOMAXPROCS(0), 1+viewers/perWalker) }
 
 // place gives a viewer its walker.
 func (c *crowd) place(v *viewer) bool {
@@ -119,8 +112,7 @@ func (c *crowd) place(v *viewer) bool {
 	default:
 	}
 	c.entered++
-	v.spot.walker = w
-	v.spot.called.Store(false)
+	v.spot.walker, v.spot.called, v.spot.fresh = w, false, true
 	w.call(v)
 	return true
 }
@@ -138,38 +130,15 @@ func (c *crowd) dismiss(w *walker) bool {
 	return true
 }
 
-// spread hands those who had all over to the walkers that so many viewers are to have, if
-// w is not one of them.
-func (c *crowd) spread(w *walker) {
-	n, _ := c.f.audience.count()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	wanted := walkersFor(n)
-	if slices.Index(c.walkers, w) < wanted {
-		return
-	}
-	i := 0
-	w.here = slices.DeleteFunc(w.here, func(v *viewer) bool {
-		v.spot.mu.Lock()
-		defer v.spot.mu.Unlock()
-		if v.spot.walker != w || v.spot.called.Load() {
-			return false
-		}
-		v.spot.walker, v.spot.here = c.walkers[i%wanted], false
-		v.spot.walker.call(v)
-		i++
-		return true
-	})
-}
-
 // A spot is a viewer's in the crowd. Who holds mu and finds walker set may use the
 // viewer; who sets it to nil must see to it from then on.
 type spot struct {
 	mu      sync.Mutex
-	walker  *walker     // nil: it is not in the crowd
-	closing bool        // it is not to go in any more
-	here    bool        // it is in the walker's list of that name
-	called  atomic.Bool // it is in the walker's queue
+	walker  *walker // nil: it is not in the crowd
+	closing bool    // it is not to go in any more
+	fresh   bool    // the walker has not seen to it yet
+	called  bool    // it is in the walker's queue
+	here    bool    // it is in the walker's list of that name
 }
 
 // take takes the viewer out of the crowd, if it is in it.
@@ -198,11 +167,13 @@ type walker struct {
 	here   []*viewer // who had all, and some that have left; only of run
 }
 
-// call puts v into the queue, if it is not in it.
+// call puts v, which must be w's, into the queue, if it is not in it. v.spot.mu must be
+// held.
 func (w *walker) call(v *viewer) {
-	if v.spot.called.Swap(true) {
+	if v.spot.called {
 		return
 	}
+	v.spot.called = true
 	w.mu.Lock()
 	w.queue = append(w.queue, v)
 	w.mu.Unlock()
@@ -239,36 +210,45 @@ func (w *walker) run() {
 	f := w.c.f
 	wake := f.Stream.Changed()
 	_, counted := f.audience.count()
-	var mayAnswer chan<- struct{} // nil while nobody waits
+	viewers := nobody                      // to be told
+	var mayWalk, mayAnswer chan<- struct{} // nil while nobody waits for that
 	for {
 		select {
 		case <-wake:
-			wake = f.Stream.Changed()
 		case <-counted:
 			counted = nil
 			tell.Reset(tellTime)
 			continue
 		case <-tell.C:
-			var n int
-			n, counted = f.audience.count()
-			w.tell(n)
-			continue
+			viewers, counted = f.audience.count()
 		case <-ticker.C:
-			if w.c.spread(w); w.c.dismiss(w) {
+			if w.c.dismiss(w) {
 				return
 			}
 		case <-w.called:
-			mayAnswer = w.c.turns
+			mayAnswer = w.c.answers
 			continue
 		case mayAnswer <- struct{}{}:
 			mayAnswer = nil
 			w.answer()
-			<-w.c.turns
+			<-w.c.answers
+			continue
+		case mayWalk <- struct{}{}:
+			mayWalk, wake = nil, f.Stream.Changed()
+			w.walk(viewers)
+			viewers = nobody
+			<-w.c.walks
 			continue
 		case <-w.c.ctx.Done():
 			return
 		}
-		w.walk()
+		if n, _ := f.audience.count(); n > inAStep {
+			mayWalk, wake = w.c.walks, nil
+			continue
+		}
+		wake = f.Stream.Changed()
+		w.walk(viewers)
+		viewers = nobody
 	}
 }
 
@@ -282,8 +262,7 @@ func (w *walker) answer() {
 		if !ok {
 			return
 		}
-		v.spot.called.Store(false)
-		was, is := w.serve(v, now, nobody, n)
+		was, is := w.serve(v, now, n, true)
 		switch {
 		case is && !was:
 			w.here = append(w.here, v)
@@ -295,33 +274,29 @@ func (w *walker) answer() {
 }
 
 // walk sees to all who had all, in the order in which they came: so their memory is near
-// to that of the last one.
-func (w *walker) walk() {
-	w.tell(nobody)
-}
-
-// tell is walk, and tells how many viewers there are.
-func (w *walker) tell(viewers int) {
+// to that of the last one. They are told how many viewers there are.
+func (w *walker) walk(viewers int) {
 	now := time.Now()
 	w.here = slices.DeleteFunc(w.here, func(v *viewer) bool {
-		_, is := w.serve(v, now, viewers, viewers)
+		_, is := w.serve(v, now, viewers, false)
 		return !is
 	})
 }
 
 // serve sends v what there is for it, as far as that goes, and tells whether it was and
-// is to be in here: whether it had and has all. It is told how many viewers there are,
-// which may be another number for those who were.
-func (w *walker) serve(v *viewer, now time.Time, were, others int) (was, is bool) {
+// is to be in here: whether it had and has all. One from the queue is told how many viewers
+// there are only if it is fresh: the others are told by a walk.
+func (w *walker) serve(v *viewer, now time.Time, viewers int, fromQueue bool) (was, is bool) {
 	v.spot.mu.Lock()
 	defer v.spot.mu.Unlock()
 	if v.spot.walker != w {
 		return false, false
 	}
-	was = v.spot.here
-	viewers := others
-	if was {
-		viewers = were
+	if was = v.spot.here; fromQueue {
+		if !v.spot.fresh {
+			viewers = nobody
+		}
+		v.spot.called, v.spot.fresh = false, false
 	}
 	more, err := v.catchUp(now, viewers)
 	switch {
@@ -345,7 +320,7 @@ func (w *walker) serve(v *viewer, now time.Time, were, others int) (was, is bool
 // call makes the crowd see to the viewer, if it is in it.
 func (v *viewer) call() {
 	v.spot.mu.Lock()
-	defer v.spot.mu.Unlock() // not before: it must not go to another walker meanwhile
+	defer v.spot.mu.Unlock()
 	if w := v.spot.walker; w != nil {
 		w.call(v)
 	}

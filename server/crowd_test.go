@@ -88,7 +88,7 @@ func TestViewersOfEverySpeed(t *testing.T) {
 			t.Errorf("got %d of %d bytes, or others, and %v", len(got.data), all.Len(), got.code)
 		}
 	}
-	if entered := b.srv.feed.crowd.entered; entered < viewers+10 {
+	if entered, _ := b.entered(); entered < viewers+10 {
 		t.Errorf("%d times a viewer went into the crowd, want some of %d to go out and in again", entered, viewers)
 	}
 }
@@ -208,8 +208,7 @@ func TestALateViewerTakesTurns(t *testing.T) {
 		late := w.awaitEntry(t) // again, if it was too slow
 		before := late.visit.sent.Load()
 		w.next()
-		late.spot.called.Store(false)
-		_, has := w.serve(late, time.Now(), nobody, nobody)
+		_, has := w.serve(late, time.Now(), nobody, true)
 		sent := late.visit.sent.Load()
 		if most := int64(atATime + 64<<10); sent-before > most {
 			t.Errorf("%d bytes in a turn, want %d at the most", sent-before, most)
@@ -223,7 +222,7 @@ func TestALateViewerTakesTurns(t *testing.T) {
 		all = append(all, line...)
 		b.Write(line)
 		b.Flush()
-		w.walk()
+		w.walk(nobody)
 		if r, err := watch(early, len(line)); err != nil || !bytes.Equal(r.data, line) {
 			t.Fatalf("who had all got %q, %v", r.data, err)
 		}
@@ -373,31 +372,58 @@ func TestACallIsQueuedOnce(t *testing.T) {
 	}
 }
 
-// Who calls a viewer does so before that may go to another walker, whose calls would go
-// for nothing as long as it is in this one's queue.
+// A viewer is in its walker's queue before it may go to another walker: in the queue of
+// the former nobody would see to it.
 func TestACallMeetsItsWalker(t *testing.T) {
 	b := serve(t, Options{})
 	w := b.byHand()
 	b.dial("?n=0", subprotocol)
 	v := w.awaitEntry(t)
 	w.answer()
+	free := func() bool {
+		if !v.spot.mu.TryLock() {
+			return false
+		}
+		v.spot.mu.Unlock()
+		return true
+	}
 	w.mu.Lock()
 	go v.call()
-	waitFor(t, patience, "it is not called", v.spot.called.Load)
-	if v.spot.mu.TryLock() {
-		v.spot.mu.Unlock()
+	waitFor(t, patience, "it is not called", func() bool { return !free() })
+	time.Sleep(10 * time.Millisecond)
+	if free() {
 		t.Error("it may go while it is called")
 	}
 	w.mu.Unlock()
 	waitFor(t, patience, "it is not in the queue", func() bool { return len(w.queued()) == 1 })
 }
 
+// A place in the queue of a walker that it had before means nothing.
+func TestAPlaceLeftBehind(t *testing.T) {
+	b := serve(t, Options{})
+	before := b.byHand()
+	b.dial("?n=0", subprotocol)
+	v := before.awaitEntry(t)
+	before.answer()
+	v.call()
+	v.spot.take()
+	now := b.byHand()
+	slices.Reverse(b.srv.feed.crowd.walkers)
+	b.srv.feed.crowd.place(v)
+	before.answer()
+	before.walk(nobody)
+	v.call()
+	if len(before.here) > 0 || len(before.queued()) > 0 || len(now.queued()) != 1 {
+		t.Errorf("its former walker has it %d and %d times, its walker %d times; want 0, 0, 1", len(before.here), len(before.queued()), len(now.queued()))
+	}
+}
+
 func TestWalkersFor(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	for _, c := range []struct{ processors, viewers, want int }{
 		{1, 1, 1}, {1, 10_000, 1},
-		{2, 1, 1}, {2, 249, 1}, {2, 250, 2}, {2, 1500, 2}, {2, 1501, 1}, {2, 10_000, 1},
-		{8, 1, 1}, {8, 1000, 5}, {8, 1500, 7}, {8, 1501, 4}, {8, 10_000, 4},
+		{2, 1, 1}, {2, 249, 1}, {2, 250, 2}, {2, 10_000, 2},
+		{8, 1, 1}, {8, 1000, 5}, {8, 10_000, 8},
 	} {
 		runtime.GOMAXPROCS(c.processors)
 		if got := walkersFor(c.viewers); got != c.want {
@@ -406,41 +432,21 @@ func TestWalkersFor(t *testing.T) {
 	}
 }
 
-// A walker that is one too many hands its viewers over, but for one in its queue, which
-// it sees to first.
-func TestSpread(t *testing.T) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	b := serve(t, Options{})
-	c, surplus := b.srv.feed.crowd, b.byHand()
-	var conns []*websocket.Conn
-	for range 3 {
-		conns = append(conns, b.dial("?n=0", subprotocol))
-		surplus.awaitEntry(t)
-		surplus.answer()
+// sent returns how many bytes all viewers were sent.
+func (b *bench) sent() (n int64) {
+	b.srv.visits.mu.Lock()
+	defer b.srv.visits.mu.Unlock()
+	for v := range b.srv.visits.here {
+		n += v.sent.Load()
 	}
-	if c.spread(surplus); len(surplus.here) != 3 {
-		t.Fatalf("the only walker has %d viewers, want 3", len(surplus.here))
-	}
-	first := b.byHand()
-	slices.Reverse(c.walkers)
-	asks := surplus.here[1]
-	asks.call()
-	c.spread(surplus)
-	if !slices.Equal(surplus.here, []*viewer{asks}) || len(first.queued()) != 2 {
-		t.Fatalf("%d stay, and %d go; want the one that asks to stay, and 2 to go", len(surplus.here), len(first.queued()))
-	}
-	surplus.answer()
-	if c.spread(surplus); len(surplus.here) > 0 || len(first.queued()) != 3 || !c.dismiss(surplus) {
-		t.Fatalf("%d stay, and %d have gone", len(surplus.here), len(first.queued()))
-	}
-	first.answer()
-	b.Write([]byte("line\n"))
-	b.Flush()
-	first.walk()
-	for _, c := range conns {
-		if r, err := watch(c, 5); err != nil || string(r.data) != "line\n" {
-			t.Errorf("got %q, %v", r.data, err)
-		}
+	return n
+}
+
+// gets reads so much from a viewer.
+func gets(t *testing.T, c *websocket.Conn, want string) {
+	t.Helper()
+	if r, err := watch(c, len(want)); err != nil || string(r.data) != want {
+		t.Fatalf("got %q, %v; want %q", r.data, err, want)
 	}
 }
 
@@ -450,30 +456,67 @@ func TestAnswersWaitForATurn(t *testing.T) {
 	b.Write([]byte("one\n"))
 	early := b.dial("?n=0", subprotocol)
 	b.awaitEntered(t, 1)
-	gets := func(c *websocket.Conn, want string) {
-		t.Helper()
-		if r, err := watch(c, len(want)); err != nil || string(r.data) != want {
-			t.Fatalf("got %q, %v; want %q", r.data, err, want)
-		}
-	}
 	b.Write([]byte("two\n"))
-	gets(early, "two\n")
-	turns := b.srv.feed.crowd.turns
-	for range cap(turns) {
-		turns <- struct{}{}
+	gets(t, early, "two\n")
+	answers := b.srv.feed.crowd.answers
+	for range cap(answers) {
+		answers <- struct{}{}
 	}
 	late := b.dial("", subprotocol)
 	b.awaitEntered(t, 2)
 	b.Write([]byte("three\n"))
-	gets(early, "three\n")
+	gets(t, early, "three\n")
 	w := b.srv.feed.crowd.walkers[0]
 	if n := len(w.queued()); n != 1 {
 		t.Fatalf("%d wait for their backlog, want 1", n)
 	}
-	for range cap(turns) {
-		<-turns
+	for range cap(answers) {
+		<-answers
 	}
-	gets(late, "one\ntwo\nthree\n")
+	gets(t, late, "one\ntwo\nthree\n")
+}
+
+// While others have all turns the walkers of a large crowd send backlogs, but nothing
+// that is new.
+func TestWalksOfManyWaitForATurn(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	b := serve(t, Options{})
+	b.srv.feed.audience.add(inAStep)
+	var early []*websocket.Conn
+	for range 4 {
+		early = append(early, b.dial("?n=0", subprotocol))
+	}
+	b.awaitEntered(t, len(early))
+	if _, n := b.entered(); n != 2 {
+		t.Fatalf("%d walkers, want 2", n)
+	}
+	b.Write([]byte("one\n"))
+	for _, c := range early {
+		gets(t, c, "one\n")
+	}
+	walks := b.srv.feed.crowd.walks
+	for range cap(walks) {
+		walks <- struct{}{}
+	}
+	before := b.sent()
+	b.Write([]byte("two\n"))
+	b.Flush()
+	for range 2 { // one of each walker
+		late := b.dial("", subprotocol)
+		gets(t, late, "one\ntwo\n")
+		late.CloseNow()
+	}
+	b.awaitPlaces(len(early))
+	time.Sleep(beat + tellTime) // in which others are looked at for their pings, and told how many they are
+	if sent := b.sent() - before; sent > 0 {
+		t.Errorf("%d bytes were sent", sent)
+	}
+	for range cap(walks) {
+		<-walks
+	}
+	for _, c := range early {
+		gets(t, c, "two\n")
+	}
 }
 
 // A viewer that leaves while its output is stuck within a frame gets that whole, and
@@ -537,7 +580,7 @@ func TestAskingTellsNoViewers(t *testing.T) {
 			t.Fatalf("it is told of %d", n)
 		}
 	}
-	w.tell(told + 3)
+	w.walk(told + 3)
 	if v.told != told+3 {
 		t.Errorf("it is not told of %d, but of %d", told+3, v.told)
 	}
