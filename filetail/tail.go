@@ -13,8 +13,8 @@ const blockSize = 64 << 10
 
 // Tail returns the offset where the last lines of f begin, and with maxBytes > 0
 // not more than that many bytes before its end. It reads backwards, no more than
-// it returns and a block. An unfinished last line counts as one; lines < 0 means
-// all.
+// the lines and a block, or where maxBytes is less than they have, twice that. An
+// unfinished last line counts as one; lines < 0 means all.
 //
 // If maxBytes is less than the lines have, the offset is that of the first line
 // that begins within it; if none does, of the first byte, moved on to where a
@@ -37,6 +37,7 @@ func Tail(f *os.File, lines int, maxBytes int64) (offset int64, err error) {
 	return offset, nil
 }
 
+// tail is Tail of f[:size]. A file that is shorter is an [io.EOF].
 func tail(f io.ReaderAt, size int64, lines int, maxBytes int64) (offset int64, err error) {
 	low := int64(0)
 	if maxBytes > 0 {

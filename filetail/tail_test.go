@@ -132,7 +132,7 @@ func TestTailOfABigFile(t *testing.T) {
 	must(t, err)
 	defer f.Close()
 	const hole = 2 << 30
-	end := numbered(0, 5000)
+	end := numbered(0, 50_000)
 	_, err = f.WriteAt([]byte("\n"+end), hole)
 	must(t, err)
 	for _, tt := range []struct {
@@ -140,17 +140,18 @@ func TestTailOfABigFile(t *testing.T) {
 		max   int64
 		want  int64
 	}{
-		{5000, 0, hole + 1},
-		{1, 0, hole + 1 + int64(strings.Index(end, "line 4999"))},
-		{10_000, 1 << 20, hole + 1},
+		{50_000, 0, hole + 1},
+		{1, 0, hole + 1 + int64(strings.Index(end, "line 49999"))},
+		{100_000, 1 << 20, hole + 1},
 		{-1, int64(len(end)), hole + 1},
 	} {
 		r := &countingReader{ReaderAt: f}
-		got, err := tail(r, hole+1+int64(len(end)), tt.lines, tt.max)
+		size := hole + 1 + int64(len(end))
+		got, err := tail(r, size, tt.lines, tt.max)
 		if got != tt.want || err != nil {
 			t.Errorf("tail(%d, %d) = %d, %v; want %d", tt.lines, tt.max, got, err, tt.want)
 		}
-		if most := len(end) + 2*int(tt.max) + blockSize; r.read > most {
+		if most := max(size-tt.want, 2*tt.max) + blockSize; r.read > most {
 			t.Errorf("tail(%d, %d) read %d bytes, want %d at most", tt.lines, tt.max, r.read, most)
 		}
 		if allocs := testing.AllocsPerRun(1, func() { Tail(f, tt.lines, tt.max) }); allocs > 20 {
@@ -162,11 +163,11 @@ func TestTailOfABigFile(t *testing.T) {
 // A countingReader counts the bytes that were read.
 type countingReader struct {
 	io.ReaderAt
-	read int
+	read int64
 }
 
 func (r *countingReader) ReadAt(p []byte, off int64) (int, error) {
 	n, err := r.ReaderAt.ReadAt(p, off)
-	r.read += n
+	r.read += int64(n)
 	return n, err
 }
