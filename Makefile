@@ -39,7 +39,7 @@ test: wsrun tools
 	GOOS=darwin go vet ./... && GOOS=freebsd go vet ./... && GOOS=windows go vet ./...
 	go test -race $$(go list ./... | grep -v /internal/faults)
 	go test ./internal/faults
-	cd static && WSRUN=$(CURDIR)/wsrun node --test --test-force-exit --test-concurrency=2 test/*.test.js
+	cd static && WSRUN=$(CURDIR)/wsrun node --test --test-force-exit --test-concurrency=3 test/*.test.js
 	$(MAKE) fuzz FUZZTIME=5s
 
 # Inputs that reach new code are not made smaller: that can take all of the time. On a
