@@ -99,9 +99,9 @@ type conns struct {
 
 // Accept implements [net.Listener]. After an error net/http waits, up to a second.
 func (l conns) Accept() (net.Conn, error) {
-	// When a thousand come at once, each that was taken is seen to before the next: else all
-	// wait for a processor together, and the viewers' output behind them. An early viewer's
-	// then comes 51 ms late at worst, instead of 63 (medians of 21).
+	// When a thousand come at once, each that was taken gets a turn before the next is: else
+	// all wait for a processor together, and the viewers' output behind them. An early
+	// viewer's then comes 51 ms late at worst, instead of 63 (medians of 21).
 	runtime.Gosched()
 	c, err := l.Listener.Accept()
 	if errors.Is(err, net.ErrClosed) {

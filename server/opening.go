@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// rowsTime is how old rows may be that are given as text, which nothing follows,
-	// beside lateTime: those of a large screen cost 30 ms.
+	// rowsTime, and lateTime on top of it, is how old rows may be that are given as text,
+	// behind which nothing comes: those of a large screen cost 30 ms.
 	rowsTime = 50 * time.Millisecond
 	// joinTries is how often a viewer is placed: the picture may be too old, but a new
 	// one only if the screen is.
