@@ -292,13 +292,18 @@ func (w *walker) serve(v *viewer, now time.Time, viewers int, fromQueue bool) (w
 	if v.spot.walker != w {
 		return false, false
 	}
+	var err error
 	if was = v.spot.here; fromQueue {
 		if !v.spot.fresh {
 			viewers = nobody
 		}
 		v.spot.called, v.spot.fresh = false, false
+		err = v.answerPing()
 	}
-	more, err := v.catchUp(now, viewers)
+	more := false
+	if err == nil {
+		more, err = v.catchUp(now, viewers)
+	}
 	switch {
 	case err == nil && !v.wire.blocked():
 		if is = !more; more {
@@ -338,7 +343,7 @@ func (v *viewer) catchUp(now time.Time, viewers int) (more bool, err error) {
 			return false, err
 		}
 	}
-	if err := v.heartbeat(now); err != nil {
+	if err := v.ping(now); err != nil {
 		return false, err
 	}
 	for before := v.sent; !v.wire.blocked(); {

@@ -367,7 +367,7 @@ func TestACallIsQueuedOnce(t *testing.T) {
 		}
 		w.answer()
 		if opcode, p, err := s.next(); opcode != opPong || p != "last" || err != nil {
-			t.Errorf("got %x %q, %v; want the last pong", opcode, p, err)
+			t.Fatalf("got %x %q, %v; want the last pong", opcode, p, err)
 		}
 	}
 }
@@ -389,12 +389,16 @@ func TestACallMeetsItsWalker(t *testing.T) {
 	}
 	w.mu.Lock()
 	go v.call()
-	waitFor(t, patience, "it is not called", func() bool { return !free() })
-	time.Sleep(10 * time.Millisecond)
-	if free() {
-		t.Error("it may go while it is called")
+	held := 0
+	for deadline := time.Now().Add(patience); held < 10 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if held++; free() {
+			held = 0
+		}
 	}
 	w.mu.Unlock()
+	if held == 0 {
+		t.Fatal("it may go while it is called")
+	}
 	waitFor(t, patience, "it is not in the queue", func() bool { return len(w.queued()) == 1 })
 }
 

@@ -22,6 +22,7 @@ type feed struct {
 	audience *audience
 	crowd    *crowd
 	deflater deflater
+	framer   framer
 	late     *late
 	lf       bool        // its lines end in \n, where a terminal's end in \r\n
 	exact    atomic.Bool // its lines' numbers are those of the whole

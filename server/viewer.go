@@ -12,7 +12,7 @@ import (
 // hello takes a cursor and, for wsrun.v1, sends the hello event.
 func (v *viewer) hello(q query) error {
 	cursor, start, opening := v.f.late.open(q)
-	v.cursor, v.size = cursor, start.Size
+	v.cursor, v.size = *cursor, start.Size
 	v.nextPing = time.Now().Add(untilPing())
 	if !v.v1 {
 		return v.message(v.text.append(opening.prelude))
@@ -121,7 +121,7 @@ func (v *viewer) item(item broadcaster.Item) error {
 // gap goes on at another place, for the cursor fell out of the ring.
 func (v *viewer) gap(at broadcaster.Start) error {
 	cursor, start, opening := v.f.late.reopen(at)
-	v.cursor = cursor
+	v.cursor = *cursor
 	if !v.v1 { // it can't be told
 		return errors.Join(v.message(v.text.flush()), v.message(v.text.append(opening.prelude)))
 	}
@@ -148,8 +148,10 @@ func (v *viewer) chunk(opcode byte, p []byte, shared bool) error {
 		return nil
 	}
 	var frame []byte
-	if shared {
-		frame = v.deflated(opcode, p)
+	if shared && v.f != nil {
+		if frame = v.deflated(opcode, p); frame == nil {
+			frame = v.f.framer.of(opcode, p)
+		}
 	}
 	if frame == nil {
 		return v.data(opcode, p)
@@ -196,7 +198,7 @@ func (v *viewer) data(opcode byte, payload ...[]byte) error {
 // counted counts a message of so many bytes, if it was sent without an error.
 func (v *viewer) counted(err error, size int) error {
 	if err == nil {
-		v.visit.sent.Add(int64(size))
+		v.count.Add(int64(size))
 	}
 	return err
 }
@@ -225,16 +227,27 @@ func (v *viewer) viewers(n int) error {
 	return v.event(viewersEvent{"viewers", n})
 }
 
-// heartbeat answers pings and sends one when it is time to. Of a viewer that is taken
-// for dead the error is errSilent.
+// heartbeat is answerPing and ping.
 func (v *viewer) heartbeat(now time.Time) error {
+	if err := v.answerPing(); err != nil {
+		return err
+	}
+	return v.ping(now)
+}
+
+// answerPing answers a ping of the viewer's, if there is one.
+func (v *viewer) answerPing() error {
 	select {
 	case payload := <-v.pings:
-		if err := v.wire.frame(opPong, payload); err != nil {
-			return err
-		}
+		return v.wire.frame(opPong, payload)
 	default:
+		return nil
 	}
+}
+
+// ping sends a ping when it is time to. Of a viewer that is taken for dead the error is
+// errSilent.
+func (v *viewer) ping(now time.Time) error {
 	if !v.pongBy.IsZero() && !now.Before(v.pongBy) {
 		select {
 		case <-v.pong:

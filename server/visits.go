@@ -74,7 +74,8 @@ type visit struct {
 	release      func()    // what it holds besides; may be nil
 
 	// Written by one goroutine at a time, so that counting costs the others nothing.
-	sent, resets atomic.Int64
+	sent   *atomic.Int64
+	resets atomic.Int64
 }
 
 // enter gives a request for a form of a stream a place; leave must be called to give
@@ -82,7 +83,7 @@ type visit struct {
 // Answers that end by themselves need none.
 func (s *Server) enter(w http.ResponseWriter, r *http.Request, form form, q query) *visit {
 	if form == asText && !q.follow || r.Method == http.MethodHead {
-		return &visit{r: r}
+		return &visit{r: r, sent: new(atomic.Int64)}
 	}
 	a := &s.visits
 	a.mu.Lock()
@@ -96,7 +97,7 @@ func (s *Server) enter(w http.ResponseWriter, r *http.Request, form form, q quer
 		return nil
 	}
 	s.viewers.Add(1)
-	return &visit{s: s, r: r, remote: r.RemoteAddr, path: r.URL.Path}
+	return &visit{s: s, r: r, remote: r.RemoteAddr, path: r.URL.Path, sent: new(atomic.Int64)}
 }
 
 // begin counts a viewer that has a place.

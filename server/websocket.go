@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -38,25 +39,29 @@ const (
 
 // A viewer is a WebSocket that follows the stream.
 type viewer struct {
-	f        *feed // nil if it follows none
-	visit    *visit
+	f *feed // nil if it follows none
+
+	// What the crowd uses each time comes first, in as few cache lines as there can be:
+	// those of thousands are in no cache.
+	spot     spot // in the crowd
+	cursor   broadcaster.Cursor
+	wire     wire
+	nextPing time.Time
+	pongBy   time.Time    // zero when no pong is due
+	sent     int64        // bytes of output, ever
+	count    atomic.Int64 // of the visit's bytes
+	window   int          // output that it has deflated, without a gap, in bytes
+	takeover takeover
 	v1       bool
 	within   bool // the last byte was no newline
-	takeover takeover
-	window   int // output that it has deflated, without a gap, in bytes
-	cursor   *broadcaster.Cursor
+
+	visit    *visit
 	lost     *broadcaster.Start // where the cursor is now, if that is still to be told
-	wire     wire
-	spot     spot               // in the crowd
 	size     broadcaster.Resize // last told
 	told     int                // number of viewers last told
 	text     utf8Text           // of a plain viewer
-
-	nextPing time.Time
-	pongBy   time.Time   // zero when no pong is due
-	sent     int64       // bytes of output, ever
-	sentThen int64       // when the last ping was sent
-	pings    chan []byte // of the viewer's, to be answered
+	sentThen int64              // sent when the last ping was
+	pings    chan []byte        // of the viewer's, to be answered
 	pong     chan struct{}
 	acked    int64 // bytes that its system had acknowledged when that was last looked at
 	pingEnd  int64 // and those with which it has the last ping
@@ -168,6 +173,7 @@ func (s *Server) upgrade(w http.ResponseWriter, visit *visit, deflate bool) *vie
 	}
 	v.keep = context.AfterFunc(s.stop, func() { v.wire.Close() })
 	v.takeover = takeoverOf(w.Header().Get("Sec-WebSocket-Extensions"))
+	visit.sent = &v.count
 	visit.begin(kindOf(v.v1))
 	visit.r = nil // a viewer in the crowd needs no more of it
 	c.SetReadLimit(readLimit)

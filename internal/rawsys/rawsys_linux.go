@@ -1,4 +1,4 @@
-// Package rawsys makes the two system calls that wsrun makes most without a word to
+// Package rawsys makes the system calls that wsrun makes most without a word to
 // Go's scheduler. The descriptors must not block: nothing else runs on the processor
 // meanwhile.
 //
@@ -33,8 +33,11 @@ func Writev(fd int, parts [][]byte) (int, error) {
 			n++
 		}
 	}
-	if n == 0 {
+	switch n {
+	case 0:
 		return 0, nil
+	case 1:
+		return call(syscall.SYS_WRITE, uintptr(fd), unsafe.Pointer(vector[0].Base), uintptr(vector[0].Len))
 	}
 	return call(syscall.SYS_WRITEV, uintptr(fd), unsafe.Pointer(&vector), uintptr(n))
 }
