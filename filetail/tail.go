@@ -13,8 +13,8 @@ const blockSize = 64 << 10
 
 // Tail returns the offset where the last lines of f begin, and with maxBytes > 0
 // not more than that many bytes before its end. It reads backwards, no more than
-// the lines and a block, or where maxBytes is less than they have, twice that. An
-// unfinished last line counts as one; lines < 0 means all.
+// the lines and a block, or where maxBytes is less than they have, twice maxBytes.
+// An unfinished last line counts as one; lines < 0 means all.
 //
 // If maxBytes is less than the lines have, the offset is that of the first line
 // that begins within it; if none does, of the first byte, moved on to where a

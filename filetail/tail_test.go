@@ -144,6 +144,7 @@ func TestTailOfABigFile(t *testing.T) {
 		{1, 0, hole + 1 + int64(strings.Index(end, "line 49999"))},
 		{100_000, 1 << 20, hole + 1},
 		{-1, int64(len(end)), hole + 1},
+		{-1, 100_000, hole + 1 + int64(len(end)) - 100_000 + int64(strings.IndexByte(end[len(end)-100_000-1:], '\n'))},
 	} {
 		r := &countingReader{ReaderAt: f}
 		size := hole + 1 + int64(len(end))

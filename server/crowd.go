@@ -23,10 +23,15 @@ const (
 	atATime = 256 << 10
 	// perWalker is how many viewers there are before another goroutine writes to some.
 	perWalker = 250
-	// inAStep is about how many viewers one goroutine sends a chunk to before the next is
-	// published. More don't get a chunk before the next is there, which then goes along:
-	// if all goroutines write at once, 10,000 viewers cost a fifth more.
+	// inAStep is how many viewers there are at the most while all walkers may walk at once:
+	// about as many as one sends a chunk to before the next is published. Of more, half of
+	// the walkers do, and what is published meanwhile goes along: else 10,000 viewers cost a
+	// fifth more.
 	inAStep = 1500
+	// walkTime is how long a walker of so many takes at the least from one walk to the next,
+	// for each viewer: about half of that is spent writing. Else 10,000 cost a fifth more
+	// where a processor is fast enough to write them ten lines a second one by one.
+	walkTime = 12 * time.Microsecond
 )
 
 // errCrowd says that a viewer is in the crowd now.
@@ -41,7 +46,7 @@ type crowd struct {
 	ctx     context.Context // done when it is closed
 	cancel  context.CancelFunc
 	answers chan struct{} // holds one for each walker that sees to its queue
-	walks   chan struct{} // and one for each that writes to its part of more than inAStep
+	walks   chan struct{} // and one for each that walks while there are more than inAStep
 
 	mu      sync.Mutex // is locked before those of spots and walkers, which are in that order
 	walkers []*walker  // none while there are no viewers
@@ -81,8 +86,9 @@ func (c *crowd) enter(v *viewer) bool {
 // send backlogs: the other processors are the command's, and those viewers' who have all.
 func halfTheProcessors() int { return max(1, runtime.GOMAXPROCS(0)/2) }
 
-// walkersFor returns how many walkers a crowd of so many viewers has. For 1,000 two make
-// the slowest 5 ms faster than one.
+// walkersFor returns among how many walkers those who come are divided while there are so
+// many viewers; those who are here stay where they are. For 1,000 two make the slowest 5 ms
+// faster than one.
 func walkersFor(viewers int) int { return min(runtime.GOMAXPROCS(0), 1+viewers/perWalker) }
 
 // place gives a viewer its walker.
@@ -112,7 +118,7 @@ func (c *crowd) place(v *viewer) bool {
 	default:
 	}
 	c.entered++
-	v.spot.walker, v.spot.called, v.spot.fresh = w, false, true
+	v.spot.walker, v.spot.called, v.spot.here, v.spot.untold = w, false, false, true
 	w.call(v)
 	return true
 }
@@ -136,9 +142,9 @@ type spot struct {
 	mu      sync.Mutex
 	walker  *walker // nil: it is not in the crowd
 	closing bool    // it is not to go in any more
-	fresh   bool    // the walker has not seen to it yet
-	called  bool    // it is in the walker's queue
+	called  bool    // it is in the walker's queue; one that is not may be there from before
 	here    bool    // it is in the walker's list of that name
+	untold  bool    // it is to be told how many viewers there are, if it is not here
 }
 
 // take takes the viewer out of the crowd, if it is in it.
@@ -187,6 +193,13 @@ func (w *walker) wake() {
 	}
 }
 
+// queued returns who is in the queue.
+func (w *walker) queued() []*viewer {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.queue)
+}
+
 // next takes the first of the queue.
 func (w *walker) next() (*viewer, bool) {
 	w.mu.Lock()
@@ -210,8 +223,21 @@ func (w *walker) run() {
 	f := w.c.f
 	wake := f.Stream.Changed()
 	_, counted := f.audience.count()
-	viewers := nobody                      // to be told
+	tells := false                         // at the next walk
 	var mayWalk, mayAnswer chan<- struct{} // nil while nobody waits for that
+	rest := time.NewTimer(0)               // until it is over, wake is nil
+	defer rest.Stop()
+	changed := wake
+	walk := func() {
+		mayWalk, changed = nil, f.Stream.Changed()
+		wake = changed
+		n := nobody
+		if tells {
+			tells = false
+			n, counted = f.audience.count()
+		}
+		w.walk(n)
+	}
 	for {
 		select {
 		case <-wake:
@@ -220,7 +246,7 @@ func (w *walker) run() {
 			tell.Reset(tellTime)
 			continue
 		case <-tell.C:
-			viewers, counted = f.audience.count()
+			tells = true
 		case <-ticker.C:
 			if w.c.dismiss(w) {
 				return
@@ -234,10 +260,14 @@ func (w *walker) run() {
 			<-w.c.answers
 			continue
 		case mayWalk <- struct{}{}:
-			mayWalk, wake = nil, f.Stream.Changed()
-			w.walk(viewers)
-			viewers = nobody
+			n, _ := f.audience.count()
+			rest.Reset(time.Duration(n) * walkTime)
+			walk()
 			<-w.c.walks
+			wake = nil
+			continue
+		case <-rest.C:
+			wake = changed
 			continue
 		case <-w.c.ctx.Done():
 			return
@@ -246,9 +276,7 @@ func (w *walker) run() {
 			mayWalk, wake = w.c.walks, nil
 			continue
 		}
-		wake = f.Stream.Changed()
-		w.walk(viewers)
-		viewers = nobody
+		walk()
 	}
 }
 
@@ -274,9 +302,17 @@ func (w *walker) answer() {
 }
 
 // walk sees to all who had all, in the order in which they came: so their memory is near
-// to that of the last one. They are told how many viewers there are.
+// to that of the last one. These are told how many viewers there are, unless that is
+// nobody, and those in the queue will be.
 func (w *walker) walk(viewers int) {
 	now := time.Now()
+	if viewers != nobody {
+		for _, v := range w.queued() {
+			v.spot.mu.Lock()
+			v.spot.untold = true
+			v.spot.mu.Unlock()
+		}
+	}
 	w.here = slices.DeleteFunc(w.here, func(v *viewer) bool {
 		_, is := w.serve(v, now, viewers, false)
 		return !is
@@ -285,22 +321,24 @@ func (w *walker) walk(viewers int) {
 
 // serve sends v what there is for it, as far as that goes, and tells whether it was and
 // is to be in here: whether it had and has all. One from the queue is told how many viewers
-// there are only if it is fresh: the others are told by a walk.
+// there are only if no walk has told it.
 func (w *walker) serve(v *viewer, now time.Time, viewers int, fromQueue bool) (was, is bool) {
 	v.spot.mu.Lock()
 	defer v.spot.mu.Unlock()
 	if v.spot.walker != w {
 		return false, false
 	}
-	var err error
-	if was = v.spot.here; fromQueue {
-		if !v.spot.fresh {
-			viewers = nobody
-		}
-		v.spot.called, v.spot.fresh = false, false
+	was = v.spot.here
+	more, err := false, error(nil)
+	if v.spot.called || fromQueue {
 		err = v.answerPing()
 	}
-	more := false
+	if fromQueue {
+		if was || !v.spot.untold {
+			viewers = nobody
+		}
+		v.spot.called, v.spot.untold = false, false
+	}
 	if err == nil {
 		more, err = v.catchUp(now, viewers)
 	}

@@ -103,13 +103,6 @@ func (b *bench) byHand() *walker {
 	return w
 }
 
-// queued returns who is in the walker's queue.
-func (w *walker) queued() []*viewer {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return slices.Clone(w.queue)
-}
-
 // awaitEntry returns the viewer that comes into the empty queue.
 func (w *walker) awaitEntry(t *testing.T) *viewer {
 	t.Helper()
@@ -420,6 +413,9 @@ func TestAPlaceLeftBehind(t *testing.T) {
 	if len(before.here) > 0 || len(before.queued()) > 0 || len(now.queued()) != 1 {
 		t.Errorf("its former walker has it %d and %d times, its walker %d times; want 0, 0, 1", len(before.here), len(before.queued()), len(now.queued()))
 	}
+	if now.answer(); len(now.here) != 1 {
+		t.Errorf("its walker has it %d times, want 1", len(now.here))
+	}
 }
 
 func TestWalkersFor(t *testing.T) {
@@ -486,6 +482,7 @@ func TestWalksOfManyWaitForATurn(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
 	b := serve(t, Options{})
 	b.srv.feed.audience.add(inAStep)
+	defer b.srv.feed.audience.add(-inAStep)
 	var early []*websocket.Conn
 	for range 4 {
 		early = append(early, b.dial("?n=0", subprotocol))
@@ -499,8 +496,13 @@ func TestWalksOfManyWaitForATurn(t *testing.T) {
 		gets(t, c, "one\n")
 	}
 	walks := b.srv.feed.crowd.walks
-	for range cap(walks) {
-		walks <- struct{}{}
+	for _, tokens := range []chan struct{}{b.srv.feed.crowd.answers, walks} {
+		for range cap(tokens) {
+			tokens <- struct{}{}
+		}
+	}
+	for range cap(b.srv.feed.crowd.answers) { // by now all answers to the early ones are over
+		<-b.srv.feed.crowd.answers
 	}
 	before := b.sent()
 	b.Write([]byte("two\n"))
@@ -515,11 +517,14 @@ func TestWalksOfManyWaitForATurn(t *testing.T) {
 	if sent := b.sent() - before; sent > 0 {
 		t.Errorf("%d bytes were sent", sent)
 	}
+	b.end(0)
 	for range cap(walks) {
 		<-walks
 	}
 	for _, c := range early {
-		gets(t, c, "two\n")
+		if r, err := watch(c, -1); err != nil || string(r.data) != "two\n" || r.code != websocket.StatusNormalClosure {
+			t.Errorf("in the end %q, %v, %v", r.data, r.code, err)
+		}
 	}
 }
 
@@ -561,6 +566,48 @@ func TestAStuckViewerLeaves(t *testing.T) {
 	if times, _ := b.entered(); times != before {
 		t.Error("it went into the crowd on its way out")
 	}
+}
+
+// The walkers of a large crowd rest between walks, unless there is more to do than to send
+// output: 25,000 viewers get some every 300 ms.
+func TestWalksOfManyAreFew(t *testing.T) {
+	b := serve(t, Options{})
+	b.srv.feed.audience.add(25_000)
+	defer b.srv.feed.audience.add(-25_000)
+	c := b.dial("?n=0", subprotocol)
+	b.awaitEntered(t, 1)
+	began := time.Now()
+	for range 7 {
+		b.Write([]byte("line\n"))
+		gets(t, c, "line\n")
+	}
+	if took := time.Since(began); took < 500*time.Millisecond {
+		t.Errorf("7 lines took %v", took)
+	}
+}
+
+// Who is still sent a backlog while others come is told so after it at the latest.
+func TestTheQueueIsTold(t *testing.T) {
+	b := serve(t, Options{Source: Source{Stream: broadcaster.New(broadcaster.Options{Lines: 1 << 20})}})
+	b.Write(numbered(2 * atATime))
+	b.Flush()
+	w := b.byHand()
+	go watch(b.dial("", subprotocol), -1)
+	v := w.awaitEntry(t)
+	w.next()
+	if _, has := w.serve(v, time.Now(), 1, true); has {
+		t.Fatal("it has all by one turn")
+	}
+	b.srv.feed.audience.add(1)
+	w.walk(2)
+	b.srv.feed.audience.add(1)
+	for len(w.here) == 0 {
+		w.answer()
+	}
+	if v.told != 3 {
+		t.Errorf("it is told of %d viewers, want 3", v.told)
+	}
+	b.srv.feed.audience.add(-2)
 }
 
 // Who asks for something while others come and go is told how many there are only when

@@ -2,18 +2,27 @@ package server
 
 import "sync/atomic"
 
-// framedBytes is how large output is at the most that is copied into a frame which all
-// share. That saves each viewer a head of its own, and is written by write(2) instead of
-// writev(2). To copy more costs who watches alone more.
-const framedBytes = 4 << 10
+const (
+	// framedBytes is how large output is at the most that is copied into a frame which all
+	// share. That saves each viewer a head of its own, and is written by write(2) instead of
+	// writev(2). To copy more costs who watches alone more.
+	framedBytes = 4 << 10
+	// framedLast is how many frames are kept: a viewer may be sent several at a time, and
+	// some viewers others than the rest.
+	framedLast = 4
+)
 
-// A framer keeps the last output of each opcode as a message. Its method may be called
-// concurrently.
+// A framer keeps the last output as messages. Its methods may be called concurrently: then
+// a frame may be made twice.
 type framer struct {
-	last [opBinary + 1]atomic.Pointer[framed]
+	last [framedLast]atomic.Pointer[framed]
+	made atomic.Uint32
 }
 
-type framed struct{ payload, frame []byte }
+type framed struct {
+	opcode         byte
+	payload, frame []byte
+}
 
 // of returns output as a message of one frame, which is shared and never to be changed;
 // nil if it is too large.
@@ -21,10 +30,19 @@ func (f *framer) of(opcode byte, payload []byte) []byte {
 	if len(payload) > framedBytes {
 		return nil
 	}
-	last := f.last[opcode].Load()
-	if last == nil || !sameChunk(last.payload, payload) {
-		last = &framed{payload, append(frameHead(opcode, len(payload)), payload...)}
-		f.last[opcode].Store(last)
+	for i := range f.last {
+		if kept := f.last[i].Load(); kept != nil && kept.opcode == opcode && sameChunk(kept.payload, payload) {
+			return kept.frame
+		}
 	}
-	return last.frame
+	made := &framed{opcode, payload, append(frameHead(opcode, len(payload)), payload...)}
+	f.last[f.made.Add(1)%framedLast].Store(made)
+	return made.frame
+}
+
+// forget keeps nothing more.
+func (f *framer) forget() {
+	for i := range f.last {
+		f.last[i].Store(nil)
+	}
 }

@@ -15,7 +15,7 @@ import (
 func TestAPingBehindOutput(t *testing.T) {
 	near, far := connected(t)
 	near.(*net.TCPConn).SetReadBuffer(16 << 10)
-	v := &viewer{visit: &visit{}, pings: make(chan []byte, 1), pong: make(chan struct{}, 1), wire: wire{sender: far}}
+	v := &viewer{pings: make(chan []byte, 1), pong: make(chan struct{}, 1), wire: wire{sender: far}}
 	fill(t, &v.wire)
 	now := time.Now()
 	beat := func() error { now = now.Add(pongTime); return v.heartbeat(now) }

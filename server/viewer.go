@@ -141,8 +141,9 @@ func (v *viewer) output(p []byte) error {
 	return v.chunk(opText, text, sameChunk(p, text))
 }
 
-// chunk sends a message of output, deflated if it is to be so. It is not if this viewer
-// alone has these bytes.
+// chunk sends a message of output, deflated if it is to be so, or as a frame that others
+// are sent as well. It is neither if this viewer alone has these bytes, or if it follows no
+// stream: then there may be others in their place soon.
 func (v *viewer) chunk(opcode byte, p []byte, shared bool) error {
 	if len(p) == 0 {
 		return nil
@@ -227,7 +228,8 @@ func (v *viewer) viewers(n int) error {
 	return v.event(viewersEvent{"viewers", n})
 }
 
-// heartbeat is answerPing and ping.
+// heartbeat is answerPing and ping, of which the crowd makes the first only where a ping
+// may have come.
 func (v *viewer) heartbeat(now time.Time) error {
 	if err := v.answerPing(); err != nil {
 		return err

@@ -73,7 +73,8 @@ type visit struct {
 	err          error     // why it ends; nil if the viewer left
 	release      func()    // what it holds besides; may be nil
 
-	// Written by one goroutine at a time, so that counting costs the others nothing.
+	// Written by one goroutine at a time, so that counting costs the others nothing. That
+	// sent of a viewer is its own: see there.
 	sent   *atomic.Int64
 	resets atomic.Int64
 }

@@ -39,17 +39,16 @@ const (
 
 // A viewer is a WebSocket that follows the stream.
 type viewer struct {
-	f *feed // nil if it follows none
-
 	// What the crowd uses each time comes first, in as few cache lines as there can be:
 	// those of thousands are in no cache.
-	spot     spot // in the crowd
+	f        *feed // nil if it follows none
+	spot     spot  // in the crowd
 	cursor   broadcaster.Cursor
 	wire     wire
 	nextPing time.Time
 	pongBy   time.Time    // zero when no pong is due
 	sent     int64        // bytes of output, ever
-	count    atomic.Int64 // of the visit's bytes
+	count    atomic.Int64 // the visit's sent
 	window   int          // output that it has deflated, without a gap, in bytes
 	takeover takeover
 	v1       bool
@@ -123,6 +122,7 @@ func (v *viewer) leave(err error) {
 	v.end(err)
 	if n, _ := v.f.audience.count(); n == 0 {
 		v.f.deflater.forget()
+		v.f.framer.forget()
 	}
 	v.visit.leave()
 }

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { numbers, open, rows, run, untilRow } from './harness.js';
 
-const MOST = 200; // filelist.js': of a folder's rows at first
+const MOST = 200; // rows of a folder that filelist.js shows at first
 
 async function folder(t) {
   const dir = await realpath(await mkdtemp(join(tmpdir(), 'wsrun-')));

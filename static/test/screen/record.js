@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { programs } from './programs.js';
@@ -102,7 +103,7 @@ async function record(program, cols, rows, dir) {
     }
   });
   await viewer.until(() => viewer.hello);
-  writeFileSync(go, '\n'); // not before: who comes late gets a screen, not all that was written
+  await writeFile(go, '\n'); // not before: who comes late gets a screen, not all that was written
   await viewer.until(() => viewer.offset > 0);
   for (const step of program.steps ?? []) {
     await quiet();
