@@ -13,6 +13,7 @@ import (
 
 	"wsrun/broadcaster"
 	"wsrun/filetail"
+	"wsrun/hub"
 	"wsrun/server"
 )
 
@@ -186,13 +187,13 @@ func (s files) Follow(ctx context.Context, path string, lines int, bytes int64, 
 			case filetail.Start:
 				event(server.FileStart{Left: e.Size - e.Offset, FromStart: e.Offset == 0})
 			case filetail.Truncated:
-				event(server.FileEvent{State: "truncated", Lost: e.Lost})
+				event(hub.FileEvent{State: "truncated", Lost: e.Lost})
 			case filetail.Rotated:
-				event(server.FileEvent{State: "rotated"})
+				event(hub.FileEvent{State: "rotated"})
 			case filetail.Gone:
-				event(server.FileEvent{State: "gone", Reason: string(e.Reason)})
+				event(hub.FileEvent{State: "gone", Reason: string(e.Reason)})
 			case filetail.Back:
-				event(server.FileEvent{State: "back"})
+				event(hub.FileEvent{State: "back"})
 			}
 		},
 	})

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"wsrun/broadcaster"
+	"wsrun/hub"
 	"wsrun/ptyproc"
 	"wsrun/server"
 )
@@ -68,7 +69,7 @@ func run(o options, args []string) (int, error) {
 	log, flush := serverLog(slog.Level(o.logLevel))
 	defer flush()
 	srv := server.New(server.Options{
-		Source:  server.Source{Stream: b, Title: src.title, Command: src.args, Started: started},
+		Source:  hub.Source{Stream: b, Title: src.title, Command: src.args, Started: started},
 		Version: o.version,
 		Addr:    l.Addr(), Host: host, AllowHosts: o.allowHosts, AllowOrigins: o.allowOrigins,
 		Token: string(o.token), Users: o.users, Certificate: o.certificate, Base: o.basePath,

@@ -27,10 +27,3 @@ func (s *Server) acceptFailed(err error) {
 		s.http.SetKeepAlivesEnabled(true)
 	}
 }
-
-// passing is an error that net/http tries again after.
-type passing struct{ error }
-
-func (passing) Temporary() bool { return true }
-func (passing) Timeout() bool   { return false }
-func (p passing) Unwrap() error { return p.error }

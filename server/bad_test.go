@@ -9,51 +9,29 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"wsrun/internal/protocol"
+	"wsrun/test/peer"
 )
-
-// upgrade returns a request for a WebSocket with some lines in place of others.
-func upgrade(addr string, instead ...string) string {
-	r := strings.NewReplacer(instead...)
-	return r.Replace("GET / HTTP/1.1\r\nHost: " + addr + "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
-}
-
-// raw sends what is written as it is and returns the answer's head; nil if there
-// is none within 5 s.
-func (b *bench) raw(request string) *http.Response {
-	b.t.Helper()
-	c, err := net.Dial("tcp", b.addr)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	b.t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(5 * time.Second))
-	io.WriteString(c, request)
-	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
-	if err != nil {
-		b.t.Log(err)
-	}
-	return resp
-}
 
 // Strangers' bad requests and frames are refused, and a viewer that is there
 // meanwhile does not notice.
 func TestBadWebSockets(t *testing.T) {
 	b := serve(t, Options{})
-	good := b.dial("", subprotocol)
+	good := b.dial("", protocol.Subprotocol)
 	for name, tt := range map[string]struct {
 		request string
 		want    int
 	}{
-		"no key":        {upgrade(b.addr, "Sec-WebSocket-Key", "X"), 400},
-		"short key":     {upgrade(b.addr, "dGhlIHNhbXBsZSBub25jZQ==", "c2hvcnQ="), 400},
-		"old version":   {upgrade(b.addr, "Version: 13", "Version: 8"), 400},
-		"no connection": {upgrade(b.addr, "Connection: Upgrade", "Connection: close"), 426},
-		"POST":          {upgrade(b.addr, "GET", "POST", "\r\n\r\n", "\r\nContent-Length: 0\r\n\r\n"), 405},
-		"HTTP/1.0":      {upgrade(b.addr, "HTTP/1.1", "HTTP/1.0"), 426},
-		"no host":       {upgrade(b.addr, "Host: ", "X-Host: "), 400},
+		"no key":        {peer.Upgrade(b.addr, "Sec-WebSocket-Key", "X"), 400},
+		"short key":     {peer.Upgrade(b.addr, "dGhlIHNhbXBsZSBub25jZQ==", "c2hvcnQ="), 400},
+		"old version":   {peer.Upgrade(b.addr, "Version: 13", "Version: 8"), 400},
+		"no connection": {peer.Upgrade(b.addr, "Connection: Upgrade", "Connection: close"), 426},
+		"POST":          {peer.Upgrade(b.addr, "GET", "POST", "\r\n\r\n", "\r\nContent-Length: 0\r\n\r\n"), 405},
+		"HTTP/1.0":      {peer.Upgrade(b.addr, "HTTP/1.1", "HTTP/1.0"), 426},
+		"no host":       {peer.Upgrade(b.addr, "Host: ", "X-Host: "), 400},
 		"noise":         {"\x16\x03\x01\x02\x00\r\n\r\n", 400},
-		"a long head":   {upgrade(b.addr, "Sec-WebSocket-Version", "X: "+strings.Repeat("x", 64<<10)+"\r\nSec-WebSocket-Version"), 431},
+		"a long head":   {peer.Upgrade(b.addr, "Sec-WebSocket-Version", "X: "+strings.Repeat("x", 64<<10)+"\r\nSec-WebSocket-Version"), 431},
 	} {
 		if resp := b.raw(tt.request); resp == nil || resp.StatusCode != tt.want {
 			t.Errorf("%s: %v, want %d", name, resp, tt.want)
@@ -82,7 +60,7 @@ func TestBadWebSockets(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.SetDeadline(time.Now().Add(5 * time.Second))
-		io.WriteString(c, upgrade(b.addr)+tt.frame)
+		io.WriteString(c, peer.Upgrade(b.addr)+tt.frame)
 		r := bufio.NewReader(c)
 		if resp, err := http.ReadResponse(r, nil); err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
 			t.Fatalf("%s: %v, %v", name, resp, err)
@@ -90,7 +68,7 @@ func TestBadWebSockets(t *testing.T) {
 		head := make([]byte, 4)
 		if _, err := io.ReadFull(r, head); tt.want == 0 && err == io.EOF {
 			// cut off
-		} else if err != nil || head[0] != finBit|opClose || binary.BigEndian.Uint16(head[2:]) != tt.want {
+		} else if err != nil || head[0] != protocol.FinBit|protocol.OpClose || binary.BigEndian.Uint16(head[2:]) != tt.want {
 			t.Errorf("%s: answered with %q, %v; want a close frame with %d", name, head, err, tt.want)
 		}
 		c.Close()

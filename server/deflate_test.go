@@ -1,252 +1,32 @@
 package server
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
-	"fmt"
-	"math/rand/v2"
-	"net"
-	"net/http"
-	"strings"
-	"sync/atomic"
 	"testing"
 
+	"wsrun/internal/protocol"
+
 	"github.com/coder/websocket"
-
-	"wsrun/broadcaster"
 )
-
-// A countedConn counts what is read.
-type countedConn struct {
-	net.Conn
-	read *atomic.Int64
-}
-
-func (c countedConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	c.read.Add(int64(n))
-	return n, err
-}
-
-// dialDeflated dials as one that can inflate, and counts the bytes on the wire.
-func (b *bench) dialDeflated(query string, mode websocket.CompressionMode, subprotocols ...string) (*websocket.Conn, *atomic.Int64, string) {
-	b.t.Helper()
-	read := new(atomic.Int64)
-	transport := &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-		c, err := new(net.Dialer).DialContext(ctx, network, addr)
-		return countedConn{c, read}, err
-	}}
-	c, resp, err := websocket.Dial(b.t.Context(), "ws://"+b.addr+"/"+query, &websocket.DialOptions{
-		Subprotocols: subprotocols, CompressionMode: mode, HTTPClient: &http.Client{Transport: transport},
-	})
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	c.SetReadLimit(-1)
-	b.t.Cleanup(func() { c.CloseNow() })
-	return c, read, resp.Header.Get("Sec-WebSocket-Extensions")
-}
-
-// logLine is a line as a web server logs it.
-func logLine(r *rand.Rand, n int) string {
-	return fmt.Sprintf("%d 192.168.%d.%d - - \"GET /api/items/%d HTTP/1.1\" %d %d\n", n, r.IntN(4), r.IntN(255), r.IntN(10_000), 200+r.IntN(3)*100, r.IntN(100_000))
-}
-
-// Whoever joins whenever, and can inflate in whatever way, gets what was written.
-func TestDeflated(t *testing.T) {
-	for _, tt := range []struct {
-		name         string
-		mode         websocket.CompressionMode
-		subprotocols []string
-		answer       string
-		most         float64 // of the bytes written that are on the wire
-	}{
-		{"with takeover", websocket.CompressionContextTakeover, []string{"wsrun.v1"}, "permessage-deflate", 0.5},
-		{"without", websocket.CompressionNoContextTakeover, []string{"wsrun.v1"}, "permessage-deflate; client_no_context_takeover; server_no_context_takeover", 1},
-		{"plain, with takeover", websocket.CompressionContextTakeover, nil, "permessage-deflate", 1},
-		{"plain, without", websocket.CompressionNoContextTakeover, nil, "permessage-deflate; client_no_context_takeover; server_no_context_takeover", 1},
-		{"not at all", websocket.CompressionDisabled, []string{"wsrun.v1"}, "", 2},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			b := serve(t, Options{Deflate: true, Source: Source{Stream: broadcaster.New(broadcaster.Options{Lines: 1 << 20, Bytes: 64 << 20})}})
-			r := rand.New(rand.NewPCG(1, 2))
-			var all bytes.Buffer
-			write := func(lines int) {
-				var s strings.Builder
-				for range lines {
-					s.WriteString(logLine(r, all.Len()))
-				}
-				all.WriteString(s.String())
-				b.Write([]byte(s.String()))
-				b.Flush()
-			}
-			type result struct {
-				joined int
-				got    []byte
-				wire   float64
-			}
-			results := make(chan result)
-			viewers := 0
-			watchFrom := func(query string, joined int) {
-				c, read, answer := b.dialDeflated(query, tt.mode, tt.subprotocols...)
-				if answer != tt.answer {
-					t.Fatalf("answered %q, want %q", answer, tt.answer)
-				}
-				viewers++
-				go func() {
-					var got []byte
-					for {
-						kind, p, err := c.Read(context.Background())
-						if err != nil {
-							break
-						}
-						if kind == websocket.MessageBinary || tt.subprotocols == nil {
-							got = append(got, p...)
-						}
-					}
-					results <- result{joined, got, float64(read.Load()) / float64(len(got))}
-				}()
-			}
-			for i := range 20 {
-				watchFrom("", -1)
-				watchFrom("?n=0", all.Len())
-				for range 10 {
-					write(1 + r.IntN(1+i*i/2)) // some are large
-				}
-			}
-			waitFor(t, patience, "not all are there", func() bool { return b.srv.visits.tallies()[kindOf(tt.subprotocols != nil)].now == int64(viewers) })
-			for range 200 {
-				write(2)
-			}
-			b.end(0)
-			for range viewers {
-				got := <-results
-				// The others are placed some time after they were let in.
-				if !bytes.HasSuffix(all.Bytes()[max(got.joined, 0):], got.got) || got.joined < 0 && len(got.got) != all.Len() || len(got.got) == 0 {
-					t.Errorf("joined at %d of %d: %d bytes, or others", got.joined, all.Len(), len(got.got))
-				}
-				if len(got.got) > 100_000 && got.wire > tt.most {
-					t.Errorf("%.2f of the bytes are on the wire, want %.2f", got.wire, tt.most)
-				}
-			}
-		})
-	}
-}
-
-// After a gap a viewer has not what the others have.
-func TestDeflatedAfterAGap(t *testing.T) {
-	b := serve(t, Options{Deflate: true, Source: Source{Stream: broadcaster.New(broadcaster.Options{Lines: 20})}}) // less than helps itself
-	r := rand.New(rand.NewPCG(3, 4))
-	c, _, _ := b.dialDeflated("", websocket.CompressionContextTakeover, "wsrun.v1")
-	b.placing(c)
-	var all strings.Builder
-	for all.Len() < 24<<20 { // more than the sockets hold, and the ring, and its grace
-		line := strings.Repeat(logLine(r, all.Len()), 100)
-		all.WriteString(line)
-		b.Write([]byte(line))
-	}
-	for range 300 {
-		line := logLine(r, 0)
-		all.WriteString(line)
-		b.Write([]byte(line))
-		b.Flush()
-	}
-	b.end(0)
-	at, resets := int64(0), 0
-	for {
-		kind, p, err := c.Read(t.Context())
-		if err != nil {
-			break
-		}
-		if kind == websocket.MessageText {
-			var e placing
-			if json.Unmarshal(p, &e); e.Event == "reset" {
-				at = e.Offset
-				resets++
-			}
-			continue
-		}
-		if end := at + int64(len(p)); end > int64(all.Len()) || string(p) != all.String()[at:end] {
-			t.Fatalf("other bytes at %d, after %d gaps", at, resets)
-		}
-		at += int64(len(p))
-	}
-	if at != int64(all.Len()) || resets == 0 {
-		t.Errorf("ended at %d of %d, after %d gaps", at, all.Len(), resets)
-	}
-}
 
 func TestDeflateIsTurnedOff(t *testing.T) {
 	for _, tt := range []struct {
 		query  string
 		server bool
-	}{{"?deflate=0", true}, {"", false}} {
+		want   bool
+	}{{"?deflate=0", true, false}, {"", false, false}, {"", true, true}} {
 		b := serve(t, Options{Deflate: tt.server})
-		if _, _, answer := b.dialDeflated(tt.query, websocket.CompressionContextTakeover, "wsrun.v1"); answer != "" {
+		c, resp, err := websocket.Dial(t.Context(), "ws://"+b.addr+"/"+tt.query, &websocket.DialOptions{
+			Subprotocols: []string{protocol.Subprotocol}, CompressionMode: websocket.CompressionContextTakeover,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.CloseNow()
+		if answer := resp.Header.Get("Sec-WebSocket-Extensions"); (answer != "") != tt.want {
 			t.Errorf("%+v: answered %q", tt, answer)
 		}
 	}
 	if _, err := parseQuery("deflate=2"); err == nil {
 		t.Error("deflate=2 is taken")
 	}
-}
-
-// A chunk is deflated once.
-func TestFramesAreShared(t *testing.T) {
-	stream := broadcaster.New(broadcaster.Options{})
-	d := deflater{stream: stream}
-	p := []byte(strings.Repeat("a line\n", 100))
-	dicts := 0
-	before := func(size int) []byte { dicts += size; return p }
-	for range 3 {
-		for _, frame := range []func() []byte{
-			func() []byte { return d.frame(opBinary, p, 0, before) },
-			func() []byte { return d.frame(opBinary, p, 1, before) },
-			func() []byte { return d.frame(opBinary, p, 2, before) },
-			func() []byte { return d.frame(opText, p, 0, before) },
-		} {
-			if a, b := frame(), frame(); &a[0] != &b[0] {
-				t.Error("made twice")
-			}
-		}
-		p = p[:len(p)-1] // another
-	}
-	if dicts != 3*(1+2) {
-		t.Errorf("deflated with others to a sum of %d", dicts)
-	}
-	first := d.frame(opBinary, p, 0, before)
-	for i := range 10 * deflatedFrames {
-		d.frame(opBinary, []byte(strings.Repeat("x", 1+i)), 0, before)
-		if again := d.frame(opBinary, p, 0, before); &again[0] != &first[0] {
-			t.Fatal("what is used is not kept")
-		}
-	}
-	if len(d.last) != deflatedFrames || cap(d.last) > 4*deflatedFrames {
-		t.Errorf("%d frames are kept, of %d", len(d.last), cap(d.last))
-	}
-	stream.Write(make([]byte, 10*deflatedBytes))
-	for i := range 10 * deflatedFrames {
-		d.frame(opBinary, []byte(strings.Repeat("y", 1+i)), 0, before)
-	}
-	if len(d.last) != deflatedFrames+10 {
-		t.Errorf("%d frames are kept", len(d.last))
-	}
-}
-
-// BenchmarkDeflate is what it costs to deflate two lines.
-func BenchmarkDeflate(b *testing.B) {
-	r := rand.New(rand.NewPCG(5, 6))
-	var all []byte
-	for len(all) < 1<<20 {
-		all = append(all, logLine(r, len(all))...)
-	}
-	in, out := 0, 0
-	for at := maxDict; b.Loop(); at = maxDict + (at+150)%(1<<19) {
-		in += 150
-		out += len(deflate(all[at:at+150], all[at-maxDict:at]))
-	}
-	b.ReportMetric(float64(in)/float64(out), "ratio")
-	b.SetBytes(150)
-	b.ReportAllocs()
 }

@@ -18,7 +18,9 @@ import (
 
 	"golang.org/x/crypto/bcrypt"
 
+	"wsrun/hub"
 	"wsrun/static"
+	"wsrun/test/wait"
 )
 
 // login posts a form and returns the answer, and the cookie that it sets.
@@ -49,7 +51,7 @@ func (b *bench) forgive() {
 }
 
 func TestToken(t *testing.T) {
-	b := serve(t, Options{Token: "secret", Source: Source{Title: "hush"}})
+	b := serve(t, Options{Token: "secret", Source: hub.Source{Title: "hush"}})
 	b.Write([]byte("output\n"))
 	_, port, _ := strings.Cut(b.addr, ":")
 	resp, cookie := b.login(url.Values{"token": {"secret"}})
@@ -392,19 +394,6 @@ func TestCrowd(t *testing.T) {
 	}
 }
 
-// patience is how long what takes a second may take on a busy machine.
-const patience = 10 * time.Second
-
-// waitFor waits until ok.
-func waitFor(t *testing.T, patience time.Duration, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal(what)
-		}
-	}
-}
-
 // htpasswd writes a file of users whose passwords are their names and "-pw".
 func htpasswd(t *testing.T, path string, costs map[string]int) {
 	t.Helper()
@@ -482,7 +471,7 @@ func TestUsers(t *testing.T) {
 	// What is wrong with a new file is told once, and the old one holds.
 	for content, want := range map[string]string{"ann:{SHA}deadbeef\n": "line 1", "": "no user"} {
 		os.WriteFile(path, []byte(content), 0o600)
-		waitFor(t, patience, "nobody was warned", func() bool { return cookie(ann.Value) != 200 || len(warned) > 0 })
+		wait.For(t, wait.Patience, "nobody was warned", func() bool { return cookie(ann.Value) != 200 || len(warned) > 0 })
 		if len(warned) == 0 || cookie(ann.Value) != 200 {
 			t.Fatalf("%q: who is in is thrown out", content)
 		}
@@ -491,7 +480,7 @@ func TestUsers(t *testing.T) {
 		}
 	}
 	htpasswd(t, path, map[string]int{"ann": 4}) // another hash of the same password, and no bob
-	waitFor(t, patience, "those who are gone stay in", func() bool { return cookie(bob.Value) == 401 })
+	wait.For(t, wait.Patience, "those who are gone stay in", func() bool { return cookie(bob.Value) == 401 })
 	if cookie(ann.Value) != 401 || basic("bob", "bob-pw") != 401 || basic("ann", "ann-pw") != 200 || len(warned) > 0 {
 		t.Error("a changed file is not heeded")
 	}

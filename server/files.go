@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"wsrun/broadcaster"
+	"wsrun/hub"
 )
 
 const (
@@ -61,28 +62,6 @@ type FileStart struct {
 	FromStart bool
 }
 
-// FileEvent says that something happened to a file that is followed: it was
-// "truncated", and at least Lost bytes with that before they were read; it was
-// "rotated", is "gone" for a reason, or "back".
-type FileEvent struct {
-	State, Reason string
-	Lost          int64
-}
-
-// String says it in words.
-func (e FileEvent) String() string {
-	switch e.State {
-	case "gone":
-		return "the file is gone: " + e.Reason
-	case "back":
-		return "the file is back"
-	}
-	if e.Lost > 0 {
-		return fmt.Sprintf("the file was %s, at least %d bytes of it unread", e.State, e.Lost)
-	}
-	return "the file was " + e.State
-}
-
 // FileOptions says which files are served, and how much is kept of each that is
 // followed.
 type FileOptions struct {
@@ -129,7 +108,7 @@ type followKey struct {
 
 // A follower follows one file.
 type follower struct {
-	*feed
+	*hub.Feed
 	key    followKey
 	loaded chan struct{} // closed when the last lines are there
 	cancel context.CancelFunc
@@ -202,10 +181,10 @@ func (s *files) start(key followKey, g grep) *follower {
 	ctx, cancel := context.WithCancel(context.Background())
 	b := broadcaster.New(broadcaster.Options{Lines: s.Lines, Bytes: s.Bytes})
 	f := &follower{
-		key: key, feed: newFeed(Source{Stream: b, Title: key.path, Started: time.Now()}),
+		key: key, Feed: hub.NewFeed(hub.Source{Stream: b, Title: key.path, Started: time.Now()}),
 		loaded: make(chan struct{}), cancel: cancel, done: make(chan struct{}),
 	}
-	f.lf = true
+	f.LF = true
 	s.followed[key] = f
 	s.past.started++
 	lines, bytes := s.Lines, int64(s.Bytes)
@@ -221,9 +200,9 @@ func (s *files) start(key followKey, g grep) *follower {
 		s.Follow(ctx, key.path, lines, bytes, l, func(event any) {
 			switch e := event.(type) {
 			case FileStart:
-				f.exact.Store(e.FromStart && g.re == nil)
+				f.Exact.Store(e.FromStart && g.re == nil)
 				l.expect(e.Left)
-			case FileEvent:
+			case hub.FileEvent:
 				filter.finish("\n")
 				l.finish()
 				b.Emit(e)
@@ -267,7 +246,7 @@ func (s *files) drop(f *follower) {
 	last := len(s.followed) == 0
 	s.mu.Unlock()
 	f.cancel()
-	f.close()
+	f.Close()
 	if last {
 		<-f.done
 		debug.FreeOSMemory() // many may have been followed: their rings are gone
@@ -293,7 +272,7 @@ func (s *files) close() {
 		}
 		f.cancel()
 		<-f.done
-		f.close()
+		f.Close()
 	}
 }
 

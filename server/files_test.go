@@ -13,6 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"wsrun/hub"
+	"wsrun/internal/protocol"
+
 	"github.com/coder/websocket"
 )
 
@@ -49,9 +52,9 @@ func (l *logFile) Follow(ctx context.Context, _ string, _ int, _ int64, w io.Wri
 	l.asked.Add(1)
 	event(FileStart{Left: int64(len(logContent) + 4), FromStart: true})
 	io.WriteString(w, logContent+"half")
-	event(FileEvent{State: "truncated", Lost: 12})
+	event(hub.FileEvent{State: "truncated", Lost: 12})
 	io.WriteString(w, "new\n")
-	event(FileEvent{State: "truncated"})
+	event(hub.FileEvent{State: "truncated"})
 	io.WriteString(w, "end\n")
 	<-ctx.Done()
 	return ctx.Err()
@@ -94,7 +97,7 @@ func TestLossIsTold(t *testing.T) {
 	if got := read("", "Accept", "text/event-stream"); strings.Count(got, "data: "+first+"\n") != 1 || strings.Count(got, "data: "+second+"\n") != 1 {
 		t.Errorf("as events %q", got)
 	}
-	r, err := watch(b.dial("a.log?tail=1", subprotocol), len(logContent+"halfnew\nend\n"))
+	r, err := watch(b.dial("a.log?tail=1", protocol.Subprotocol), len(logContent+"halfnew\nend\n"))
 	if err != nil || len(r.events) != 2 || r.events[0] != "15 "+first || r.events[1] != "19 "+second {
 		t.Errorf("wsrun.v1: %q, %v", r.events, err)
 	}
@@ -130,7 +133,7 @@ func TestFilesAreGuarded(t *testing.T) {
 		{"/a.log?format=raw", []string{"Range", "bytes=0-3"}, false},
 		{"/a.log?format=raw", []string{"Accept", "text/html"}, false},
 		{"/a.log", []string{"Accept", "text/event-stream"}, false},
-		{"/a.log", append([]string{"Sec-WebSocket-Protocol", subprotocol}, ws...), false},
+		{"/a.log", append([]string{"Sec-WebSocket-Protocol", protocol.Subprotocol}, ws...), false},
 		{"/a.log?tail=1", ws, false},
 		{"/a.log?tail=1", append([]string{"Accept", "text/html"}, ws...), false},
 		{"/a.log", []string{"Accept", "text/html"}, true},

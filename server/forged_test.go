@@ -5,6 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"wsrun/hub"
+	"wsrun/internal/protocol"
+
 	"github.com/coder/websocket"
 )
 
@@ -67,7 +70,7 @@ func TestForgedOutput(t *testing.T) {
 	all := strings.Join(forged, "\r\n") + "\r\n"
 	for _, step := range []int{1, 2, 3, 7, 64, len(all)} {
 		b := serve(t, Options{})
-		v1, plain := b.dial("", subprotocol), b.dial("")
+		v1, plain := b.dial("", protocol.Subprotocol), b.dial("")
 		if r, err := watch(v1, 0); err != nil || len(r.data) > 0 {
 			t.Fatal(r, err)
 		}
@@ -75,7 +78,7 @@ func TestForgedOutput(t *testing.T) {
 			b.Write([]byte(all[at:min(at+step, len(all))]))
 		}
 		b.end(7)
-		for name, c := range map[string]*websocket.Conn{"live": v1, "late": b.dial("", subprotocol)} {
+		for name, c := range map[string]*websocket.Conn{"live": v1, "late": b.dial("", protocol.Subprotocol)} {
 			r, err := watch(c, -1)
 			want := fmt.Sprintf(`[%d {"event":"exit","code":7,"signal":"","durationMs":0}]`, len(all))
 			if err != nil || string(r.data) != all || fmt.Sprint(r.events) != want || r.code != 1000 || r.hello.Epoch != b.Epoch() {
@@ -83,9 +86,9 @@ func TestForgedOutput(t *testing.T) {
 			}
 		}
 		valid := strings.Builder{}
-		var text utf8Text
-		valid.Write(text.append([]byte(all)))
-		valid.Write(text.flush())
+		var text hub.UTF8Text
+		valid.Write(text.Append([]byte(all)))
+		valid.Write(text.Flush())
 		for name, c := range map[string]*websocket.Conn{"live": plain, "late": b.dial("")} {
 			var got []byte
 			kind, p, err := c.Read(t.Context())

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"wsrun/internal/protocol"
 	"wsrun/static"
 )
 
@@ -213,7 +214,7 @@ func TestHeaders(t *testing.T) {
 		}
 	}
 	full := serve(t, Options{MaxViewers: 1})
-	full.dial("", subprotocol)
+	full.dial("", protocol.Subprotocol)
 	files := serve(t, Options{Files: &FileOptions{Files: newLogFile(t)}})
 	for _, last := range []struct {
 		b       *bench

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"wsrun/test/peer"
 )
 
 // A handshakeCase changes a good request.
@@ -121,8 +123,8 @@ func handshakeCases(addr string) (all []handshakeCase) {
 }
 
 func (tt handshakeCase) try(addr string) error {
-	request := upgrade(addr, tt.instead...)
-	s, resp, err := rawDial(addr, request)
+	request := peer.Upgrade(addr, tt.instead...)
+	s, resp, err := peer.RawDial(addr, request)
 	if err != nil {
 		return err
 	}
@@ -146,12 +148,12 @@ func (tt handshakeCase) try(addr string) error {
 	if !strings.EqualFold(h.Get("Upgrade"), "websocket") || !strings.EqualFold(h.Get("Connection"), "Upgrade") || h.Get("Sec-WebSocket-Protocol") != tt.sub || h.Values("Sec-WebSocket-Extensions") != nil {
 		return fmt.Errorf("%v, want the subprotocol %q and no extension", h, tt.sub)
 	}
-	s.Write(masked(finPing, "alive"))
-	if err := s.awaitPong("alive"); err != nil {
+	s.Write(peer.Masked(finPing, "alive"))
+	if err := s.AwaitPong("alive"); err != nil {
 		return err
 	}
-	s.Write(masked(finClose, statusBytes(1000)))
-	if end, err := s.end(); end != "1000" {
+	s.Write(peer.Masked(finClose, peer.StatusBytes(1000)))
+	if end, err := s.End(); end != "1000" {
 		return fmt.Errorf("ends with %s, %w", end, err)
 	}
 	return nil

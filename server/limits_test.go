@@ -20,6 +20,9 @@ import (
 	"github.com/coder/websocket"
 
 	"wsrun/broadcaster"
+	"wsrun/hub"
+	"wsrun/internal/protocol"
+	"wsrun/test/peer"
 )
 
 // head returns a request whose head has so many bytes.
@@ -50,11 +53,11 @@ func TestHeadsHave16KiB(t *testing.T) {
 // inPipe runs f in a bubble of time with a server and a connection to it.
 func inPipe(t *testing.T, f func(t *testing.T, c net.Conn)) {
 	synctest.Test(t, func(t *testing.T) {
-		l := &pipeListener{make(chan net.Conn), make(chan struct{})}
-		srv := New(Options{Source: Source{Stream: broadcaster.New(broadcaster.Options{}), Started: time.Now()}, Addr: l.Addr()})
+		l := peer.Listen()
+		srv := New(Options{Source: hub.Source{Stream: broadcaster.New(broadcaster.Options{}), Started: time.Now()}, Addr: l.Addr()})
 		done := make(chan error)
 		go func() { done <- srv.Serve(l) }()
-		c, _ := l.dial(t.Context(), "", "")
+		c, _ := l.Dial(t.Context(), "", "")
 		f(t, c)
 		c.Close()
 		srv.feed.Stream.Close()
@@ -124,7 +127,7 @@ func TestIdleConnectionsHave120Seconds(t *testing.T) {
 // What comes in is never compressed: it would be a way to make a lot out of little.
 func TestNoCompressionIsNegotiated(t *testing.T) {
 	b := serve(t, Options{})
-	resp := b.raw(upgrade(b.addr, "\r\n\r\n", "\r\nSec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n"))
+	resp := b.raw(peer.Upgrade(b.addr, "\r\n\r\n", "\r\nSec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n"))
 	if resp == nil || resp.StatusCode != 101 || resp.Header.Get("Sec-WebSocket-Extensions") != "" {
 		t.Errorf("%+v", resp)
 	}
@@ -134,9 +137,7 @@ func TestNoCompressionIsNegotiated(t *testing.T) {
 func (b *bench) awaitPlaces(want int) {
 	b.t.Helper()
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
-		b.srv.visits.mu.Lock()
-		taken := b.srv.visits.taken
-		b.srv.visits.mu.Unlock()
+		taken := b.srv.sessions.Slots()
 		if taken == want {
 			return
 		}
@@ -149,9 +150,9 @@ func (b *bench) awaitPlaces(want int) {
 func TestFull(t *testing.T) {
 	b := serve(t, Options{MaxViewers: 1})
 	b.Write([]byte("one\n"))
-	first := b.dial("", subprotocol)
+	first := b.dial("", protocol.Subprotocol)
 	for range 3 {
-		for _, protocols := range [][]string{nil, {subprotocol}} {
+		for _, protocols := range [][]string{nil, {protocol.Subprotocol}} {
 			_, _, err := b.dial("", protocols...).Read(t.Context())
 			var e websocket.CloseError
 			if !errors.As(err, &e) || e.Code != websocket.StatusTryAgainLater || e.Reason == "" {
@@ -173,7 +174,7 @@ func TestFull(t *testing.T) {
 	}
 	first.CloseNow()
 	b.awaitPlaces(0)
-	second := b.dial("", subprotocol)
+	second := b.dial("", protocol.Subprotocol)
 	b.end(0)
 	if r, err := watch(second, -1); err != nil || string(r.data) != "one\n" {
 		t.Errorf("the next: %+v, %v", r, err)
@@ -197,10 +198,10 @@ func TestPlaces(t *testing.T) {
 					return
 				}
 				c.SetDeadline(time.Now().Add(10 * time.Second))
-				request := upgrade(b.addr)
+				request := peer.Upgrade(b.addr)
 				switch i % 5 {
 				case 0: // a handshake that fails
-					request = upgrade(b.addr, "dGhlIHNhbXBsZSBub25jZQ==", "short")
+					request = peer.Upgrade(b.addr, "dGhlIHNhbXBsZSBub25jZQ==", "short")
 				case 1: // or of which half comes
 					io.WriteString(c, request[:len(request)/2])
 					c.Close()
@@ -223,7 +224,7 @@ func TestPlaces(t *testing.T) {
 				full := resp.StatusCode == 503
 				if resp.StatusCode == 101 {
 					frame, _ := r.Peek(4)
-					full = frame[0] == finBit|opClose && frame[2] == 1013>>8 && frame[3] == 1013&0xff
+					full = frame[0] == 0x88 && frame[2] == 1013>>8 && frame[3] == 1013&0xff
 				}
 				if resp.StatusCode == 400 || full {
 					c.Close()
@@ -247,7 +248,11 @@ func TestPlaces(t *testing.T) {
 			c.Close()
 		}
 		b.awaitPlaces(0)
-		if here := len(b.srv.visits.here); here != 0 {
+		here := int64(0)
+		for _, t := range b.srv.sessions.Tallies() {
+			here += t.Now
+		}
+		if here != 0 {
 			t.Errorf("round %d: %d are still counted", round, here)
 		}
 	}
@@ -257,7 +262,7 @@ func TestPlaces(t *testing.T) {
 
 // A failing listens, but Accept fails so many times first.
 type failing struct {
-	*pipeListener
+	*peer.PipeListener
 	err   error
 	times int
 }
@@ -267,21 +272,21 @@ func (l *failing) Accept() (net.Conn, error) {
 		l.times--
 		return nil, &net.OpError{Op: "accept", Err: l.err}
 	}
-	return l.pipeListener.Accept()
+	return l.PipeListener.Accept()
 }
 
 // Whatever accept(2) says, serving goes on, with one line in 10 s and no busy loop.
 func TestAcceptFails(t *testing.T) {
 	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.EIO, syscall.EPERM} {
 		synctest.Test(t, func(t *testing.T) {
-			l := &failing{&pipeListener{make(chan net.Conn), make(chan struct{})}, errno, 40}
+			l := &failing{peer.Listen(), errno, 40}
 			var log strings.Builder
 			b := broadcaster.New(broadcaster.Options{})
-			srv := New(Options{Source: Source{Stream: b}, Addr: l.Addr(), Log: slog.New(slog.NewTextHandler(&log, nil))})
+			srv := New(Options{Source: hub.Source{Stream: b}, Addr: l.Addr(), Log: slog.New(slog.NewTextHandler(&log, nil))})
 			done := make(chan error)
 			began := time.Now()
 			go func() { done <- srv.Serve(l) }()
-			client := http.Client{Transport: &http.Transport{DialContext: l.dial}}
+			client := http.Client{Transport: &http.Transport{DialContext: l.Dial}}
 			resp, err := client.Get("http://pipe/-/healthz")
 			if err != nil || resp.StatusCode != 200 {
 				t.Fatalf("%v: %v, %v", errno, resp, err)
@@ -319,7 +324,7 @@ func TestIdleConnectionsMakeRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	io.Copy(io.Discard, resp.Body)
-	busy := b.dial("", subprotocol)
+	busy := b.dial("", protocol.Subprotocol)
 	watched := make(chan report)
 	go func() { r, _ := watch(busy, -1); watched <- r }()
 	closed := make(chan error)

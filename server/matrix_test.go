@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"wsrun/broadcaster"
+	"wsrun/hub"
 )
 
 // What each value of a header means stands beside it, written by hand: nothing here
@@ -237,7 +238,7 @@ func TestMatrix(t *testing.T) {
 			b.Write([]byte(marker + "\n"))
 			b.Emit(broadcaster.Exit{})
 			b.Close()
-			o.Source = Source{Stream: b, Title: marker, Command: []string{marker}}
+			o.Source = hub.Source{Stream: b, Title: marker, Command: []string{marker}}
 		}
 		s := New(o)
 		t.Cleanup(func() { s.Shutdown(t.Context()) })

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"runtime"
 
+	"wsrun/hub"
+
 	"github.com/VictoriaMetrics/metrics"
 )
 
@@ -34,24 +36,24 @@ func (s *Server) serveMetrics(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (s *Server) writeVisits(m exposition) {
-	tallies := s.visits.tallies()
+	tallies := s.sessions.Tallies()
 	for _, f := range []struct {
 		name, kind, help string
-		of               func(tally) int64
+		of               func(hub.Tally) int64
 	}{
-		{"wsrun_viewers", "gauge", "Viewers that follow a stream now.", func(t tally) int64 { return t.now }},
-		{"wsrun_connects_total", "counter", "Viewers that have begun to follow a stream.", func(t tally) int64 { return t.came }},
-		{"wsrun_sent_bytes_total", "counter", "Bytes sent to viewers: payloads of WebSocket messages, bodies of HTTP answers.", func(t tally) int64 { return t.sent }},
-		{"wsrun_resets_total", "counter", "Times that a viewer was too slow for the ring and missed output.", func(t tally) int64 { return t.resets }},
-		{"wsrun_slow_closes_total", "counter", "Viewers dropped because they took nothing (WebSocket status 4008).", func(t tally) int64 { return t.slow }},
+		{"wsrun_viewers", "gauge", "Viewers that follow a stream now.", func(t hub.Tally) int64 { return t.Now }},
+		{"wsrun_connects_total", "counter", "Viewers that have begun to follow a stream.", func(t hub.Tally) int64 { return t.Came }},
+		{"wsrun_sent_bytes_total", "counter", "Bytes sent to viewers: payloads of WebSocket messages, bodies of HTTP answers.", func(t hub.Tally) int64 { return t.Sent }},
+		{"wsrun_resets_total", "counter", "Times that a viewer was too slow for the ring and missed output.", func(t hub.Tally) int64 { return t.Resets }},
+		{"wsrun_slow_closes_total", "counter", "Viewers dropped because they took nothing (WebSocket status 4008).", func(t hub.Tally) int64 { return t.Slow }},
 	} {
 		m.family(f.name, f.kind, f.help)
 		for k, t := range tallies {
-			m.value(label(f.name, "kind", kind(k).String()), f.of(t))
+			m.value(label(f.name, "kind", hub.Kind(k).String()), f.of(t))
 		}
 	}
-	if s.visits.max > 0 {
-		m.single("wsrun_viewers_max", "gauge", "Viewers that there may be.", int64(s.visits.max))
+	if s.sessions.Max > 0 {
+		m.single("wsrun_viewers_max", "gauge", "Viewers that there may be.", int64(s.sessions.Max))
 	}
 }
 
@@ -59,7 +61,7 @@ func (s *Server) writeVisits(m exposition) {
 func (s *Server) writeFeed(m exposition) {
 	st := s.feed.Stream.Stats()
 	m.stream(st.End, st.Chunks, st.End-st.Start, st.Lines)
-	m.single("wsrun_pictures_abandoned_total", "counter", "Full-screen programs that could not be followed for those who join late.", s.feed.late.failed.Load())
+	m.single("wsrun_pictures_abandoned_total", "counter", "Full-screen programs that could not be followed for those who join late.", s.feed.Abandoned())
 	running := int64(1)
 	if st.Exit != nil {
 		running = 0

@@ -6,7 +6,6 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -20,6 +19,9 @@ import (
 	"github.com/coder/websocket"
 
 	"wsrun/broadcaster"
+	"wsrun/hub"
+	"wsrun/internal/protocol"
+	"wsrun/test/peer"
 )
 
 // scrape returns the values of a server's metrics.
@@ -77,14 +79,14 @@ func TestMetrics(t *testing.T) {
 	})
 	b.Write([]byte("one\r\ntwo\r\n"))
 	var wg sync.WaitGroup
-	got := make([]int64, kinds)
+	got := make([]int64, hub.Kinds)
 	var mu sync.Mutex
-	count := func(k kind, n int) {
+	count := func(k hub.Kind, n int) {
 		mu.Lock()
 		defer mu.Unlock()
 		got[k] += int64(n)
 	}
-	follow := func(k kind, protocols ...string) {
+	follow := func(k hub.Kind, protocols ...string) {
 		c := b.dial("", protocols...)
 		wg.Go(func() {
 			for {
@@ -96,7 +98,7 @@ func TestMetrics(t *testing.T) {
 			}
 		})
 	}
-	stream := func(k kind, path, accept string) {
+	stream := func(k hub.Kind, path, accept string) {
 		r, _ := http.NewRequest("GET", "http://"+b.addr+path, nil)
 		r.Header.Set("Accept", accept)
 		resp, err := http.DefaultClient.Do(r)
@@ -110,13 +112,13 @@ func TestMetrics(t *testing.T) {
 		})
 	}
 	for range 3 {
-		follow(kindV1, subprotocol)
+		follow(hub.KindV1, protocol.Subprotocol)
 	}
-	follow(kindPlain)
-	follow(kindPlain)
-	stream(kindEvents, "/", "text/event-stream")
-	stream(kindText, "/?tail=1", "*/*")
-	stream(kindText, "/?tail=1&format=raw", "*/*")
+	follow(hub.KindPlain)
+	follow(hub.KindPlain)
+	stream(hub.KindEvents, "/", "text/event-stream")
+	stream(hub.KindText, "/?tail=1", "*/*")
+	stream(hub.KindText, "/?tail=1&format=raw", "*/*")
 	b.get("/") // no viewer: it ends
 	b.awaitPlaces(8)
 	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline) && scrape(t, b.srv)[`wsrun_connects_total{kind="text"}`] < 2; {
@@ -136,7 +138,7 @@ func TestMetrics(t *testing.T) {
 		`wsrun_command_running`: 0, `wsrun_command_exit_code`: 7, `wsrun_accept_failures_total`: 0,
 	}
 	for k, connects := range []float64{3, 2, 1, 2} {
-		name := kind(k).String()
+		name := hub.Kind(k).String()
 		want[label("wsrun_viewers", "kind", name)] = 0
 		want[label("wsrun_connects_total", "kind", name)] = connects
 		want[label("wsrun_sent_bytes_total", "kind", name)] = float64(got[k])
@@ -232,20 +234,20 @@ func TestRefusalsAreCounted(t *testing.T) {
 
 // Those that are too slow for the ring, or take nothing, are counted as such.
 func TestSlowViewersAreCounted(t *testing.T) {
-	for k, request := range map[kind]string{
-		kindV1:     upgrade("pipe", "\r\n\r\n", "\r\nSec-WebSocket-Protocol: wsrun.v1\r\n\r\n"),
-		kindPlain:  upgrade("pipe"),
-		kindEvents: "GET / HTTP/1.1\r\nHost: pipe\r\nAccept: text/event-stream\r\n\r\n",
-		kindText:   "GET /?tail=1 HTTP/1.1\r\nHost: pipe\r\n\r\n",
+	for k, request := range map[hub.Kind]string{
+		hub.KindV1:     peer.Upgrade("pipe", "\r\n\r\n", "\r\nSec-WebSocket-Protocol: wsrun.v1\r\n\r\n"),
+		hub.KindPlain:  peer.Upgrade("pipe"),
+		hub.KindEvents: "GET / HTTP/1.1\r\nHost: pipe\r\nAccept: text/event-stream\r\n\r\n",
+		hub.KindText:   "GET /?tail=1 HTTP/1.1\r\nHost: pipe\r\n\r\n",
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			l := &pipeListener{make(chan net.Conn), make(chan struct{})}
+			l := peer.Listen()
 			b := broadcaster.New(broadcaster.Options{Lines: 10})
 			var log bytes.Buffer
-			srv := New(Options{Source: Source{Stream: b}, Addr: l.Addr(), Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+			srv := New(Options{Source: hub.Source{Stream: b}, Addr: l.Addr(), Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 			done := make(chan error)
 			go func() { done <- srv.Serve(l) }()
-			c, _ := l.dial(t.Context(), "", "")
+			c, _ := l.Dial(t.Context(), "", "")
 			io.WriteString(c, request)
 			r := bufio.NewReader(c)
 			if _, err := http.ReadResponse(r, nil); err != nil {
@@ -263,18 +265,18 @@ func TestSlowViewersAreCounted(t *testing.T) {
 				}
 			}()
 			synctest.Wait()
-			c.SetReadDeadline(time.Now().Add(stallTime / 2))
+			c.SetReadDeadline(time.Now().Add(5 * time.Second))
 			io.Copy(io.Discard, r)
 			synctest.Wait()
 			before := scrape(t, srv)
 			b.Write([]byte(strings.Repeat("x", 64<<10)))
 			b.Write([]byte("\n"))
 			began := time.Now()
-			time.Sleep(stallTime + 2*giveUpTime + 2*lookTime)
+			time.Sleep(17 * time.Second) // by then one that takes nothing is dropped
 			synctest.Wait()
 			name := k.String()
 			resets := min(max(before[label("wsrun_resets_total", "kind", name)], 1), 2)
-			if k == kindV1 || k == kindPlain {
+			if k == hub.KindV1 || k == hub.KindPlain {
 				resets = 1
 			}
 			expect(t, name+" behind", before, map[string]float64{

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"wsrun/test/peer"
 )
 
 // mutate returns p with up to four changes.
@@ -85,7 +87,7 @@ func TestMutatedFrames(t *testing.T) {
 	b.everyCase(frames/each/batch, func(i int) {
 		for j := range batch {
 			r := rand.New(rand.NewPCG(seed, uint64(i*batch+j)))
-			request := []byte(upgrade(b.addr))
+			request := []byte(peer.Upgrade(b.addr))
 			if j%5 == 0 {
 				request = mutate(r, request)
 			}
@@ -131,7 +133,7 @@ func exchange(addr string, request []byte) ([]byte, error) {
 	c.Write(request)
 	c.(*net.TCPConn).CloseWrite()
 	answer, err := io.ReadAll(c)
-	if err != nil && !isReset(err) {
+	if err != nil && !peer.IsReset(err) {
 		return answer, fmt.Errorf("no end: %w", err)
 	}
 	return answer, nil

@@ -6,16 +6,16 @@ import (
 	"math"
 	"net/url"
 	"strconv"
+
+	"wsrun/hub"
 )
 
 // A query is what a URL says about the stream's form.
 type query struct {
-	lines  int    // of backlog; negative when not said
+	hub.Position
 	follow bool   // text only: go on with what comes
 	format string // "", "text" or "raw"
-	epoch  string // with offset: where to resume
-	offset int64
-	grep   grep // files only
+	grep   grep   // files only
 
 	deflate bool // WebSockets only: unless told not to
 }
@@ -28,18 +28,18 @@ func parseQuery(raw string) (query, error) {
 	if err != nil {
 		return query{}, fmt.Errorf("bad query %q: %w", raw, err)
 	}
-	q := query{lines: -1, format: v.Get("format"), epoch: v.Get("epoch"), offset: -1}
+	q := query{Position: hub.Position{Lines: -1, Epoch: v.Get("epoch"), Offset: -1}, format: v.Get("format")}
 	bad := func(name, want string) (query, error) {
 		return query{}, fmt.Errorf("bad %s=%q: want %s", name, v.Get(name), want)
 	}
 	if n := v.Get("n"); n == "all" {
-		q.lines = allLines
+		q.Lines = allLines
 	} else if n != "" {
 		lines, err := strconv.ParseUint(n, 10, 31)
 		if err != nil {
 			return bad("n", "a number of lines or all")
 		}
-		q.lines = int(lines)
+		q.Lines = int(lines)
 	}
 	switch v.Get("tail") {
 	case "", "0", "false":
@@ -72,10 +72,10 @@ func parseQuery(raw string) (query, error) {
 		return bad("format", "text or raw")
 	}
 	if v.Has("offset") {
-		if q.offset, err = strconv.ParseInt(v.Get("offset"), 10, 64); err != nil || q.offset < 0 {
+		if q.Offset, err = strconv.ParseInt(v.Get("offset"), 10, 64); err != nil || q.Offset < 0 {
 			return bad("offset", "a number of bytes")
 		}
-		if q.epoch == "" {
+		if q.Epoch == "" {
 			return query{}, errors.New("an offset means nothing without its epoch")
 		}
 	}

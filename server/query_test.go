@@ -37,16 +37,16 @@ func FuzzQuery(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q is taken: %v", raw, err)
 		}
-		if q.lines < -1 || q.lines > allLines || (q.lines == -1) != (v.Get("n") == "") || q.offset < -1 || (q.offset >= 0) != v.Has("offset") || q.offset >= 0 && q.epoch == "" ||
+		if q.Lines < -1 || q.Lines > allLines || (q.Lines == -1) != (v.Get("n") == "") || q.Offset < -1 || (q.Offset >= 0) != v.Has("offset") || q.Offset >= 0 && q.Epoch == "" ||
 			q.format != v.Get("format") || q.format != "" && q.format != "raw" && q.format != "text" || (q.grep.re != nil) != (v.Get("grep") != "") {
 			t.Errorf("%q: %+v", raw, q)
 		}
-		if q.epoch == "E" {
-			q.epoch = stream.Epoch()
+		if q.Epoch == "E" {
+			q.Epoch = stream.Epoch()
 		}
-		cursor, start := stream.Resume(q.epoch, q.offset, q.lines)
-		kept := q.offset >= stats.Start && q.offset <= stats.End
-		if start.Resumed != (q.epoch == stream.Epoch() && kept) || start.Resumed && start.Offset != q.offset || start.Offset < stats.Start || start.Offset > stats.End {
+		cursor, start := stream.Resume(q.Epoch, q.Offset, q.Lines)
+		kept := q.Offset >= stats.Start && q.Offset <= stats.End
+		if start.Resumed != (q.Epoch == stream.Epoch() && kept) || start.Resumed && start.Offset != q.Offset || start.Offset < stats.Start || start.Offset > stats.End {
 			t.Errorf("%q: starts at %+v", raw, start)
 		}
 		if item, _, err := cursor.Poll(); (err == nil) != (start.Offset < stats.End) || int64(len(item.Data)) > stats.End-start.Offset {

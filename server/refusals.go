@@ -3,8 +3,10 @@ package server
 import (
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -109,4 +111,25 @@ func (n *rarely) now() (held int64, ok bool) {
 	}
 	n.held++
 	return 0, false
+}
+
+// Those who find all places taken are told to come again after fullTime, more or
+// less by fullJitter, so that they don't come at once.
+const (
+	fullTime   = 10 * time.Second
+	fullJitter = 5 * time.Second
+)
+
+// turnAway answers a request for which there is no room.
+func (s *Server) turnAway(w http.ResponseWriter, r *http.Request, form form, why error) {
+	if held, ok := s.full.now(); ok {
+		s.o.Log.LogAttrs(context.Background(), slog.LevelWarn, "a viewer was turned away", slog.String("why", why.Error()), slog.Int64("earlier", held))
+	}
+	if form == asWebSocket {
+		s.sessions.TurnAway(w, r, why, func() { s.refused(r, reasonFull) })
+		return
+	}
+	wait := fullTime - fullJitter + rand.N(2*fullJitter)
+	w.Header().Set("Retry-After", strconv.Itoa(int(wait.Seconds())))
+	http.Error(w, why.Error(), http.StatusServiceUnavailable)
 }

@@ -5,6 +5,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"wsrun/hub"
+
 	"golang.org/x/text/width"
 )
 
@@ -119,7 +121,7 @@ func (v *resolver) segment(p []byte) {
 		}
 		r, n := utf8.DecodeRune(p)
 		if r == utf8.RuneError && n == 1 {
-			n = subpart(p)
+			n = hub.Subpart(p)
 		}
 		v.start = v.offset
 		v.offset += int64(n)

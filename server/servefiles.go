@@ -4,20 +4,18 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"runtime"
 	"strconv"
 	"strings"
-	"time"
 
 	"wsrun/broadcaster"
+	"wsrun/hub"
 )
 
 // serveFile gives a file in the form that the request asks for. What does not exist
@@ -31,9 +29,9 @@ func (s *Server) serveFile(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	said := q.lines >= 0
+	said := q.Lines >= 0
 	if !said {
-		q.lines = defaultFileLines
+		q.Lines = defaultFileLines
 	}
 	path := r.URL.Path
 	w.Header().Set("Vary", "Accept")
@@ -59,7 +57,7 @@ func (s *Server) serveFile(w http.ResponseWriter, r *http.Request) {
 		s.serveFollowed(w, r, path, form, q)
 	case form == asWebSocket:
 		s.serveLast(w, r, path, q)
-	case q.format == "raw" && q.grep.re == nil && (!said || q.lines == allLines):
+	case q.format == "raw" && q.grep.re == nil && (!said || q.Lines == allLines):
 		s.serveBytes(w, r, path)
 	default:
 		s.serveLines(w, r, path, q)
@@ -76,22 +74,22 @@ func (s *Server) serveFollowed(w http.ResponseWriter, r *http.Request, path stri
 	switch {
 	case errors.Is(err, errFull), errors.Is(err, ErrBusy):
 		s.turnAway(w, r, form, err)
-		visit.leave()
+		visit.Leave()
 		return
 	case err != nil:
 		http.Error(w, err.Error(), http.StatusNotFound)
-		visit.leave()
+		visit.Leave()
 		return
 	}
-	visit.release = func() { s.files.leave(f) }
-	s.serveFeed(w, visit, f.feed, form, q)
+	visit.Release = func() { s.files.leave(f) }
+	s.serveFeed(w, visit, f.Feed, form, q)
 }
 
 // content returns a file's last lines, those that are let through. What it gives
 // ends early when the client has gone or the server is shut down.
 func (s *Server) content(r *http.Request, path string, q query) (io.ReadCloser, error) {
-	lines := q.lines
-	if q.lines == allLines || q.grep.re != nil {
+	lines := q.Lines
+	if q.Lines == allLines || q.grep.re != nil {
 		lines = -1
 	}
 	content, err := s.files.Content(path, lines)
@@ -99,17 +97,17 @@ func (s *Server) content(r *http.Request, path string, q query) (io.ReadCloser, 
 		return nil, err
 	}
 	limited := &while{content, r.Context(), s.files.ending}
-	if q.grep.re == nil || q.lines == allLines {
+	if q.grep.re == nil || q.Lines == allLines {
 		return limited, nil
 	}
 	// Which lines are the last of those is known at the end.
-	b := broadcaster.New(broadcaster.Options{Lines: max(q.lines, 1), Bytes: maxMatches})
+	b := broadcaster.New(broadcaster.Options{Lines: max(q.Lines, 1), Bytes: maxMatches})
 	if err := q.grep.copy(b, limited); err != nil {
 		content.Close()
 		return nil, err
 	}
 	b.Close()
-	cursor, _ := b.Open(q.lines)
+	cursor, _ := b.Open(q.Lines)
 	return struct {
 		io.Reader
 		io.Closer
@@ -135,7 +133,7 @@ func (w *while) Read(p []byte) (int, error) {
 
 // left returns what is left of the query's filter once content has done it.
 func (q query) left() grep {
-	if q.lines == allLines {
+	if q.Lines == allLines {
 		return q.grep
 	}
 	return grep{}
@@ -147,55 +145,16 @@ func (s *Server) serveLast(w http.ResponseWriter, r *http.Request, path string, 
 	if visit == nil {
 		return
 	}
-	defer visit.leave()
+	defer visit.Leave()
 	content, err := s.content(r, path, q)
 	if err != nil {
 		unreadable(w, err)
 		return
 	}
 	defer content.Close()
-	if v := s.upgrade(w, visit, false); v != nil {
-		v.end(s.sendLast(v, path, content, q))
-	}
-}
-
-// sendLast sends content and all that goes with it; the error is [io.EOF] if that went
-// well.
-func (s *Server) sendLast(v *viewer, path string, content io.Reader, q query) error {
-	v.nextPing = time.Now().Add(untilPing())
-	if err := v.place(helloEvent{
-		Event: "hello", Epoch: rand.Text(), Line: 1, Times: [][2]int64{}, Title: path, Command: []string{},
-		Started: time.Now().UnixMilli(), Now: time.Now().UnixMilli(), State: "ended", LF: true,
-		Exact: q.lines == allLines && q.grep.re == nil,
-	}, noPrelude); err != nil {
-		return err
-	}
-	err := q.left().copy(frames{v}, content)
-	if s.files.ending.Err() != nil {
-		return errStopping
-	}
-	if err != nil {
-		return err
-	}
-	return errors.Join(v.message(v.text.flush()), io.EOF)
-}
-
-// frames writes to a viewer.
-type frames struct{ v *viewer }
-
-func (f frames) Write(p []byte) (int, error) {
-	select {
-	case <-f.v.left:
-		return 0, net.ErrClosed
-	default:
-	}
-	if err := f.v.heartbeat(time.Now()); err != nil {
-		return 0, err
-	}
-	if err := f.v.output(p); err != nil {
-		return 0, err
-	}
-	return len(p), nil
+	s.sessions.ServeContent(w, visit, hub.Ended{Title: path, Exact: q.Lines == allLines && q.grep.re == nil, Stopping: s.files.ending}, func(to io.Writer) error {
+		return q.left().copy(to, content)
+	})
 }
 
 // unreadable answers for a file that is there and can't be read, as one that is no

@@ -15,8 +15,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
+
+	"wsrun/hub"
 )
 
 const (
@@ -31,7 +32,7 @@ const (
 
 // Options says what is served and to whom. Either Stream or Files is needed.
 type Options struct {
-	Source
+	hub.Source
 	Files   *FileOptions
 	Version string
 
@@ -53,33 +54,27 @@ type Options struct {
 type Server struct {
 	o     Options
 	guard guard
-	feed  *feed  // of Source; nil without one
-	files *files // nil without any
+	feed  *hub.Feed // of Source; nil without one
+	files *files    // nil without any
 	http  http.Server
 
-	visits   visits
+	sessions *hub.Sessions
 	refusals refusals
 	full     rarely
-	upgrades chan struct{} // see serveWebSocket
 	accepts  accepts
-
-	stop    context.Context // done when viewers are to be cut off
-	cut     context.CancelFunc
-	viewers sync.WaitGroup // visits: net/http does not track WebSockets
 }
 
 // New returns a server for o. Options are not to be changed afterwards.
 func New(o Options) *Server {
-	s := &Server{o: o, guard: newGuard(o), upgrades: make(chan struct{}, halfTheProcessors()), visits: visits{max: o.MaxViewers, here: map[*visit]struct{}{}}}
 	if o.Log == nil {
-		s.o.Log = slog.New(slog.DiscardHandler)
+		o.Log = slog.New(slog.DiscardHandler)
 	}
+	s := &Server{o: o, guard: newGuard(o), sessions: hub.NewSessions(o.MaxViewers, o.Deflate, o.Log)}
 	if o.Files != nil {
 		s.files = newFiles(*o.Files)
 	} else {
-		s.feed = newFeed(o.Source)
+		s.feed = hub.NewFeed(o.Source)
 	}
-	s.stop, s.cut = context.WithCancel(context.Background())
 	s.http = http.Server{
 		Handler:           s.countRefusals(s.guard.wrap(s.routes())),
 		ReadHeaderTimeout: headerTime,
@@ -87,9 +82,8 @@ func New(o Options) *Server {
 		IdleTimeout:       idleTime,
 		ErrorLog:          slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug), // what strangers do wrong is no news
 
-		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			return context.WithValue(ctx, connection{}, senderOf(c))
-		},
+		ConnContext: hub.ConnContext,
+
 		DisableGeneralOptionsHandler: true, // it would pass by the guard
 	}
 	if o.Certificate != nil {
@@ -100,7 +94,7 @@ func New(o Options) *Server {
 
 // Serve answers on l until Shutdown, then returns [http.ErrServerClosed].
 func (s *Server) Serve(l net.Listener) error {
-	l = conns{l, s.acceptFailed}
+	l = hub.Listener(l, s.acceptFailed)
 	if s.o.Certificate != nil {
 		l = tls.NewListener(l, s.http.TLSConfig)
 	}
@@ -112,7 +106,7 @@ func (s *Server) Serve(l net.Listener) error {
 // ctx is done, those that remain are cut off.
 func (s *Server) Shutdown(ctx context.Context) {
 	stop := context.AfterFunc(ctx, func() {
-		s.cut()
+		s.sessions.Cut()
 		s.http.Close()
 	})
 	defer stop()
@@ -120,13 +114,13 @@ func (s *Server) Shutdown(ctx context.Context) {
 		s.files.endAll()
 	}
 	s.http.Shutdown(ctx)
-	s.viewers.Wait()
+	s.sessions.Wait()
 	if s.files != nil {
 		s.files.close()
 	} else {
-		s.feed.close()
+		s.feed.Close()
 	}
-	s.cut()
+	s.sessions.Cut()
 }
 
 func (s *Server) routes() http.Handler {
@@ -206,16 +200,29 @@ func (s *Server) serveSource(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// enter gives a request for a form of a stream a place, if it needs one. It returns nil
+// if there is none and the request has been answered.
+func (s *Server) enter(w http.ResponseWriter, r *http.Request, form form, q query) *hub.Visit {
+	if form == asText && !q.follow || r.Method == http.MethodHead {
+		return hub.PassingVisit(r)
+	}
+	visit, err := s.sessions.Enter(r)
+	if err != nil {
+		s.turnAway(w, r, form, err)
+	}
+	return visit
+}
+
 // serveFeed gives a feed in a form, which is none of a page, and ends the visit.
-func (s *Server) serveFeed(w http.ResponseWriter, visit *visit, f *feed, form form, q query) {
+func (s *Server) serveFeed(w http.ResponseWriter, visit *hub.Visit, f *hub.Feed, form form, q query) {
 	switch form {
 	case asWebSocket:
-		s.serveWebSocket(w, visit, f, q)
+		s.sessions.ServeWebSocket(w, visit, f, q.Position, q.deflate)
 	case asEvents:
-		defer visit.leave()
+		defer visit.Leave()
 		s.serveEvents(w, visit, f, q)
 	default:
-		defer visit.leave()
+		defer visit.Leave()
 		s.serveText(w, visit, f, q)
 	}
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -20,6 +21,8 @@ import (
 	"go.uber.org/goleak"
 
 	"wsrun/broadcaster"
+	"wsrun/hub"
+	"wsrun/internal/protocol"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -85,6 +88,24 @@ func (b *bench) get(path string, headers ...string) (*http.Response, string) {
 	return resp, string(body)
 }
 
+// raw sends what is written as it is and returns the answer's head; nil if there
+// is none within 5 s.
+func (b *bench) raw(request string) *http.Response {
+	b.t.Helper()
+	c, err := net.Dial("tcp", b.addr)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { c.Close() })
+	c.SetDeadline(time.Now().Add(5 * time.Second))
+	io.WriteString(c, request)
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		b.t.Log(err)
+	}
+	return resp
+}
+
 func (b *bench) dial(query string, subprotocols ...string) *websocket.Conn {
 	b.t.Helper()
 	c, _, err := websocket.Dial(b.t.Context(), "ws://"+b.addr+"/"+query, &websocket.DialOptions{Subprotocols: subprotocols})
@@ -123,7 +144,7 @@ func (b *bench) dialSlow(subprotocols ...string) *websocket.Conn {
 // A report is what a viewer has got.
 type report struct {
 	data   []byte
-	hello  helloEvent
+	hello  protocol.HelloEvent
 	events []string // the others but viewers and ping, with their place
 	code   websocket.StatusCode
 }
@@ -160,7 +181,7 @@ func watch(c *websocket.Conn, limit int) (r report, err error) {
 }
 
 func TestEachForm(t *testing.T) {
-	b := serve(t, Options{Source: Source{Title: "<make>", Command: []string{"make"}}})
+	b := serve(t, Options{Source: hub.Source{Title: "<make>", Command: []string{"make"}}})
 	b.Emit(broadcaster.Resize{Cols: 80, Rows: 24})
 	b.Write([]byte("\x1b[31mone\x1b[0m\r\n50 %\r100 %\r\nthree"))
 	b.end(3)
@@ -204,7 +225,7 @@ func TestEachForm(t *testing.T) {
 }
 
 func TestWebSocket(t *testing.T) {
-	b := serve(t, Options{Source: Source{Title: "t", Command: []string{"make"}}})
+	b := serve(t, Options{Source: hub.Source{Title: "t", Command: []string{"make"}}})
 	b.Emit(broadcaster.Resize{Cols: 80, Rows: 24})
 	b.Write([]byte("one\r\n"))
 	early := b.dial("", "wsrun.v1")
@@ -279,7 +300,7 @@ func TestAViewerThatSpeaksIsClosed(t *testing.T) {
 
 // TestEveryByte sends every byte value, characters cut everywhere, and noise.
 func TestEveryByte(t *testing.T) {
-	b := serve(t, Options{Source: Source{Stream: broadcaster.New(broadcaster.Options{Lines: 1 << 20})}})
+	b := serve(t, Options{Source: hub.Source{Stream: broadcaster.New(broadcaster.Options{Lines: 1 << 20})}})
 	var all []byte
 	for i := range 256 {
 		all = append(all, byte(i))
@@ -299,8 +320,8 @@ func TestEveryByte(t *testing.T) {
 		}
 	})
 	wg.Go(func() {
-		var whole utf8Text
-		want := append(bytes.Clone(whole.append(bytes.Clone(all))), whole.flush()...)
+		var whole hub.UTF8Text
+		want := append(bytes.Clone(whole.Append(bytes.Clone(all))), whole.Flush()...)
 		var got []byte
 		for {
 			_, p, err := plain.Read(context.Background())
@@ -343,7 +364,7 @@ func TestEveryByte(t *testing.T) {
 // lets them come back with what they have.
 func TestResumes(t *testing.T) {
 	const resumes, workers = 10_000, 8
-	b := serve(t, Options{Source: Source{Stream: broadcaster.New(broadcaster.Options{Lines: 4000})}})
+	b := serve(t, Options{Source: hub.Source{Stream: broadcaster.New(broadcaster.Options{Lines: 4000})}})
 	at := func(i int64) byte { // lines of 41 bytes
 		if i%41 == 40 {
 			return '\n'
@@ -420,46 +441,6 @@ func TestResumes(t *testing.T) {
 	if count["true"] < resumes*8/10 || count["false"] < 10 {
 		t.Errorf("resumed or not: %v", count)
 	}
-}
-
-// TestAStalledViewer reads nothing: it alone is dropped, with 4008, and the
-// others go on.
-func TestAStalledViewer(t *testing.T) {
-	t.Parallel()
-	b := serve(t, Options{})
-	stalled := b.dialNarrow()
-	good := b.dial("", "wsrun.v1")
-	const total = 64 << 20
-	done := make(chan error, 1)
-	go func() {
-		r, err := watch(good, -1)
-		if err == nil && len(r.data) != total && !strings.Contains(fmt.Sprint(r.events), "reset") {
-			err = fmt.Errorf("%d bytes, %q", len(r.data), r.events)
-		}
-		done <- err
-	}()
-	line := []byte(strings.Repeat("x", 1023) + "\n")
-	for range total / len(line) {
-		b.Write(line)
-	}
-	deadline := time.Now().Add(stallTime + giveUpTime + 5*time.Second)
-	for viewers := 2; viewers > 1; {
-		if time.Now().After(deadline) {
-			t.Fatal("the stalled viewer is still there")
-		}
-		var changed <-chan struct{}
-		if viewers, changed = b.srv.feed.audience.count(); viewers > 1 {
-			select {
-			case <-changed:
-			case <-time.After(time.Until(deadline)):
-			}
-		}
-	}
-	b.end(0)
-	if err := <-done; err != nil {
-		t.Errorf("the other: %v", err)
-	}
-	stalled.CloseNow()
 }
 
 func TestShutdownIsBounded(t *testing.T) {

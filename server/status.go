@@ -6,22 +6,23 @@ import (
 	"net/http"
 	"time"
 
-	"wsrun/broadcaster"
+	"wsrun/hub"
+	"wsrun/internal/protocol"
 )
 
 // A status is the answer of /-/status.
 type status struct {
-	Version string     `json:"version"`
-	Epoch   string     `json:"epoch"`
-	Title   string     `json:"title"`
-	Command []string   `json:"command"`
-	Started int64      `json:"started"`
-	Now     int64      `json:"now"`
-	Cols    int        `json:"cols"`
-	Rows    int        `json:"rows"`
-	State   string     `json:"state"`
-	Exit    *exitEvent `json:"exit,omitempty"`
-	Viewers int        `json:"viewers"`
+	Version string              `json:"version"`
+	Epoch   string              `json:"epoch"`
+	Title   string              `json:"title"`
+	Command []string            `json:"command"`
+	Started int64               `json:"started"`
+	Now     int64               `json:"now"`
+	Cols    int                 `json:"cols"`
+	Rows    int                 `json:"rows"`
+	State   string              `json:"state"`
+	Exit    *protocol.ExitEvent `json:"exit,omitempty"`
+	Viewers int                 `json:"viewers"`
 
 	Offset int64 `json:"offset"` // of the first byte kept
 	Line   int64 `json:"line"`   // that it is in
@@ -36,7 +37,6 @@ func (s *Server) serveStatus(w http.ResponseWriter, _ *http.Request) {
 	}
 	f := s.feed
 	st := f.Stream.Stats()
-	viewers, _ := f.audience.count()
 	answer := status{
 		Version: s.o.Version,
 		Epoch:   f.Stream.Epoch(),
@@ -46,25 +46,18 @@ func (s *Server) serveStatus(w http.ResponseWriter, _ *http.Request) {
 		Now:     time.Now().UnixMilli(),
 		Cols:    st.Size.Cols,
 		Rows:    st.Size.Rows,
-		State:   stateOf(st),
-		Viewers: viewers,
+		State:   hub.StateOf(st),
+		Viewers: f.Viewers(),
 		Offset:  st.Start,
 		Line:    st.Line,
 		End:     st.End,
 		Lines:   st.Lines,
 	}
 	if st.Exit != nil {
-		answer.Exit = newExitEvent(*st.Exit)
+		answer.Exit = hub.NewExitEvent(*st.Exit)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	json.NewEncoder(w).Encode(answer)
-}
-
-func stateOf(st broadcaster.Stats) string {
-	if st.Exit != nil {
-		return "ended"
-	}
-	return "running"
 }
 
 func (s *Server) serveHealth(w http.ResponseWriter, _ *http.Request) {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"wsrun/broadcaster"
+	"wsrun/hub"
+	"wsrun/internal/protocol"
 )
 
 // quietTime is how long a stream of server-sent events may be silent: proxies
@@ -20,15 +22,15 @@ const quietTime = 25 * time.Second
 
 // serveText answers with the backlog, and with tail=1 with what follows: as text
 // or, with format=raw, as the exact bytes.
-func (s *Server) serveText(w http.ResponseWriter, visit *visit, f *feed, q query) {
-	r := visit.r
+func (s *Server) serveText(w http.ResponseWriter, visit *hub.Visit, f *hub.Feed, q query) {
+	r := visit.R
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	if r.Method == http.MethodHead {
 		return
 	}
 	end := f.Stream.Stats().End
-	visit.begin(kindText)
-	cursor, start := f.Stream.Resume(q.epoch, q.offset, q.lines)
+	visit.Begin(hub.KindText)
+	cursor, start := f.Stream.Resume(q.Epoch, q.Offset, q.Lines)
 	out := newTrickle(w, visit)
 	within := false // a line
 	text := resolver{cols: start.Size.Cols, emit: func(line []byte, _ int64, whole bool) {
@@ -46,9 +48,9 @@ func (s *Server) serveText(w http.ResponseWriter, visit *visit, f *feed, q query
 	}
 	at := start.Offset
 	if q.format != "raw" {
-		before, rows := f.late.rows(start, q.lines, q.follow)
-		text.moveTo(before.place)
-		text.write(before.text)
+		before, rows := f.Late.Rows(start, q.Lines, q.follow)
+		text.moveTo(before.Place)
+		text.write(before.Text)
 		finish()
 		if rows != nil {
 			out.Write(rows)
@@ -67,7 +69,7 @@ func (s *Server) serveText(w http.ResponseWriter, visit *visit, f *feed, q query
 		case item.Reset != nil && q.format == "raw":
 			// The bytes are no longer exact, and nothing in them may say so: let the
 			// client see a broken answer.
-			visit.err = errMissed
+			visit.Err = hub.ErrMissed
 			panic(http.ErrAbortHandler)
 		case item.Reset != nil:
 			finish()
@@ -81,7 +83,7 @@ func (s *Server) serveText(w http.ResponseWriter, visit *visit, f *feed, q query
 		switch e := item.Event.(type) {
 		case broadcaster.Resize:
 			text.cols = e.Cols
-		case FileEvent:
+		case hub.FileEvent:
 			if q.format == "raw" {
 				break
 			}
@@ -97,13 +99,13 @@ func (s *Server) serveText(w http.ResponseWriter, visit *visit, f *feed, q query
 // serveEvents answers with server-sent events: one for each line, whose id is the
 // offset behind it, one of type reset where lines are missing, and at last one of
 // type exit.
-func (s *Server) serveEvents(w http.ResponseWriter, visit *visit, f *feed, q query) {
-	r, stream := visit.r, f.Stream
+func (s *Server) serveEvents(w http.ResponseWriter, visit *hub.Visit, f *hub.Feed, q query) {
+	r, stream := visit.R, f.Stream
 	number, epoch, _ := strings.Cut(r.Header.Get("Last-Event-ID"), "-")
 	if offset, err := strconv.ParseInt(number, 10, 64); err == nil && offset >= 0 {
-		q.offset, q.epoch = offset, cmp.Or(epoch, q.epoch, stream.Epoch())
+		q.Offset, q.Epoch = offset, cmp.Or(epoch, q.Epoch, stream.Epoch())
 	}
-	cursor, start := stream.Resume(q.epoch, q.offset, q.lines)
+	cursor, start := stream.Resume(q.Epoch, q.Offset, q.Lines)
 	if st := stream.Stats(); start.Resumed && st.Exit != nil && start.Offset == st.End {
 		// It has everything. Anything else would make an EventSource come again.
 		w.WriteHeader(http.StatusNoContent)
@@ -113,11 +115,11 @@ func (s *Server) serveEvents(w http.ResponseWriter, visit *visit, f *feed, q que
 	if r.Method == http.MethodHead {
 		return
 	}
-	visit.begin(kindEvents)
+	visit.Begin(hub.KindEvents)
 	out := newTrickle(w, visit)
 	out.idle = ":\n\n" // a comment
 	id := func(offset int64) string {
-		if f.lf { // a file's runs are many: each ends when nobody watches
+		if f.LF { // a file's runs are many: each ends when nobody watches
 			return fmt.Sprintf("%d-%s", offset, stream.Epoch())
 		}
 		return strconv.FormatInt(offset, 10)
@@ -132,11 +134,11 @@ func (s *Server) serveEvents(w http.ResponseWriter, visit *visit, f *feed, q que
 		}}
 		cursor = text.startNear(f, cursor, start.Offset)
 	}
-	if q.offset >= 0 && !start.Resumed {
-		if q.epoch == stream.Epoch() {
-			start.SkippedBytes = max(start.Offset-q.offset, 0)
+	if q.Offset >= 0 && !start.Resumed {
+		if q.Epoch == stream.Epoch() {
+			start.SkippedBytes = max(start.Offset-q.Offset, 0)
 		}
-		event("reset", start.Offset, withPrelude(newResetEvent(start), noPrelude)...)
+		event("reset", start.Offset, protocol.WithPrelude(hub.NewResetEvent(start), hub.NoPrelude)...)
 	}
 	begin(start)
 	out.Flush() // the head, so that the client knows it is connected
@@ -148,16 +150,16 @@ func (s *Server) serveEvents(w http.ResponseWriter, visit *visit, f *feed, q que
 		switch e := item.Event.(type) {
 		case broadcaster.Resize:
 			text.cols = e.Cols
-		case FileEvent:
+		case hub.FileEvent:
 			text.finish()
-			event("file", text.offset, encode(newFileEvent(e)))
+			event("file", text.offset, protocol.Encode(hub.NewFileEvent(e)))
 		case broadcaster.Exit:
 			text.finish()
-			event("exit", stream.Stats().End, encode(newExitEvent(e)))
+			event("exit", stream.Stats().End, protocol.Encode(hub.NewExitEvent(e)))
 		}
 		if item.Reset != nil {
 			text.finish()
-			event("reset", item.Reset.Offset, withPrelude(newResetEvent(*item.Reset), noPrelude)...)
+			event("reset", item.Reset.Offset, protocol.WithPrelude(hub.NewResetEvent(*item.Reset), hub.NoPrelude)...)
 			begin(*item.Reset)
 		}
 		text.write(item.Data)
@@ -168,10 +170,10 @@ func (s *Server) serveEvents(w http.ResponseWriter, visit *visit, f *feed, q que
 
 // startNear returns a cursor near from, where c is, that begins outside of control
 // sequences and characters, if it can, and prepares the resolver for what follows there.
-func (v *resolver) startNear(f *feed, c *broadcaster.Cursor, from int64) *broadcaster.Cursor {
-	at := f.late.near(from)
-	if at.offset != from {
-		if moved, _, ok := f.Stream.At(at.offset); ok {
+func (v *resolver) startNear(f *hub.Feed, c *broadcaster.Cursor, from int64) *broadcaster.Cursor {
+	at := f.Late.Near(from)
+	if at.Offset != from {
+		if moved, _, ok := f.Stream.At(at.Offset); ok {
 			c = moved
 		}
 	}
@@ -180,24 +182,24 @@ func (v *resolver) startNear(f *feed, c *broadcaster.Cursor, from int64) *broadc
 }
 
 // moveTo prepares the resolver for what follows at a place.
-func (v *resolver) moveTo(at place) {
-	v.alternate = at.state.Alternate()
-	v.offset = at.offset - int64(len(at.head))
-	v.write(at.head)
+func (v *resolver) moveTo(at hub.Place) {
+	v.alternate = at.State.Alternate()
+	v.offset = at.Offset - int64(len(at.Head))
+	v.write(at.Head)
 }
 
 // next returns what follows at the cursor. Before it waits it sends what was
 // written. It tells the visit of an error.
-func (s *Server) next(visit *visit, c *broadcaster.Cursor, out *trickle) (item broadcaster.Item, err error) {
-	defer func() { visit.err = err }()
-	ctx := visit.r.Context()
+func (s *Server) next(visit *hub.Visit, c *broadcaster.Cursor, out *trickle) (item broadcaster.Item, err error) {
+	defer func() { visit.Err = err }()
+	ctx := visit.R.Context()
 	for {
 		item, wait, err := c.Poll()
 		if err != nil {
 			return item, err
 		}
 		if item.Reset != nil {
-			visit.resets.Add(1)
+			visit.Resets.Add(1)
 		}
 		if _, err := out.Write(nil); err != nil { // of an earlier write
 			return item, err
@@ -231,8 +233,8 @@ type trickle struct {
 	err  error  // the first one
 }
 
-func newTrickle(w http.ResponseWriter, visit *visit) *trickle {
-	return &trickle{Writer: bufio.NewWriter(counted{w, visit}), http: http.NewResponseController(w)}
+func newTrickle(w http.ResponseWriter, visit *hub.Visit) *trickle {
+	return &trickle{Writer: bufio.NewWriter(visit.Counting(w)), http: http.NewResponseController(w)}
 }
 
 // Flush sends what was written to the client.

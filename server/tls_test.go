@@ -22,6 +22,9 @@ import (
 	"github.com/coder/websocket"
 
 	"wsrun/broadcaster"
+	"wsrun/hub"
+	"wsrun/internal/protocol"
+	"wsrun/test/wait"
 )
 
 // certify writes a certificate of its own authority for 127.0.0.1, and its key.
@@ -117,16 +120,16 @@ func TestTLS(t *testing.T) {
 
 	// A pair that does not fit is told once; the old one holds until there is a good one.
 	certify(t, cert, filepath.Join(dir, "other"), "second")
-	waitFor(t, patience, "nobody was warned", func() bool { return name() != "first" || len(warned) > 0 })
+	wait.For(t, wait.Patience, "nobody was warned", func() bool { return name() != "first" || len(warned) > 0 })
 	since := time.Now()
-	waitFor(t, patience, "", func() bool { return name() != "first" || time.Since(since) > 2*reloadTime })
+	wait.For(t, wait.Patience, "", func() bool { return name() != "first" || time.Since(since) > 2*reloadTime })
 	if got := name(); got != "first" || len(warned) != 1 {
 		t.Errorf("with a key of another: %q, %d warnings", got, len(warned))
 	}
 	os.Rename(filepath.Join(dir, "other"), key)
-	waitFor(t, patience, "the new certificate is not used", func() bool { return name() == "second" })
+	wait.For(t, wait.Patience, "the new certificate is not used", func() bool { return name() == "second" })
 	os.Remove(key)
-	waitFor(t, patience, "nobody was warned", func() bool { return name() != "second" || len(warned) > 1 })
+	wait.For(t, wait.Patience, "nobody was warned", func() bool { return name() != "second" || len(warned) > 1 })
 	if <-warned; !strings.Contains((<-warned).Error(), key) || name() != "second" {
 		t.Error("a key that is gone: no word of it, or no certificate")
 	}
@@ -141,12 +144,12 @@ func TestWebSocketTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := serve(t, Options{Certificate: certificate, Source: Source{Stream: broadcaster.New(broadcaster.Options{Bytes: 64 << 20})}})
+	b := serve(t, Options{Certificate: certificate, Source: hub.Source{Stream: broadcaster.New(broadcaster.Options{Bytes: 64 << 20})}})
 	transport := &http.Transport{TLSClientConfig: insecure}
 	t.Cleanup(transport.CloseIdleConnections)
 	dial := func() *websocket.Conn {
 		c, _, err := websocket.Dial(t.Context(), "wss://"+b.addr+"/", &websocket.DialOptions{
-			Subprotocols: []string{subprotocol}, HTTPClient: &http.Client{Transport: transport},
+			Subprotocols: []string{protocol.Subprotocol}, HTTPClient: &http.Client{Transport: transport},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -158,9 +161,9 @@ func TestWebSocketTLS(t *testing.T) {
 	reads := dial()
 	dial() // and reads nothing
 	viewers := func(want int) func() bool {
-		return func() bool { n, _ := b.srv.feed.audience.count(); return n == want }
+		return func() bool { return b.srv.feed.Viewers() == want }
 	}
-	waitFor(t, patience, "there are no two viewers", viewers(2))
+	wait.For(t, wait.Patience, "there are no two viewers", viewers(2))
 	line := strings.Repeat("x", 1<<16-1) + "\n"
 	go func() {
 		for range 400 {
@@ -177,7 +180,7 @@ func TestWebSocketTLS(t *testing.T) {
 			got += len(p)
 		}
 	}
-	waitFor(t, stallTime+5*time.Second, "the stopped viewer is still there", viewers(1))
+	wait.For(t, 15*time.Second, "the stopped viewer is still there", viewers(1))
 	b.end(0)
 	if r, err := watch(reads, -1); err != nil || r.code != 1000 {
 		t.Errorf("the other one: code %d, %v", r.code, err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -28,7 +29,7 @@ type Users struct {
 // with it then, and those of before stay. Errors name lines, never what is in them.
 func OpenUsers(path string, warn func(error)) (*Users, error) {
 	// Each check takes a core for tens of milliseconds, by design; others need some, too.
-	checks := halfTheProcessors()
+	checks := max(1, runtime.GOMAXPROCS(0)/2)
 	u := &Users{checks: make(chan struct{}, checks), queue: make(chan struct{}, checks+maxQueue), match: bcrypt.CompareHashAndPassword}
 	u.file = reloader[map[string]string]{paths: []string{path}, warn: warn, read: func() (map[string]string, error) { return readUsers(path) }}
 	if err := u.file.start(); err != nil {

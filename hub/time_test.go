@@ -1,10 +1,8 @@
-package server
+package hub
 
 import (
 	"context"
-	"errors"
 	"io"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -15,53 +13,19 @@ import (
 	"github.com/coder/websocket"
 
 	"wsrun/broadcaster"
+	"wsrun/internal/protocol"
+	"wsrun/test/peer"
 )
-
-// A pipeListener listens within the process, so that synctest can turn time.
-type pipeListener struct {
-	conns chan net.Conn
-	done  chan struct{}
-}
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipeListener) Close() error   { close(l.done); return nil }
-func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
-
-func (l *pipeListener) dial(context.Context, string, string) (net.Conn, error) {
-	near, far := net.Pipe()
-	l.conns <- far
-	return near, nil
-}
 
 // inTime runs f in a bubble of time with a server, whose viewers dial through
 // pipes. The pipes have no buffer: a viewer that does not read stalls at once.
 func inTime(t *testing.T, f func(t *testing.T, b *broadcaster.Broadcaster, dial func(*websocket.DialOptions) *websocket.Conn)) {
 	synctest.Test(t, func(t *testing.T) {
-		l := &pipeListener{make(chan net.Conn), make(chan struct{})}
-		b := broadcaster.New(broadcaster.Options{})
-		srv := New(Options{Source: Source{Stream: b, Started: time.Now()}, Addr: l.Addr()})
-		done := make(chan error)
-		go func() { done <- srv.Serve(l) }()
-		t.Cleanup(func() {
-			b.Close()
-			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-			defer cancel()
-			srv.Shutdown(ctx)
-			if err := <-done; !errors.Is(err, http.ErrServerClosed) {
-				t.Error(err)
-			}
-		})
+		l := peer.Listen()
+		b := serveOn(t, l, broadcaster.Options{}).Broadcaster
 		f(t, b, func(o *websocket.DialOptions) *websocket.Conn {
-			o.Subprotocols = []string{subprotocol}
-			o.HTTPClient = &http.Client{Transport: &http.Transport{DialContext: l.dial}}
+			o.Subprotocols = []string{protocol.Subprotocol}
+			o.HTTPClient = &http.Client{Transport: &http.Transport{DialContext: l.Dial}}
 			c, _, err := websocket.Dial(t.Context(), "ws://pipe/", o)
 			if err != nil {
 				t.Fatal(err)
@@ -129,8 +93,8 @@ func TestAStalledViewerThatWakesLearnsWhy(t *testing.T) {
 		c := dial(&websocket.DialOptions{})
 		b.Write([]byte(strings.Repeat("x", 1<<20)))
 		time.Sleep(stallTime + giveUpTime*2/3)
-		if r, err := watch(c, -1); err != nil || r.code != closeTooSlow {
-			t.Errorf("closed with %v, %v; want %d", r.code, err, closeTooSlow)
+		if r, err := watch(c, -1); err != nil || r.code != protocol.CloseTooSlow {
+			t.Errorf("closed with %v, %v; want %d", r.code, err, protocol.CloseTooSlow)
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package server
+package hub
 
 import (
 	"bytes"
@@ -8,6 +8,10 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"wsrun/broadcaster"
+	"wsrun/test/peer"
+	"wsrun/test/wait"
 )
 
 // A viewer that takes something is waited for until it has the ping, however long that
@@ -28,7 +32,7 @@ func TestAPingBehindOutput(t *testing.T) {
 		if _, err := io.CopyN(io.Discard, near, n); err != nil {
 			t.Fatal(err)
 		}
-		waitFor(t, patience, "nothing is acknowledged", func() bool {
+		wait.For(t, wait.Patience, "nothing is acknowledged", func() bool {
 			acked, _, _ := v.wire.delivered()
 			return acked > before
 		})
@@ -50,7 +54,7 @@ func TestAPingBehindOutput(t *testing.T) {
 	if err := v.wire.flush(); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, patience, "it does not have all", func() bool {
+	wait.For(t, wait.Patience, "it does not have all", func() bool {
 		_, queued, ok := v.wire.delivered()
 		return ok && queued == 0
 	})
@@ -65,7 +69,7 @@ func TestAPingBehindOutput(t *testing.T) {
 // At the stream's end one that is slow gets all that was sent, though it pings.
 func TestASlowViewerGetsTheEnd(t *testing.T) {
 	t.Parallel()
-	b := serve(t, Options{})
+	b := serve(t, broadcaster.Options{})
 	c := b.dialNarrow()
 	all := numbered(400_000) // more than its system holds, less than wsrun's
 	b.Write(all)
@@ -81,13 +85,13 @@ func TestASlowViewerGetsTheEnd(t *testing.T) {
 
 // Who has answers to read may have to be waited for: it has no turn to become a viewer.
 func TestNobodyWaitsInItsTurn(t *testing.T) {
-	b := serve(t, Options{})
-	for range cap(b.srv.upgrades) {
-		b.srv.upgrades <- struct{}{}
+	b := serve(t, broadcaster.Options{})
+	for range cap(b.sessions.upgrades) {
+		b.sessions.upgrades <- struct{}{}
 	}
 	free := sync.OnceFunc(func() {
-		for range cap(b.srv.upgrades) {
-			<-b.srv.upgrades
+		for range cap(b.sessions.upgrades) {
+			<-b.sessions.upgrades
 		}
 	})
 	defer free()
@@ -97,18 +101,18 @@ func TestNobodyWaitsInItsTurn(t *testing.T) {
 	}
 	defer c.Close()
 	c.(*net.TCPConn).SetReadBuffer(4 << 10)
-	c.SetDeadline(time.Now().Add(patience))
-	io.WriteString(c, strings.Repeat("GET /-/healthz HTTP/1.1\r\nHost: "+b.addr+"\r\n\r\n", 500)+upgrade(b.addr))
-	waitFor(t, patience, "it becomes no viewer", func() bool { n, _ := b.srv.feed.audience.count(); return n == 1 })
+	c.SetDeadline(time.Now().Add(wait.Patience))
+	io.WriteString(c, strings.Repeat("GET /-/healthz HTTP/1.1\r\nHost: "+b.addr+"\r\n\r\n", 500)+peer.Upgrade(b.addr))
+	wait.For(t, wait.Patience, "it becomes no viewer", func() bool { n, _ := b.hub.audience.count(); return n == 1 })
 
 	joined := make(chan error, 1)
 	go func() {
-		s, _, err := rawDial(b.addr, upgrade(b.addr))
+		s, _, err := peer.RawDial(b.addr, peer.Upgrade(b.addr))
 		s.Close()
 		joined <- err
 	}()
 	time.Sleep(50 * time.Millisecond)
-	if n, _ := b.srv.feed.audience.count(); n != 1 {
+	if n, _ := b.hub.audience.count(); n != 1 {
 		t.Error("another comes in when it is not its turn")
 	}
 	free()

@@ -1,20 +1,20 @@
-package server
+package hub
 
 import "unicode/utf8"
 
 const replacement = "\uFFFD"
 
-// A utf8Text turns bytes that come in pieces into pieces of valid UTF-8. A
+// A UTF8Text turns bytes that come in pieces into pieces of valid UTF-8. A
 // character cut by the end of a piece waits for the next one. What is not UTF-8
 // becomes U+FFFD, one for each maximal part of a character that is well-formed,
 // as browsers and Python do it (Unicode 16, section 3.9).
-type utf8Text struct {
+type UTF8Text struct {
 	cut []byte // the beginning of a character
 }
 
-// append returns p, behind what was cut off before, as valid UTF-8. The result
+// Append returns p, behind what was cut off before, as valid UTF-8. The result
 // may share p's memory.
-func (t *utf8Text) append(p []byte) []byte {
+func (t *UTF8Text) Append(p []byte) []byte {
 	if len(t.cut) > 0 {
 		p = append(t.cut, p...)
 		t.cut = nil
@@ -36,7 +36,7 @@ func (t *utf8Text) append(p []byte) []byte {
 		r, n := utf8.DecodeRune(p)
 		if r == utf8.RuneError && n == 1 {
 			valid = append(valid, replacement...)
-			n = subpart(p)
+			n = Subpart(p)
 		} else {
 			valid = append(valid, p[:n]...)
 		}
@@ -45,8 +45,8 @@ func (t *utf8Text) append(p []byte) []byte {
 	return valid
 }
 
-// flush returns what is left when no more comes: U+FFFD for a cut character.
-func (t *utf8Text) flush() []byte {
+// Flush returns what is left when no more comes: U+FFFD for a cut character.
+func (t *UTF8Text) Flush() []byte {
 	if len(t.cut) == 0 {
 		return nil
 	}
@@ -54,9 +54,9 @@ func (t *utf8Text) flush() []byte {
 	return []byte(replacement)
 }
 
-// subpart returns the length of the longest beginning of p that some character
+// Subpart returns the length of the longest beginning of p that some character
 // begins with, at least 1. p does not begin with a whole character.
-func subpart(p []byte) int {
+func Subpart(p []byte) int {
 	n := 1
 	for n < len(p) && n < utf8.UTFMax && !utf8.FullRune(p[:n+1]) {
 		n++

@@ -1,6 +1,10 @@
-package server
+package hub
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"wsrun/internal/protocol"
+)
 
 const (
 	// framedBytes is how large output is at the most that is copied into a frame which all
@@ -35,7 +39,7 @@ func (f *framer) of(opcode byte, payload []byte) []byte {
 			return kept.frame
 		}
 	}
-	made := &framed{opcode, payload, append(frameHead(opcode, len(payload)), payload...)}
+	made := &framed{opcode, payload, append(protocol.FrameHead(opcode, len(payload)), payload...)}
 	f.last[f.made.Add(1)%framedLast].Store(made)
 	return made.frame
 }

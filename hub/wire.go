@@ -1,7 +1,8 @@
-package server
+package hub
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"encoding/binary"
 	"errors"
@@ -11,30 +12,18 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"wsrun/internal/protocol"
+
 	"github.com/coder/websocket"
 )
 
-// Opcodes of RFC 6455, section 5.2, and the bit of a message's last frame.
-const (
-	opText   = 0x1
-	opBinary = 0x2
-	opClose  = 0x8
-	opPing   = 0x9
-	opPong   = 0xa
-
-	finBit = 0x80
-
-	// controlFrame is the most that coder/websocket writes at a time here: a control
-	// frame with its mask, which it must not split.
-	controlFrame = 6 + 125
-)
+// controlFrame is the most that coder/websocket writes at a time here: a control
+// frame with its mask, which it must not split.
+const controlFrame = 6 + 125
 
 // closeReason is where a close frame of a server has its reason, behind the frame's
 // head and the status.
 const closeReason = 4
-
-// closeTooSlow is the status of a viewer that took nothing for stallTime.
-const closeTooSlow = 4008
 
 var errWireClose = errors.New("a close frame was sent")
 
@@ -64,9 +53,9 @@ type wire struct {
 // viewer's close frame; one that is no UTF-8 is answered with 1007 (RFC 6455, sections
 // 7.4.1 and 8.1).
 func (w *wire) Write(p []byte) (int, error) {
-	frame, last := p, len(p) > 0 && p[0] == finBit|opClose
+	frame, last := p, len(p) > 0 && p[0] == protocol.FinBit|protocol.OpClose
 	if last && len(p) > closeReason && !utf8.Valid(p[closeReason:]) {
-		frame = binary.BigEndian.AppendUint16(frameHead(opClose, 2), uint16(websocket.StatusInvalidFramePayloadData))
+		frame = binary.BigEndian.AppendUint16(protocol.FrameHead(protocol.OpClose, 2), uint16(websocket.StatusInvalidFramePayloadData))
 	}
 	if last {
 		w.closing()
@@ -80,7 +69,7 @@ func (w *wire) Write(p []byte) (int, error) {
 // frame writes a message of one frame. After an error the connection is of no use
 // any more.
 func (w *wire) frame(opcode byte, payload ...[]byte) error {
-	return w.send(false, append([][]byte{frameHead(opcode, sizeOf(payload))}, payload...)...)
+	return w.send(false, append([][]byte{protocol.FrameHead(opcode, sizeOf(payload))}, payload...)...)
 }
 
 func sizeOf(parts [][]byte) (n int) {
@@ -88,22 +77,6 @@ func sizeOf(parts [][]byte) (n int) {
 		n += len(part)
 	}
 	return n
-}
-
-// frameHead returns the head of an unmasked frame (RFC 6455, section 5.2).
-func frameHead(opcode byte, size int) []byte {
-	head := []byte{finBit | opcode, 0}
-	switch {
-	case size < 126:
-		head[1] = byte(size)
-	case size <= 0xffff:
-		head[1] = 126
-		head = binary.BigEndian.AppendUint16(head, uint16(size))
-	default:
-		head[1] = 127
-		head = binary.BigEndian.AppendUint64(head, uint64(size))
-	}
-	return head
 }
 
 // send writes a frame that is in parts, which are not changed.
@@ -191,13 +164,18 @@ func (w *wire) giveUp(within time.Duration) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	reason := "too slow"
-	status := binary.BigEndian.AppendUint16(nil, closeTooSlow)
-	w.unsent = append(w.unsent, frameHead(opClose, len(status)+len(reason)), status, []byte(reason))
+	status := binary.BigEndian.AppendUint16(nil, protocol.CloseTooSlow)
+	w.unsent = append(w.unsent, protocol.FrameHead(protocol.OpClose, len(status)+len(reason)), status, []byte(reason))
 	return w.sender.giveUp(w.unsent, within)
 }
 
 // connection is the key of a request's sender, in its context.
 type connection struct{}
+
+// ConnContext is a server's [http.Server.ConnContext], for connections of [Listener].
+func ConnContext(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connection{}, senderOf(c))
+}
 
 // senderOf returns what a listener of Serve's has accepted.
 func senderOf(c net.Conn) sender {

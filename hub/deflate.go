@@ -1,4 +1,4 @@
-package server
+package hub
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"github.com/klauspost/compress/flate"
 
 	"wsrun/broadcaster"
+	"wsrun/internal/protocol"
 )
 
 // Output is deflated once for all who get it next (RFC 7692). That they have the same
@@ -30,8 +31,6 @@ const (
 	// ring keeps, which all who come get one after the other.
 	deflatedFrames = 32
 	deflatedBytes  = 64 << 10
-
-	rsv1Bit = 0x40 // of a frame's first byte: the message is deflated
 )
 
 // A takeover says whether a viewer inflates, and if it does, whether with what it had
@@ -119,8 +118,8 @@ func (d *deflater) frame(opcode byte, payload []byte, dict int, before func(size
 	made := d.of(opcode, payload, dict)
 	made.once.Do(func() {
 		text := deflate(payload, before(dict))
-		head := frameHead(opcode, len(text))
-		head[0] |= rsv1Bit
+		head := protocol.FrameHead(opcode, len(text))
+		head[0] |= protocol.RSV1Bit
 		made.frame = append(head, text...)
 	})
 	return made.frame

@@ -1,4 +1,4 @@
-package server
+package hub
 
 import (
 	"bytes"
@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"wsrun/broadcaster"
+	"wsrun/internal/protocol"
 	"wsrun/screen"
 )
 
@@ -18,14 +19,21 @@ const (
 	joinTries = 2
 )
 
+// A Position is where a viewer asks to begin.
+type Position struct {
+	Lines  int    // of backlog; negative when not said
+	Epoch  string // with offset: where to resume
+	Offset int64  // negative when not said
+}
+
 // An opening is how a viewer begins.
 type opening struct {
 	joined
-	offset  int64              // of the next byte
-	size    broadcaster.Resize // of the picture
-	prelude []byte             // puts a new terminal into the state at offset
-	quoted  []byte             // prelude as JSON
-	kept    *keptEvent         // which of it are lines of output
+	offset  int64               // of the next byte
+	size    broadcaster.Resize  // of the picture
+	prelude []byte              // puts a new terminal into the state at offset
+	quoted  []byte              // prelude as JSON
+	kept    *protocol.KeptEvent // which of it are lines of output
 }
 
 // joined is what openings that are alike have in common: where the ring would begin,
@@ -35,16 +43,16 @@ type joined struct {
 	lines          int
 }
 
-// noPrelude is an empty one, as JSON.
-var noPrelude = []byte(`""`)
+// NoPrelude is an empty one, as JSON.
+var NoPrelude = []byte(`""`)
 
 // open returns a cursor and how a viewer begins there.
-func (l *late) open(q query) (*broadcaster.Cursor, broadcaster.Start, opening) {
-	cursor, start := l.stream.Resume(q.epoch, q.offset, q.lines)
+func (l *late) open(q Position) (*broadcaster.Cursor, broadcaster.Start, opening) {
+	cursor, start := l.stream.Resume(q.Epoch, q.Offset, q.Lines)
 	if start.Resumed {
-		return cursor, start, opening{quoted: noPrelude}
+		return cursor, start, opening{quoted: NoPrelude}
 	}
-	return l.join(q.lines)
+	return l.join(q.Lines)
 }
 
 // reopen is open for a viewer that has fallen out of the ring and was to go on at
@@ -104,7 +112,7 @@ func (l *late) opening(n int) opening {
 		l.compose(&o, p)
 	} else {
 		at := l.nearest(start.Offset)
-		o.prelude, o.offset = at.prelude(), at.offset
+		o.prelude, o.offset = at.prelude(), at.Offset
 	}
 	o.quoted = quote(o.prelude)
 	l.shared = o
@@ -120,26 +128,26 @@ func (l *late) compose(o *opening, p screen.Picture) {
 	if before, ok := l.beforePicture(p, o.lines); ok {
 		o.prelude = before.prelude()
 		from := len(drawn(o.prelude))
-		o.prelude = append(o.prelude, before.text...)
-		o.kept = &keptEvent{Offset: before.offset, Line: before.line, From: from, To: len(drawn(o.prelude))}
+		o.prelude = append(o.prelude, before.Text...)
+		o.kept = &protocol.KeptEvent{Offset: before.Offset, Line: before.line, From: from, To: len(drawn(o.prelude))}
 	} else { // it was too late to keep any
 		o.prelude = p.Before.Append(nil)
 	}
 	o.prelude = append(o.prelude, p.Prelude...)
 }
 
-// near is nearest for the forms that are text.
-func (l *late) near(from int64) place {
+// Near is nearest for the forms that are text.
+func (l *late) Near(from int64) Place {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.nearest(from)
 }
 
-// rows returns the screen as text if a program fills it and is not to be followed, else
+// Rows returns the screen as text if a program fills it and is not to be followed, else
 // nil; and the lines before that, or before the program whose output start is within:
 // of the last n lines those that are there, all if n is negative, or what is behind
 // start if that is resumed.
-func (l *late) rows(start broadcaster.Start, n int, follow bool) (before lines, rows []byte) {
+func (l *late) Rows(start broadcaster.Start, n int, follow bool) (before lines, rows []byte) {
 	l.mu.Lock()
 	defer l.release()
 	l.look(rowsTime)

@@ -1,4 +1,4 @@
-package server
+package hub
 
 import (
 	"bytes"
@@ -17,19 +17,22 @@ import (
 	"github.com/coder/websocket"
 
 	"wsrun/broadcaster"
+	"wsrun/internal/protocol"
+	"wsrun/test/peer"
+	"wsrun/test/wait"
 )
 
 // Viewers of every speed, of which some read nothing for a while, go into the crowd and
 // out of it, and get what was written. While all have all, they cost one goroutine each.
 func TestViewersOfEverySpeed(t *testing.T) {
-	b := serve(t, Options{Source: Source{Stream: broadcaster.New(broadcaster.Options{Lines: 1 << 20, Bytes: 64 << 20})}})
+	b := serve(t, broadcaster.Options{Lines: 1 << 20, Bytes: 64 << 20})
 	const viewers = 30
 	before := runtime.NumGoroutine()
 	var conns []*websocket.Conn
 	for range viewers {
 		conns = append(conns, b.dialNarrow())
 	}
-	waitFor(t, patience, "they cost more than a goroutine on each side", func() bool {
+	wait.For(t, wait.Patience, "they cost more than a goroutine on each side", func() bool {
 		return runtime.NumGoroutine() <= before+2*viewers+runtime.GOMAXPROCS(0)+2
 	})
 	type result struct {
@@ -95,8 +98,8 @@ func TestViewersOfEverySpeed(t *testing.T) {
 
 // byHand gives the crowd its walker, for the test to do by turns what run does. It runs
 // by itself once the test has ended, so that the viewers can leave.
-func (b *bench) byHand() *walker {
-	c := b.srv.feed.crowd
+func (b *fixture) byHand() *walker {
+	c := b.hub.crowd
 	w := &walker{c: c, called: make(chan struct{}, 1)}
 	c.walkers = append(c.walkers, w)
 	b.t.Cleanup(func() { c.running.Go(w.run) })
@@ -106,23 +109,23 @@ func (b *bench) byHand() *walker {
 // awaitEntry returns the viewer that comes into the empty queue.
 func (w *walker) awaitEntry(t *testing.T) *viewer {
 	t.Helper()
-	waitFor(t, patience, "nobody goes into the crowd", func() bool { return len(w.queued()) > 0 })
+	wait.For(t, wait.Patience, "nobody goes into the crowd", func() bool { return len(w.queued()) > 0 })
 	return w.queued()[0]
 }
 
 // entered returns how many times a viewer went into the crowd, and how many walkers
 // there are.
-func (b *bench) entered() (times, walkers int) {
-	c := b.srv.feed.crowd
+func (b *fixture) entered() (times, walkers int) {
+	c := b.hub.crowd
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.entered, len(c.walkers)
 }
 
 // awaitEntered waits until viewers went into the crowd so many times.
-func (b *bench) awaitEntered(t *testing.T, want int) {
+func (b *fixture) awaitEntered(t *testing.T, want int) {
 	t.Helper()
-	waitFor(t, patience, "not all are in the crowd", func() bool {
+	wait.For(t, wait.Patience, "not all are in the crowd", func() bool {
 		times, _ := b.entered()
 		return times >= want
 	})
@@ -138,11 +141,11 @@ func numbered(size int) (all []byte) {
 
 // Others get all that is written while a viewer reads nothing, which gets it later.
 func TestAStuckViewerDelaysNobody(t *testing.T) {
-	b := serve(t, Options{Source: Source{Stream: broadcaster.New(broadcaster.Options{Lines: 1 << 20})}})
+	b := serve(t, broadcaster.Options{Lines: 1 << 20})
 	const others = 3
 	conns := []*websocket.Conn{b.dialNarrow()}
 	for range others {
-		conns = append(conns, b.dial("", subprotocol))
+		conns = append(conns, b.dial("", protocol.Subprotocol))
 	}
 	b.awaitEntered(t, len(conns))
 	all := numbered(3 << 20) // more than the sockets hold
@@ -170,17 +173,17 @@ func TestAStuckViewerDelaysNobody(t *testing.T) {
 // A viewer that has much to get is given a part of it at a time, and who has all gets
 // what is new in between.
 func TestALateViewerTakesTurns(t *testing.T) {
-	b := serve(t, Options{Source: Source{Stream: broadcaster.New(broadcaster.Options{Lines: 1 << 20})}})
+	b := serve(t, broadcaster.Options{Lines: 1 << 20})
 	all := numbered(3 << 20)
 	b.Write(all)
 	b.Flush()
 	w := b.byHand()
-	early := b.dial("?n=0", subprotocol)
+	early := b.dial("?n=0", protocol.Subprotocol)
 	w.awaitEntry(t)
 	w.answer()
 
 	var read atomic.Int64 // bytes of messages
-	c := b.dial("", subprotocol)
+	c := b.dial("", protocol.Subprotocol)
 	got := make(chan []byte)
 	go func() {
 		var data []byte
@@ -206,7 +209,7 @@ func TestALateViewerTakesTurns(t *testing.T) {
 		if most := int64(atATime + 64<<10); sent-before > most {
 			t.Errorf("%d bytes in a turn, want %d at the most", sent-before, most)
 		}
-		waitFor(t, patience, "it does not get what was sent", func() bool { return read.Load() == sent })
+		wait.For(t, wait.Patience, "it does not get what was sent", func() bool { return read.Load() == sent })
 
 		if has {
 			break
@@ -231,7 +234,7 @@ func TestALateViewerTakesTurns(t *testing.T) {
 
 // However many are in the queue, who has all is seen to before its end.
 func TestAQueueIsLeftForLater(t *testing.T) {
-	w := serve(t, Options{}).byHand()
+	w := serve(t, broadcaster.Options{}).byHand()
 	w.queue = slices.Repeat([]*viewer{{}}, 1<<20) // who have left the crowd
 	w.answer()
 	if left := len(w.queue); left == 0 || left == 1<<20 {
@@ -248,7 +251,7 @@ func TestAQueueIsLeftForLater(t *testing.T) {
 // A viewer that fell out of the ring is told so once, whatever comes later, and goes
 // back into the crowd.
 func TestOneGapInTheCrowd(t *testing.T) {
-	b := serve(t, Options{Source: Source{Stream: broadcaster.New(broadcaster.Options{Lines: 1 << 20, Bytes: 4 << 20})}})
+	b := serve(t, broadcaster.Options{Lines: 1 << 20, Bytes: 4 << 20})
 	c := b.dialNarrow()
 	b.placing(c)
 	b.awaitEntered(t, 1)
@@ -304,18 +307,18 @@ func TestOneGapInTheCrowd(t *testing.T) {
 
 // When all viewers have left, so does their walker; the next viewer is given another.
 func TestAWalkerGoes(t *testing.T) {
-	b := serve(t, Options{})
+	b := serve(t, broadcaster.Options{})
 	const viewers = 3
 	for round := 1; ; round++ {
 		var conns []*websocket.Conn
 		for range viewers {
-			conns = append(conns, b.dial("?n=0", subprotocol))
+			conns = append(conns, b.dial("?n=0", protocol.Subprotocol))
 		}
 		b.awaitEntered(t, round*viewers)
 		line := fmt.Sprintf("round %d\n", round)
 		b.Write([]byte(line))
 		for _, c := range conns {
-			tooLong := time.AfterFunc(patience, func() { c.CloseNow() })
+			tooLong := time.AfterFunc(wait.Patience, func() { c.CloseNow() })
 			if r, err := watch(c, len(line)); err != nil || string(r.data) != line {
 				t.Fatalf("in round %d a viewer got %q, %v", round, r.data, err)
 			}
@@ -325,41 +328,41 @@ func TestAWalkerGoes(t *testing.T) {
 		if round == 2 {
 			return
 		}
-		b.awaitPlaces(0)
+		b.awaitSlots(0)
 		b.Write([]byte(line)) // by which it sees that they have left
-		waitFor(t, patience, "the walker stays", func() bool {
+		wait.For(t, wait.Patience, "the walker stays", func() bool {
 			_, walkers := b.entered()
 			return walkers == 0
 		})
-		b.srv.feed.crowd.running.Wait()
+		b.hub.crowd.running.Wait()
 	}
 }
 
 // A viewer that asks many times is in the queue once, and for that its walker stays.
 func TestACallIsQueuedOnce(t *testing.T) {
-	b := serve(t, Options{})
+	b := serve(t, broadcaster.Options{})
 	w := b.byHand()
-	s, _, err := rawDial(b.addr, upgrade(b.addr))
+	s, _, err := peer.RawDial(b.addr, peer.Upgrade(b.addr))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
 	v := w.awaitEntry(t)
-	if b.srv.feed.crowd.dismiss(w) {
+	if b.hub.crowd.dismiss(w) {
 		t.Error("the walker goes though one waits for it")
 	}
 	w.answer()
 	for range 2 {
 		for _, payload := range []string{"a", "b", "c", "d", "last"} {
-			s.Write(masked(finPing, payload))
+			s.Write(peer.Masked(protocol.FinBit|protocol.OpPing, payload))
 		}
-		s.Write(masked(finPong, ""))
+		s.Write(peer.Masked(protocol.FinBit|protocol.OpPong, ""))
 		<-v.pong // so all were read
 		if n := len(w.queued()); n != 1 {
 			t.Errorf("it is in the queue %d times", n)
 		}
 		w.answer()
-		if opcode, p, err := s.next(); opcode != opPong || p != "last" || err != nil {
+		if opcode, p, err := s.Next(); opcode != protocol.OpPong || p != "last" || err != nil {
 			t.Fatalf("got %x %q, %v; want the last pong", opcode, p, err)
 		}
 	}
@@ -368,9 +371,9 @@ func TestACallIsQueuedOnce(t *testing.T) {
 // A viewer is in its walker's queue before it may go to another walker: in the queue of
 // the former nobody would see to it.
 func TestACallMeetsItsWalker(t *testing.T) {
-	b := serve(t, Options{})
+	b := serve(t, broadcaster.Options{})
 	w := b.byHand()
-	b.dial("?n=0", subprotocol)
+	b.dial("?n=0", protocol.Subprotocol)
 	v := w.awaitEntry(t)
 	w.answer()
 	free := func() bool {
@@ -383,7 +386,7 @@ func TestACallMeetsItsWalker(t *testing.T) {
 	w.mu.Lock()
 	go v.call()
 	held := 0
-	for deadline := time.Now().Add(patience); held < 10 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(wait.Patience); held < 10 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		if held++; free() {
 			held = 0
 		}
@@ -392,21 +395,21 @@ func TestACallMeetsItsWalker(t *testing.T) {
 	if held == 0 {
 		t.Fatal("it may go while it is called")
 	}
-	waitFor(t, patience, "it is not in the queue", func() bool { return len(w.queued()) == 1 })
+	wait.For(t, wait.Patience, "it is not in the queue", func() bool { return len(w.queued()) == 1 })
 }
 
 // A place in the queue of a walker that it had before means nothing.
 func TestAPlaceLeftBehind(t *testing.T) {
-	b := serve(t, Options{})
+	b := serve(t, broadcaster.Options{})
 	before := b.byHand()
-	b.dial("?n=0", subprotocol)
+	b.dial("?n=0", protocol.Subprotocol)
 	v := before.awaitEntry(t)
 	before.answer()
 	v.call()
 	v.spot.take()
 	now := b.byHand()
-	slices.Reverse(b.srv.feed.crowd.walkers)
-	b.srv.feed.crowd.place(v)
+	slices.Reverse(b.hub.crowd.walkers)
+	b.hub.crowd.place(v)
 	before.answer()
 	before.walk(nobody)
 	v.call()
@@ -433,10 +436,10 @@ func TestWalkersFor(t *testing.T) {
 }
 
 // sent returns how many bytes all viewers were sent.
-func (b *bench) sent() (n int64) {
-	b.srv.visits.mu.Lock()
-	defer b.srv.visits.mu.Unlock()
-	for v := range b.srv.visits.here {
+func (b *fixture) sent() (n int64) {
+	b.sessions.mu.Lock()
+	defer b.sessions.mu.Unlock()
+	for v := range b.sessions.here {
 		n += v.sent.Load()
 	}
 	return n
@@ -452,21 +455,21 @@ func gets(t *testing.T, c *websocket.Conn, want string) {
 
 // While others have all turns a walker sends no backlog, but what is new.
 func TestAnswersWaitForATurn(t *testing.T) {
-	b := serve(t, Options{})
+	b := serve(t, broadcaster.Options{})
 	b.Write([]byte("one\n"))
-	early := b.dial("?n=0", subprotocol)
+	early := b.dial("?n=0", protocol.Subprotocol)
 	b.awaitEntered(t, 1)
 	b.Write([]byte("two\n"))
 	gets(t, early, "two\n")
-	answers := b.srv.feed.crowd.answers
+	answers := b.hub.crowd.answers
 	for range cap(answers) {
 		answers <- struct{}{}
 	}
-	late := b.dial("", subprotocol)
+	late := b.dial("", protocol.Subprotocol)
 	b.awaitEntered(t, 2)
 	b.Write([]byte("three\n"))
 	gets(t, early, "three\n")
-	w := b.srv.feed.crowd.walkers[0]
+	w := b.hub.crowd.walkers[0]
 	if n := len(w.queued()); n != 1 {
 		t.Fatalf("%d wait for their backlog, want 1", n)
 	}
@@ -480,12 +483,12 @@ func TestAnswersWaitForATurn(t *testing.T) {
 // that is new.
 func TestWalksOfManyWaitForATurn(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
-	b := serve(t, Options{})
-	b.srv.feed.audience.add(inAStep)
-	defer b.srv.feed.audience.add(-inAStep)
+	b := serve(t, broadcaster.Options{})
+	b.hub.audience.add(inAStep)
+	defer b.hub.audience.add(-inAStep)
 	var early []*websocket.Conn
 	for range 4 {
-		early = append(early, b.dial("?n=0", subprotocol))
+		early = append(early, b.dial("?n=0", protocol.Subprotocol))
 	}
 	b.awaitEntered(t, len(early))
 	if _, n := b.entered(); n != 2 {
@@ -495,24 +498,24 @@ func TestWalksOfManyWaitForATurn(t *testing.T) {
 	for _, c := range early {
 		gets(t, c, "one\n")
 	}
-	walks := b.srv.feed.crowd.walks
-	for _, tokens := range []chan struct{}{b.srv.feed.crowd.answers, walks} {
+	walks := b.hub.crowd.walks
+	for _, tokens := range []chan struct{}{b.hub.crowd.answers, walks} {
 		for range cap(tokens) {
 			tokens <- struct{}{}
 		}
 	}
-	for range cap(b.srv.feed.crowd.answers) { // by now all answers to the early ones are over
-		<-b.srv.feed.crowd.answers
+	for range cap(b.hub.crowd.answers) { // by now all answers to the early ones are over
+		<-b.hub.crowd.answers
 	}
 	before := b.sent()
 	b.Write([]byte("two\n"))
 	b.Flush()
 	for range 2 { // one of each walker
-		late := b.dial("", subprotocol)
+		late := b.dial("", protocol.Subprotocol)
 		gets(t, late, "one\ntwo\n")
 		late.CloseNow()
 	}
-	b.awaitPlaces(len(early))
+	b.awaitSlots(len(early))
 	time.Sleep(beat + tellTime) // in which others are looked at for their pings, and told how many they are
 	if sent := b.sent() - before; sent > 0 {
 		t.Errorf("%d bytes were sent", sent)
@@ -531,9 +534,9 @@ func TestWalksOfManyWaitForATurn(t *testing.T) {
 // A viewer that leaves while its output is stuck within a frame gets that whole, and
 // a close frame behind it.
 func TestAStuckViewerLeaves(t *testing.T) {
-	b := serve(t, Options{Source: Source{Stream: broadcaster.New(broadcaster.Options{Lines: 1 << 20})}})
+	b := serve(t, broadcaster.Options{Lines: 1 << 20})
 	w := b.byHand()
-	s, _, err := rawDial(b.addr, upgrade(b.addr))
+	s, _, err := peer.RawDial(b.addr, peer.Upgrade(b.addr))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -548,7 +551,7 @@ func TestAStuckViewerLeaves(t *testing.T) {
 	b.Write(numbered(6 << 20)) // more than the sockets hold
 	b.Flush()
 	looks := 0 // one behind the other at which it was being written to
-	waitFor(t, patience, "it is not stuck", func() bool {
+	wait.For(t, wait.Patience, "it is not stuck", func() bool {
 		w.answer()
 		if looks++; v.wire.mu.TryLock() {
 			v.wire.mu.Unlock()
@@ -556,13 +559,13 @@ func TestAStuckViewerLeaves(t *testing.T) {
 		}
 		return looks == 20
 	})
-	s.Write(masked(finClose, statusBytes(1000)))
+	s.Write(peer.Masked(protocol.FinBit|protocol.OpClose, peer.StatusBytes(1000)))
 	<-called
 	before, _ := b.entered()
-	if end, err := s.end(); end != "1000" || err != nil {
+	if end, err := s.End(); end != "1000" || err != nil {
 		t.Errorf("ended with %s, %v", end, err)
 	}
-	b.awaitPlaces(0)
+	b.awaitSlots(0)
 	if times, _ := b.entered(); times != before {
 		t.Error("it went into the crowd on its way out")
 	}
@@ -571,10 +574,10 @@ func TestAStuckViewerLeaves(t *testing.T) {
 // The walkers of a large crowd rest between walks, unless there is more to do than to send
 // output: 25,000 viewers get some every 300 ms.
 func TestWalksOfManyAreFew(t *testing.T) {
-	b := serve(t, Options{})
-	b.srv.feed.audience.add(25_000)
-	defer b.srv.feed.audience.add(-25_000)
-	c := b.dial("?n=0", subprotocol)
+	b := serve(t, broadcaster.Options{})
+	b.hub.audience.add(25_000)
+	defer b.hub.audience.add(-25_000)
+	c := b.dial("?n=0", protocol.Subprotocol)
 	b.awaitEntered(t, 1)
 	began := time.Now()
 	for range 7 {
@@ -588,34 +591,34 @@ func TestWalksOfManyAreFew(t *testing.T) {
 
 // Who is still sent a backlog while others come is told so after it at the latest.
 func TestTheQueueIsTold(t *testing.T) {
-	b := serve(t, Options{Source: Source{Stream: broadcaster.New(broadcaster.Options{Lines: 1 << 20})}})
+	b := serve(t, broadcaster.Options{Lines: 1 << 20})
 	b.Write(numbered(2 * atATime))
 	b.Flush()
 	w := b.byHand()
-	go watch(b.dial("", subprotocol), -1)
+	go watch(b.dial("", protocol.Subprotocol), -1)
 	v := w.awaitEntry(t)
 	w.next()
 	if _, has := w.serve(v, time.Now(), 1, true); has {
 		t.Fatal("it has all by one turn")
 	}
-	b.srv.feed.audience.add(1)
+	b.hub.audience.add(1)
 	w.walk(2)
-	b.srv.feed.audience.add(1)
+	b.hub.audience.add(1)
 	for len(w.here) == 0 {
 		w.answer()
 	}
 	if v.told != 3 {
 		t.Errorf("it is told of %d viewers, want 3", v.told)
 	}
-	b.srv.feed.audience.add(-2)
+	b.hub.audience.add(-2)
 }
 
 // Who asks for something while others come and go is told how many there are only when
 // all are.
 func TestAskingTellsNoViewers(t *testing.T) {
-	b := serve(t, Options{})
+	b := serve(t, broadcaster.Options{})
 	w := b.byHand()
-	s, _, err := rawDial(b.addr, upgrade(b.addr, "Version: 13", "Version: 13\r\nSec-WebSocket-Protocol: wsrun.v1"))
+	s, _, err := peer.RawDial(b.addr, peer.Upgrade(b.addr, "Version: 13", "Version: 13\r\nSec-WebSocket-Protocol: wsrun.v1"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -624,7 +627,7 @@ func TestAskingTellsNoViewers(t *testing.T) {
 	w.answer()
 	told := v.told
 	for n := told + 1; n < told+4; n++ {
-		b.srv.feed.audience.add(1)
+		b.hub.audience.add(1)
 		w.call(v)
 		w.answer()
 		if v.told != told {
@@ -635,5 +638,45 @@ func TestAskingTellsNoViewers(t *testing.T) {
 	if v.told != told+3 {
 		t.Errorf("it is not told of %d, but of %d", told+3, v.told)
 	}
-	b.srv.feed.audience.add(-3)
+	b.hub.audience.add(-3)
+}
+
+// TestAStalledViewer reads nothing: it alone is dropped, with 4008, and the
+// others go on.
+func TestAStalledViewer(t *testing.T) {
+	t.Parallel()
+	b := serve(t, broadcaster.Options{})
+	stalled := b.dialNarrow()
+	good := b.dial("", "wsrun.v1")
+	const total = 64 << 20
+	done := make(chan error, 1)
+	go func() {
+		r, err := watch(good, -1)
+		if err == nil && len(r.data) != total && !strings.Contains(fmt.Sprint(r.events), "reset") {
+			err = fmt.Errorf("%d bytes, %q", len(r.data), r.events)
+		}
+		done <- err
+	}()
+	line := []byte(strings.Repeat("x", 1023) + "\n")
+	for range total / len(line) {
+		b.Write(line)
+	}
+	deadline := time.Now().Add(stallTime + giveUpTime + 5*time.Second)
+	for viewers := 2; viewers > 1; {
+		if time.Now().After(deadline) {
+			t.Fatal("the stalled viewer is still there")
+		}
+		var changed <-chan struct{}
+		if viewers, changed = b.hub.audience.count(); viewers > 1 {
+			select {
+			case <-changed:
+			case <-time.After(time.Until(deadline)):
+			}
+		}
+	}
+	b.end(0)
+	if err := <-done; err != nil {
+		t.Errorf("the other: %v", err)
+	}
+	stalled.CloseNow()
 }

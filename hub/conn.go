@@ -1,4 +1,4 @@
-package server
+package hub
 
 import (
 	"crypto/tls"
@@ -90,8 +90,18 @@ func (c *conn) giveUp(b net.Buffers, within time.Duration) error {
 	return err
 }
 
-// conns is a listener whose connections are conns. Its errors are all temporary, but
-// for that of a closed listener: net/http would stop serving at most of them.
+// passing is an error that net/http tries again after.
+type passing struct{ error }
+
+func (passing) Temporary() bool { return true }
+func (passing) Timeout() bool   { return false }
+func (p passing) Unwrap() error { return p.error }
+
+// Listener returns l with connections that viewers can be served on. Its errors are all
+// temporary, but for that of a closed listener: net/http would stop serving at most of
+// them. It calls failed with each.
+func Listener(l net.Listener, failed func(error)) net.Listener { return conns{l, failed} }
+
 type conns struct {
 	net.Listener
 	failed func(error) // called with each

@@ -1,4 +1,4 @@
-package server
+package hub
 
 import (
 	"context"
@@ -148,7 +148,7 @@ func (l *late) resize(size broadcaster.Resize) {
 // them while it runs. mu must be held.
 func (l *late) keep() {
 	since, ok := l.screen.Since()
-	if !ok || since == l.kept.since && l.kept.text != nil {
+	if !ok || since == l.kept.since && l.kept.Text != nil {
 		return
 	}
 	if kept, ok := l.tail(since, keptBytes); ok {
@@ -160,7 +160,7 @@ func (l *late) keep() {
 // must be held.
 func (l *late) history(end int64) ([]byte, screen.State, bool) {
 	lines, ok := l.tail(end, historyBytes)
-	return lines.text, lines.state, ok
+	return lines.Text, lines.State, ok
 }
 
 // look makes a new picture if the last one shows something else, and that for longer

@@ -1,4 +1,4 @@
-package server
+package hub
 
 import (
 	"bufio"
@@ -7,6 +7,10 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"wsrun/internal/protocol"
+	"wsrun/test/peer"
+	"wsrun/test/wait"
 )
 
 // BenchmarkFrame is what it costs the crowd to frame a chunk and hand it to the system,
@@ -22,7 +26,7 @@ func BenchmarkFrame(b *testing.B) {
 	b.SetBytes(int64(len(chunk)))
 	b.ReportAllocs()
 	for b.Loop() {
-		w.frame(opBinary, chunk)
+		w.frame(protocol.OpBinary, chunk)
 	}
 }
 
@@ -39,7 +43,7 @@ func connected(t *testing.T) (near net.Conn, far *conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	near.SetDeadline(time.Now().Add(patience))
+	near.SetDeadline(time.Now().Add(wait.Patience))
 	t.Cleanup(func() { near.Close() })
 	accepted, err := accepting.Accept()
 	if err != nil {
@@ -54,7 +58,7 @@ func fill(t *testing.T, w *wire) {
 	t.Helper()
 	w.hurry(true)
 	for payload := bytes.Repeat([]byte("x"), 50_000); !w.blocked(); {
-		if err := w.frame(opBinary, payload); err != nil {
+		if err := w.frame(protocol.OpBinary, payload); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -69,14 +73,14 @@ func TestACloseFrameTearsNone(t *testing.T) {
 	fill(t, &w)
 	written := make(chan error)
 	go func() {
-		_, err := w.Write(append(frameHead(opClose, 2), statusBytes(1000)...))
-		if w.frame(opBinary, []byte("late")) != errWireClose {
+		_, err := w.Write(append(protocol.FrameHead(protocol.OpClose, 2), peer.StatusBytes(1000)...))
+		if w.frame(protocol.OpBinary, []byte("late")) != errWireClose {
 			t.Error("a frame can be written behind a close frame")
 		}
 		w.Close()
 		written <- err
 	}()
-	if end, err := (&rawSocket{Conn: near, r: bufio.NewReader(near)}).end(); end != "1000" || err != nil {
+	if end, err := (&peer.RawSocket{Conn: near, R: bufio.NewReader(near)}).End(); end != "1000" || err != nil {
 		t.Errorf("ended with %s, %v", end, err)
 	}
 	if err := <-written; err != nil {

@@ -1,4 +1,4 @@
-package server
+package hub
 
 import (
 	"bytes"
@@ -13,11 +13,10 @@ import (
 	"github.com/coder/websocket"
 
 	"wsrun/broadcaster"
+	"wsrun/internal/protocol"
 )
 
 const (
-	subprotocol = "wsrun.v1"
-
 	// A viewer is pinged every pingTime, more or less by pingJitter, so that
 	// thousands that came at once don't stay in step, and has pongTime to answer.
 	pingTime   = 25 * time.Second
@@ -41,7 +40,7 @@ const (
 type viewer struct {
 	// What the crowd uses each time comes first, in as few cache lines as there can be:
 	// those of thousands are in no cache.
-	f        *feed // nil if it follows none
+	f        *Feed // nil if it follows none
 	spot     spot  // in the crowd
 	cursor   broadcaster.Cursor
 	wire     wire
@@ -54,11 +53,11 @@ type viewer struct {
 	v1       bool
 	within   bool // the last byte was no newline
 
-	visit    *visit
+	visit    *Visit
 	lost     *broadcaster.Start // where the cursor is now, if that is still to be told
 	size     broadcaster.Resize // last told
 	told     int                // number of viewers last told
-	text     utf8Text           // of a plain viewer
+	text     UTF8Text           // of a plain viewer
 	sentThen int64              // sent when the last ping was
 	pings    chan []byte        // of the viewer's, to be answered
 	pong     chan struct{}
@@ -74,13 +73,13 @@ type viewer struct {
 	spoke  bool            // to be read when left is closed
 }
 
-// serveWebSocket follows the stream until it ends, the viewer leaves, stalls or
+// ServeWebSocket follows the stream until it ends, the viewer leaves, stalls or
 // speaks, or the server is shut down. It may return before, as the crowd goes on with
 // the viewer.
-func (s *Server) serveWebSocket(w http.ResponseWriter, visit *visit, f *feed, q query) {
-	v := s.upgradeInTurn(w, visit, q.deflate)
+func (s *Sessions) ServeWebSocket(w http.ResponseWriter, visit *Visit, f *Feed, q Position, deflate bool) {
+	v := s.upgradeInTurn(w, visit, deflate)
 	if v == nil {
-		visit.leave()
+		visit.Leave()
 		return
 	}
 	v.f = f
@@ -95,8 +94,8 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, visit *visit, f *feed, q 
 // upgradeInTurn upgrades few at once: when thousands come, who is here would wait until
 // all that could run have run. 1,000 delayed live output by 140 ms, so it is 77. But whose
 // socket may be full of other answers has no turn, in which it could wait.
-func (s *Server) upgradeInTurn(w http.ResponseWriter, visit *visit, deflate bool) *viewer {
-	if c, ok := visit.r.Context().Value(connection{}).(sender); ok {
+func (s *Sessions) upgradeInTurn(w http.ResponseWriter, visit *Visit, deflate bool) *viewer {
+	if c, ok := visit.R.Context().Value(connection{}).(sender); ok {
 		if _, queued, ok := c.delivered(); ok && queued == 0 {
 			s.upgrades <- struct{}{}
 			defer func() { <-s.upgrades }()
@@ -124,7 +123,7 @@ func (v *viewer) leave(err error) {
 		v.f.deflater.forget()
 		v.f.framer.forget()
 	}
-	v.visit.leave()
+	v.visit.Leave()
 }
 
 // errStopping says that the stream ends before its source.
@@ -132,15 +131,15 @@ var errStopping = errors.New("wsrun stops")
 
 // upgrade makes a viewer of a request, which is to be ended by end. It starts one
 // goroutine, which reads. It returns nil where the request was none.
-func (s *Server) upgrade(w http.ResponseWriter, visit *visit, deflate bool) *viewer {
+func (s *Sessions) upgrade(w http.ResponseWriter, visit *Visit, deflate bool) *viewer {
 	v := &viewer{visit: visit, left: make(chan struct{}), pong: make(chan struct{}, 1), pings: make(chan []byte, 1)}
 	h := &hijacker{w, &v.wire}
 	compression := websocket.CompressionDisabled
-	if deflate && s.o.Deflate {
+	if deflate && s.deflate {
 		compression = websocket.CompressionContextTakeover
 	}
-	c, err := accept(h, visit.r, &websocket.AcceptOptions{
-		Subprotocols:       []string{subprotocol},
+	c, err := accept(h, visit.R, &websocket.AcceptOptions{
+		Subprotocols:       []string{protocol.Subprotocol},
 		InsecureSkipVerify: true, // of the origin: the guard has looked
 		CompressionMode:    compression,
 		OnPongReceived: func(context.Context, []byte) {
@@ -165,7 +164,7 @@ func (s *Server) upgrade(w http.ResponseWriter, visit *visit, deflate bool) *vie
 	if err != nil {
 		return nil // Accept has answered
 	}
-	v.ws, v.v1 = c, strings.EqualFold(c.Subprotocol(), subprotocol)
+	v.ws, v.v1 = c, strings.EqualFold(c.Subprotocol(), protocol.Subprotocol)
 	v.wire.closing = func() {
 		if v.spot.close() {
 			v.out = true
@@ -174,8 +173,8 @@ func (s *Server) upgrade(w http.ResponseWriter, visit *visit, deflate bool) *vie
 	v.keep = context.AfterFunc(s.stop, func() { v.wire.Close() })
 	v.takeover = takeoverOf(w.Header().Get("Sec-WebSocket-Extensions"))
 	visit.sent = &v.count
-	visit.begin(kindOf(v.v1))
-	visit.r = nil // a viewer in the crowd needs no more of it
+	visit.Begin(kindOf(v.v1))
+	visit.R = nil // a viewer in the crowd needs no more of it
 	c.SetReadLimit(readLimit)
 	go v.read()
 	return v
@@ -210,7 +209,7 @@ func (v *viewer) linger() {
 	for since, pause := time.Now(), time.Millisecond; ; pause = min(2*pause, lookTime) {
 		select {
 		case payload := <-v.pings:
-			v.wire.frame(opPong, payload)
+			v.wire.frame(protocol.OpPong, payload)
 			continue
 		case <-v.left:
 			return
@@ -229,7 +228,7 @@ func (v *viewer) linger() {
 
 // end closes the connection. An err of io.EOF means that all was sent.
 func (v *viewer) end(err error) {
-	v.visit.err = err
+	v.visit.Err = err
 	switch {
 	case errors.Is(err, io.EOF):
 		v.linger()
@@ -252,7 +251,7 @@ func (v *viewer) end(err error) {
 	<-v.left
 	v.keep()
 	if v.spoke {
-		v.visit.err = errSpoke
+		v.visit.Err = errSpoke
 	}
 }
 

@@ -1,4 +1,4 @@
-package server
+package hub
 
 import (
 	"errors"
@@ -7,24 +7,25 @@ import (
 	"time"
 
 	"wsrun/broadcaster"
+	"wsrun/internal/protocol"
 )
 
 // hello takes a cursor and, for wsrun.v1, sends the hello event.
-func (v *viewer) hello(q query) error {
-	cursor, start, opening := v.f.late.open(q)
+func (v *viewer) hello(q Position) error {
+	cursor, start, opening := v.f.Late.open(q)
 	v.cursor, v.size = *cursor, start.Size
 	v.nextPing = time.Now().Add(untilPing())
 	if !v.v1 {
-		return v.message(v.text.append(opening.prelude))
+		return v.message(v.text.Append(opening.prelude))
 	}
 	f := v.f
 	v.told, v.change = v.f.audience.count()
-	return v.place(helloEvent{
+	return v.place(protocol.HelloEvent{
 		Event: "hello", Epoch: f.Stream.Epoch(), Offset: start.Offset, Line: start.Line, End: start.End, Resumed: start.Resumed, Kept: opening.kept,
 		Times: times(start.Stamps), Title: f.Title, Command: append([]string{}, f.Command...),
 		Started: f.Started.UnixMilli(), Now: time.Now().UnixMilli(),
 		Cols: start.Size.Cols, Rows: start.Size.Rows,
-		State: stateOf(f.Stream.Stats()), Viewers: v.told, LF: f.lf, Exact: f.exact.Load(),
+		State: StateOf(f.Stream.Stats()), Viewers: v.told, LF: f.LF, Exact: f.Exact.Load(),
 	}, opening.quoted)
 }
 
@@ -79,7 +80,7 @@ func (v *viewer) follow() error {
 		case <-v.pong:
 			v.pongBy = time.Time{}
 		case payload := <-v.pings:
-			if err := v.wire.frame(opPong, payload); err != nil {
+			if err := v.wire.frame(protocol.OpPong, payload); err != nil {
 				return err
 			}
 		case <-v.left:
@@ -91,14 +92,14 @@ func (v *viewer) follow() error {
 // atEnd sends what is left at the end of the stream. The error is [io.EOF] if that
 // went well.
 func (v *viewer) atEnd() error {
-	return errors.Join(v.message(v.text.flush()), io.EOF)
+	return errors.Join(v.message(v.text.Flush()), io.EOF)
 }
 
 // item sends what the cursor gave.
 func (v *viewer) item(item broadcaster.Item) error {
 	switch {
 	case item.Reset != nil:
-		v.visit.resets.Add(1)
+		v.visit.Resets.Add(1)
 		v.window = 0
 		return v.gap(*item.Reset)
 	case item.Event != nil:
@@ -106,12 +107,12 @@ func (v *viewer) item(item broadcaster.Item) error {
 		case broadcaster.Resize:
 			return v.resize(e)
 		case broadcaster.Exit:
-			return v.event(newExitEvent(e))
+			return v.event(NewExitEvent(e))
 		case FileEvent:
 			if !v.v1 && v.within {
 				return v.output([]byte("\n")) // what follows is another line
 			}
-			return v.event(newFileEvent(e))
+			return v.event(NewFileEvent(e))
 		}
 		return nil
 	}
@@ -120,12 +121,12 @@ func (v *viewer) item(item broadcaster.Item) error {
 
 // gap goes on at another place, for the cursor fell out of the ring.
 func (v *viewer) gap(at broadcaster.Start) error {
-	cursor, start, opening := v.f.late.reopen(at)
+	cursor, start, opening := v.f.Late.reopen(at)
 	v.cursor = *cursor
 	if !v.v1 { // it can't be told
-		return errors.Join(v.message(v.text.flush()), v.message(v.text.append(opening.prelude)))
+		return errors.Join(v.message(v.text.Flush()), v.message(v.text.Append(opening.prelude)))
 	}
-	e := newResetEvent(start)
+	e := NewResetEvent(start)
 	e.Kept = opening.kept
 	return errors.Join(v.resize(start.Size), v.place(e, opening.quoted))
 }
@@ -135,10 +136,10 @@ func (v *viewer) output(p []byte) error {
 	v.sent += int64(len(p))
 	v.within = len(p) > 0 && p[len(p)-1] != '\n'
 	if v.v1 {
-		return v.chunk(opBinary, p, true)
+		return v.chunk(protocol.OpBinary, p, true)
 	}
-	text := v.text.append(p)
-	return v.chunk(opText, text, sameChunk(p, text))
+	text := v.text.Append(p)
+	return v.chunk(protocol.OpText, text, sameChunk(p, text))
 }
 
 // chunk sends a message of output, deflated if it is to be so, or as a frame that others
@@ -163,7 +164,7 @@ func (v *viewer) chunk(opcode byte, p []byte, shared bool) error {
 // deflated returns output as a deflated message; nil if it is not to be one.
 func (v *viewer) deflated(opcode byte, p []byte) []byte {
 	switch {
-	case v.takeover == withTakeover && opcode == opBinary:
+	case v.takeover == withTakeover && opcode == protocol.OpBinary:
 		dict := dictOf(v.window, len(p))
 		v.window += len(p)
 		return v.f.deflater.frame(opcode, p, dict, func(size int) []byte {
@@ -180,7 +181,7 @@ func (v *viewer) message(text []byte) error {
 	if len(text) == 0 {
 		return nil
 	}
-	return v.data(opText, text)
+	return v.data(protocol.OpText, text)
 }
 
 // event sends an event; a plain viewer gets none.
@@ -188,7 +189,7 @@ func (v *viewer) event(e any) error {
 	if !v.v1 {
 		return nil
 	}
-	return v.data(opText, encode(e))
+	return v.data(protocol.OpText, protocol.Encode(e))
 }
 
 // data sends a message and counts it.
@@ -209,7 +210,7 @@ func (v *viewer) place(e any, prelude []byte) error {
 	if !v.v1 {
 		return nil
 	}
-	return v.data(opText, withPrelude(e, prelude)...)
+	return v.data(protocol.OpText, protocol.WithPrelude(e, prelude)...)
 }
 
 func (v *viewer) resize(size broadcaster.Resize) error {
@@ -225,7 +226,7 @@ func (v *viewer) viewers(n int) error {
 		return nil
 	}
 	v.told = n
-	return v.event(viewersEvent{"viewers", n})
+	return v.event(protocol.ViewersEvent{Event: "viewers", N: n})
 }
 
 // heartbeat is answerPing and ping, of which the crowd makes the first only where a ping
@@ -241,7 +242,7 @@ func (v *viewer) heartbeat(now time.Time) error {
 func (v *viewer) answerPing() error {
 	select {
 	case payload := <-v.pings:
-		return v.wire.frame(opPong, payload)
+		return v.wire.frame(protocol.OpPong, payload)
 	default:
 		return nil
 	}
@@ -270,7 +271,7 @@ func (v *viewer) ping(now time.Time) error {
 	}
 	v.nextPing = now.Add(untilPing())
 	v.pongBy = now.Add(pongTime)
-	err := errors.Join(v.event(pingEvent{"ping"}), v.wire.frame(opPing, nil))
+	err := errors.Join(v.event(protocol.PingEvent{Event: "ping"}), v.wire.frame(protocol.OpPing, nil))
 	acked, queued, _ := v.wire.delivered()
 	v.acked, v.pingEnd, v.behind, v.sentThen = acked, acked+queued, queued >= behindBytes, v.sent
 	return err

@@ -1,4 +1,4 @@
-package server
+package hub
 
 import (
 	"bytes"
@@ -9,10 +9,10 @@ import (
 
 // lines are those of the normal screen before a program that fills it.
 type lines struct {
-	place        // where they begin
+	Place        // where they begin
 	line  int64  // number of the first
 	since int64  // where the program began
-	text  []byte // nil if there are none
+	Text  []byte // nil if there are none
 }
 
 // tail returns the lines before an offset, of so many bytes at the most. mu must be
@@ -42,19 +42,19 @@ func (l *late) before(since, from int64, n int) (lines, bool) {
 	}
 	from = since - int64(len(lastLines(bytes.Join(parts, nil), n)))
 	at, placed := l.place(from, from)
-	parts, line, ok := l.stream.Range(at.offset, since)
+	parts, line, ok := l.stream.Range(at.Offset, since)
 	return lines{at, line, since, bytes.Join(parts, nil)}, placed && ok
 }
 
 // last returns the last n of the lines; all if n is negative.
 func (k lines) last(n int) lines {
-	text := lastLines(k.text, n)
-	gone := k.text[:len(k.text)-len(text)]
-	head := append(bytes.Clone(k.head), gone...)
-	k.head = head[k.state.Scan(head):]
-	k.offset += int64(len(gone))
+	text := lastLines(k.Text, n)
+	gone := k.Text[:len(k.Text)-len(text)]
+	head := append(bytes.Clone(k.Head), gone...)
+	k.Head = head[k.State.Scan(head):]
+	k.Offset += int64(len(gone))
 	k.line += int64(bytes.Count(gone, []byte("\n")))
-	k.text = text
+	k.Text = text
 	return k
 }
 
@@ -71,7 +71,7 @@ func lastLines(text []byte, n int) []byte {
 // ring; all if n is negative. It is false if there are none any more. mu must be held.
 func (l *late) beforePicture(p screen.Picture, n int) (lines, bool) {
 	start := l.stream.Stats().Start
-	if l.kept.text != nil && l.kept.since == p.From && l.kept.offset < start {
+	if l.kept.Text != nil && l.kept.since == p.From && l.kept.Offset < start {
 		return l.kept.last(n), true
 	}
 	return l.before(p.From, start, n)
@@ -90,40 +90,40 @@ func (l *late) reach(n int, offset int64) int {
 	return max(n, 0)
 }
 
-// A place is one in the output where a viewer can begin.
-type place struct {
-	offset int64
-	state  screen.State // of the terminal
-	head   []byte       // of the control sequence that the place is within; mostly empty
+// A Place is one in the output where a viewer can begin.
+type Place struct {
+	Offset int64
+	State  screen.State // of the terminal
+	Head   []byte       // of the control sequence that the place is within; mostly empty
 }
 
 // prelude puts a new terminal into the state at the place.
-func (p place) prelude() []byte { return append(p.state.Append(nil), p.head...) }
+func (p Place) prelude() []byte { return append(p.State.Append(nil), p.Head...) }
 
 // place returns the first place from an offset on that is outside of control
 // sequences, but not behind most; or the beginning of the character that the offset
 // is within. It is false if the output before that can't be read any more. mu must be
 // held.
-func (l *late) place(from, most int64) (place, bool) {
+func (l *late) place(from, most int64) (Place, bool) {
 	state, at := l.screen.StateAt(from)
 	parts, _, ok := l.stream.Range(at, most)
 	if at > from || !ok {
-		return place{}, false
+		return Place{}, false
 	}
 	text := bytes.Join(parts, nil)
 	n, head := state.ScanTo(text, int(from-at))
-	var last utf8Text
-	last.append(text[max(n-utf8.UTFMax, 0):n])
+	var last UTF8Text
+	last.Append(text[max(n-utf8.UTFMax, 0):n])
 	cut := len(last.cut)
-	return place{at + int64(n-cut), state, head[:max(len(head)-cut, 0)]}, true
+	return Place{at + int64(n-cut), state, head[:max(len(head)-cut, 0)]}, true
 }
 
 // nearest is place for those who begin there whatever is known: if the output before
 // can't be read any more, the state is the last one known. mu must be held.
-func (l *late) nearest(from int64) place {
+func (l *late) nearest(from int64) Place {
 	if at, ok := l.place(from, min(from+screenStep, l.stream.Stats().End)); ok {
 		return at
 	}
 	state, _ := l.screen.StateAt(from)
-	return place{offset: from, state: state}
+	return Place{Offset: from, State: state}
 }

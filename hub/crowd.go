@@ -1,4 +1,4 @@
-package server
+package hub
 
 import (
 	"context"
@@ -42,7 +42,7 @@ var errCrowd = errors.New("in the crowd")
 // write itself does, and a stack each. A viewer that takes no more is given a goroutine
 // of its own, to wait until it does.
 type crowd struct {
-	f       *feed
+	f       *Feed
 	ctx     context.Context // done when it is closed
 	cancel  context.CancelFunc
 	answers chan struct{} // holds one for each walker that sees to its queue
@@ -54,7 +54,7 @@ type crowd struct {
 	running sync.WaitGroup
 }
 
-func newCrowd(f *feed) *crowd {
+func newCrowd(f *Feed) *crowd {
 	c := &crowd{f: f, answers: make(chan struct{}, halfTheProcessors()), walks: make(chan struct{}, halfTheProcessors())}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c

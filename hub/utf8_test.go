@@ -1,4 +1,4 @@
-package server
+package hub
 
 import (
 	"bytes"
@@ -20,8 +20,8 @@ func TestUTF8Text(t *testing.T) {
 		"\xe2\xe2\x82\xac\xf0z":  "\uFFFD€\uFFFDz",
 		"a\xf1\x80\x80\xe1\x80b": "a\uFFFD\uFFFDb",
 	} {
-		var text utf8Text
-		if got := string(text.append([]byte(in))) + string(text.flush()); got != want {
+		var text UTF8Text
+		if got := string(text.Append([]byte(in))) + string(text.Flush()); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)
 		}
 	}
@@ -32,20 +32,20 @@ func TestUTF8Text(t *testing.T) {
 func FuzzUTF8Text(f *testing.F) {
 	f.Add([]byte("aä€𝄞\xff\xe2\x82\xf0\x9d"), uint8(1))
 	f.Fuzz(func(t *testing.T, in []byte, step uint8) {
-		var whole, pieces utf8Text
-		want := bytes.Clone(whole.append(bytes.Clone(in)))
-		want = append(want, whole.flush()...)
+		var whole, pieces UTF8Text
+		want := bytes.Clone(whole.Append(bytes.Clone(in)))
+		want = append(want, whole.Flush()...)
 		var got []byte
 		for at := 0; at < len(in); {
 			next := min(at+int(step)+1, len(in))
-			piece := pieces.append(in[at:next])
+			piece := pieces.Append(in[at:next])
 			if !utf8.Valid(piece) {
 				t.Fatalf("%q is not valid", piece)
 			}
 			got = append(got, piece...)
 			at = next
 		}
-		got = append(got, pieces.flush()...)
+		got = append(got, pieces.Flush()...)
 		if !bytes.Equal(got, want) {
 			t.Fatalf("in pieces of %d: %q, whole: %q", step+1, got, want)
 		}

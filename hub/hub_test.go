@@ -1,0 +1,179 @@
+package hub
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"go.uber.org/goleak"
+
+	"wsrun/broadcaster"
+	"wsrun/internal/protocol"
+	"wsrun/test/wait"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// A fixture is a stream whose viewers are served on loopback, by the hub alone.
+type fixture struct {
+	*broadcaster.Broadcaster
+	t        testing.TB
+	hub      *Feed
+	sessions *Sessions
+	http     http.Server
+	addr     string
+}
+
+// serve serves a stream that keeps what o says.
+func serve(t testing.TB, o broadcaster.Options) *fixture {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return serveOn(t, l, o)
+}
+
+// serveOn is serve for a listener of the test's.
+func serveOn(t testing.TB, l net.Listener, o broadcaster.Options) *fixture {
+	t.Helper()
+	b := broadcaster.New(o)
+	f := &fixture{
+		Broadcaster: b, t: t, addr: l.Addr().String(),
+		hub:      NewFeed(Source{Stream: b, Started: time.Now()}),
+		sessions: NewSessions(0, true, slog.New(slog.DiscardHandler)),
+	}
+	f.http = http.Server{Handler: f, ConnContext: ConnContext}
+	done := make(chan error)
+	go func() { done <- f.http.Serve(Listener(l, func(err error) { t.Error(err) })) }()
+	t.Cleanup(func() {
+		b.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+		defer cancel()
+		defer context.AfterFunc(ctx, f.sessions.Cut)()
+		f.http.Shutdown(ctx)
+		f.sessions.Wait()
+		f.hub.Close()
+		f.sessions.Cut()
+		if err := <-done; err != http.ErrServerClosed {
+			t.Errorf("Serve = %v", err)
+		}
+	})
+	return f
+}
+
+// ServeHTTP upgrades all that ask for it, and answers everything else with ok.
+func (f *fixture) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Upgrade") == "" {
+		io.WriteString(w, "ok\n")
+		return
+	}
+	q := r.URL.Query()
+	number := func(name string) int {
+		n, err := strconv.Atoi(q.Get(name))
+		if err != nil {
+			n = -1
+		}
+		return n
+	}
+	session, err := f.sessions.Enter(r)
+	if err != nil {
+		f.t.Error(err)
+		return
+	}
+	at := Position{Lines: number("n"), Epoch: q.Get("epoch"), Offset: int64(number("offset"))}
+	f.sessions.ServeWebSocket(w, session, f.hub, at, q.Get("deflate") != "0")
+}
+
+func (f *fixture) end(code int) {
+	f.Emit(broadcaster.Exit{Code: code})
+	f.Close()
+}
+
+func (f *fixture) dial(query string, subprotocols ...string) *websocket.Conn {
+	f.t.Helper()
+	c, _, err := websocket.Dial(f.t.Context(), "ws://"+f.addr+"/"+query, &websocket.DialOptions{Subprotocols: subprotocols})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	c.SetReadLimit(-1)
+	f.t.Cleanup(func() { c.CloseNow() })
+	return c
+}
+
+// dialNarrow dials with a small receive buffer, so that a viewer that does not
+// read stalls soon.
+func (f *fixture) dialNarrow() *websocket.Conn { return f.dialSlow(protocol.Subprotocol) }
+
+func (f *fixture) dialSlow(subprotocols ...string) *websocket.Conn {
+	f.t.Helper()
+	transport := &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := new(net.Dialer).DialContext(ctx, network, addr)
+		if err == nil {
+			err = c.(*net.TCPConn).SetReadBuffer(128 << 10)
+		}
+		return c, err
+	}}
+	c, _, err := websocket.Dial(f.t.Context(), "ws://"+f.addr+"/", &websocket.DialOptions{
+		Subprotocols: subprotocols, HTTPClient: &http.Client{Transport: transport},
+	})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	c.SetReadLimit(-1)
+	f.t.Cleanup(func() { c.CloseNow() })
+	return c
+}
+
+// A report is what a viewer has got.
+type report struct {
+	data   []byte
+	hello  protocol.HelloEvent
+	events []string // the others but viewers and ping, with their place
+	code   websocket.StatusCode
+}
+
+// watch reads a wsrun.v1 viewer to its end, or until it has had limit bytes.
+func watch(c *websocket.Conn, limit int) (r report, err error) {
+	for limit < 0 || len(r.data) < limit {
+		kind, p, err := c.Read(context.Background())
+		if err != nil {
+			if r.code = websocket.CloseStatus(err); r.code == -1 {
+				return r, err
+			}
+			return r, nil
+		}
+		if kind == websocket.MessageBinary {
+			r.data = append(r.data, p...)
+			continue
+		}
+		var e struct{ Event string }
+		if err := json.Unmarshal(p, &e); err != nil {
+			return r, fmt.Errorf("event %q: %w", p, err)
+		}
+		switch e.Event {
+		case "hello":
+			if err := json.Unmarshal(p, &r.hello); err != nil {
+				return r, err
+			}
+		case "viewers", "ping":
+		default:
+			r.events = append(r.events, fmt.Sprintf("%d %s", len(r.data), p))
+		}
+	}
+	return r, nil
+}
+
+// awaitSlots waits until so many slots are taken.
+func (f *fixture) awaitSlots(want int) {
+	f.t.Helper()
+	wait.For(f.t, wait.Patience, fmt.Sprintf("not %d slots are taken", want), func() bool { return f.sessions.Slots() == want })
+}
