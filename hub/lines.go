@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"unicode/utf8"
 
+	"wsrun/internal/plaintext"
 	"wsrun/screen"
 )
 
@@ -112,9 +113,9 @@ func (l *late) place(from, most int64) (Place, bool) {
 	}
 	text := bytes.Join(parts, nil)
 	n, head := state.ScanTo(text, int(from-at))
-	var last UTF8Text
-	last.Append(text[max(n-utf8.UTFMax, 0):n])
-	cut := len(last.cut)
+	var last plaintext.Decoder
+	last.Decode(text[max(n-utf8.UTFMax, 0):n])
+	cut := last.Pending()
 	return Place{at + int64(n-cut), state, head[:max(len(head)-cut, 0)]}, true
 }
 

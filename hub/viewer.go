@@ -16,7 +16,7 @@ func (v *viewer) hello(q Position) error {
 	v.cursor, v.size = *cursor, start.Size
 	v.nextPing = time.Now().Add(untilPing())
 	if !v.v1 {
-		return v.message(v.text.Append(opening.prelude))
+		return v.message(v.text.Decode(opening.prelude))
 	}
 	f := v.f
 	v.told, v.change = v.f.audience.count()
@@ -124,7 +124,7 @@ func (v *viewer) gap(at broadcaster.Start) error {
 	cursor, start, opening := v.f.Late.reopen(at)
 	v.cursor = *cursor
 	if !v.v1 { // it can't be told
-		return errors.Join(v.message(v.text.Flush()), v.message(v.text.Append(opening.prelude)))
+		return errors.Join(v.message(v.text.Flush()), v.message(v.text.Decode(opening.prelude)))
 	}
 	e := NewResetEvent(start)
 	e.Kept = opening.kept
@@ -138,7 +138,7 @@ func (v *viewer) output(p []byte) error {
 	if v.v1 {
 		return v.chunk(protocol.OpBinary, p, true)
 	}
-	text := v.text.Append(p)
+	text := v.text.Decode(p)
 	return v.chunk(protocol.OpText, text, sameChunk(p, text))
 }
 

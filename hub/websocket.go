@@ -13,6 +13,7 @@ import (
 	"github.com/coder/websocket"
 
 	"wsrun/broadcaster"
+	"wsrun/internal/plaintext"
 	"wsrun/internal/protocol"
 )
 
@@ -57,7 +58,7 @@ type viewer struct {
 	lost     *broadcaster.Start // where the cursor is now, if that is still to be told
 	size     broadcaster.Resize // last told
 	told     int                // number of viewers last told
-	text     UTF8Text           // of a plain viewer
+	text     plaintext.Decoder  // of a plain viewer
 	sentThen int64              // sent when the last ping was
 	pings    chan []byte        // of the viewer's, to be answered
 	pong     chan struct{}

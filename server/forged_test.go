@@ -2,10 +2,11 @@ package server
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
-	"wsrun/hub"
+	"wsrun/internal/plaintext"
 	"wsrun/internal/protocol"
 
 	"github.com/coder/websocket"
@@ -86,8 +87,8 @@ func TestForgedOutput(t *testing.T) {
 			}
 		}
 		valid := strings.Builder{}
-		var text hub.UTF8Text
-		valid.Write(text.Append([]byte(all)))
+		var text plaintext.Decoder
+		valid.Write(text.Decode([]byte(all)))
 		valid.Write(text.Flush())
 		for name, c := range map[string]*websocket.Conn{"live": plain, "late": b.dial("")} {
 			var got []byte
@@ -102,10 +103,13 @@ func TestForgedOutput(t *testing.T) {
 		if _, body := b.get("/?format=raw"); body != all {
 			t.Errorf("in steps of %d, raw: %q", step, body)
 		}
-		want := resolve([]byte(all))
+		var want strings.Builder
+		resolved := plaintext.To(&want)
+		io.WriteString(resolved, all)
+		resolved.Finish()
 		for _, query := range []string{"/", "/?tail=1"} {
-			if _, body := b.get(query); body != want {
-				t.Errorf("in steps of %d, %s: %q, want %q", step, query, body, want)
+			if _, body := b.get(query); body != want.String() {
+				t.Errorf("in steps of %d, %s: %q, want %q", step, query, body, want.String())
 			}
 		}
 		_, stream := b.get("/", "Accept", "text/event-stream")
@@ -124,8 +128,8 @@ func TestForgedOutput(t *testing.T) {
 			before = id
 			lines.WriteString(e.data + "\n")
 		}
-		if lines.String() != want {
-			t.Errorf("in steps of %d, events: %q, want %q", step, lines.String(), want)
+		if lines.String() != want.String() {
+			t.Errorf("in steps of %d, events: %q, want %q", step, lines.String(), want.String())
 		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"wsrun/broadcaster"
 	"wsrun/hub"
+	"wsrun/internal/plaintext"
 )
 
 // serveFile gives a file in the form that the request asks for. What does not exist
@@ -186,17 +187,12 @@ func (s *Server) serveLines(w http.ResponseWriter, r *http.Request, path string,
 	defer content.Close()
 	out := bufio.NewWriterSize(w, 64<<10)
 	to := io.Writer(out)
-	text := resolver{emit: func(line []byte, _ int64, whole bool) {
-		out.Write(line)
-		if whole {
-			out.WriteByte('\n')
-		}
-	}}
+	text := plaintext.To(out)
 	if q.format != "raw" {
-		to = &text
+		to = text
 	}
 	err = q.left().copy(to, content)
-	text.finish()
+	text.Finish()
 	if out.Flush(); err != nil {
 		panic(http.ErrAbortHandler) // it must not look whole
 	}

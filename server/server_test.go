@@ -22,6 +22,7 @@ import (
 
 	"wsrun/broadcaster"
 	"wsrun/hub"
+	"wsrun/internal/plaintext"
 	"wsrun/internal/protocol"
 )
 
@@ -320,8 +321,8 @@ func TestEveryByte(t *testing.T) {
 		}
 	})
 	wg.Go(func() {
-		var whole hub.UTF8Text
-		want := append(bytes.Clone(whole.Append(bytes.Clone(all))), whole.Flush()...)
+		var whole plaintext.Decoder
+		want := append(bytes.Clone(whole.Decode(bytes.Clone(all))), whole.Flush()...)
 		var got []byte
 		for {
 			_, p, err := plain.Read(context.Background())

@@ -13,6 +13,7 @@ import (
 
 	"wsrun/broadcaster"
 	"wsrun/hub"
+	"wsrun/internal/plaintext"
 	"wsrun/internal/protocol"
 )
 
@@ -33,14 +34,14 @@ func (s *Server) serveText(w http.ResponseWriter, visit *hub.Visit, f *hub.Feed,
 	cursor, start := f.Stream.Resume(q.Epoch, q.Offset, q.Lines)
 	out := newTrickle(w, visit)
 	within := false // a line
-	text := resolver{cols: start.Size.Cols, emit: func(line []byte, _ int64, whole bool) {
+	text := plaintext.Resolver{Cols: start.Size.Cols, Emit: func(line []byte, _ int64, whole bool) {
 		out.Write(line)
 		if within = !whole; whole {
 			out.WriteByte('\n')
 		}
 	}}
 	finish := func() { // what is not to be joined by what follows
-		text.finish()
+		text.Finish()
 		if within {
 			out.WriteByte('\n')
 			within = false
@@ -49,16 +50,16 @@ func (s *Server) serveText(w http.ResponseWriter, visit *hub.Visit, f *hub.Feed,
 	at := start.Offset
 	if q.format != "raw" {
 		before, rows := f.Late.Rows(start, q.Lines, q.follow)
-		text.moveTo(before.Place)
-		text.write(before.Text)
+		moveTo(&text, before.Place)
+		text.Write(before.Text)
 		finish()
 		if rows != nil {
 			out.Write(rows)
 			out.Flush()
 			return
 		}
-		cursor = text.startNear(f, cursor, at)
-		at = text.offset
+		cursor = startNear(&text, f, cursor, at)
+		at = text.Offset
 	}
 	for q.follow || at < end {
 		item, err := s.next(visit, cursor, out)
@@ -78,11 +79,11 @@ func (s *Server) serveText(w http.ResponseWriter, visit *hub.Visit, f *hub.Feed,
 		case q.format == "raw":
 			out.Write(item.Data)
 		default:
-			text.write(item.Data)
+			text.Write(item.Data)
 		}
 		switch e := item.Event.(type) {
 		case broadcaster.Resize:
-			text.cols = e.Cols
+			text.Cols = e.Cols
 		case hub.FileEvent:
 			if q.format == "raw" {
 				break
@@ -92,7 +93,7 @@ func (s *Server) serveText(w http.ResponseWriter, visit *hub.Visit, f *hub.Feed,
 		}
 		at += int64(len(item.Data))
 	}
-	text.finish()
+	text.Finish()
 	out.Flush()
 }
 
@@ -127,12 +128,12 @@ func (s *Server) serveEvents(w http.ResponseWriter, visit *hub.Visit, f *hub.Fee
 	event := func(name string, offset int64, data ...[]byte) {
 		fmt.Fprintf(out, "event: %s\nid: %s\ndata: %s\n\n", name, id(offset), bytes.Join(data, nil))
 	}
-	var text resolver
+	var text plaintext.Resolver
 	begin := func(start broadcaster.Start) {
-		text = resolver{cols: start.Size.Cols, emit: func(line []byte, offset int64, _ bool) {
+		text = plaintext.Resolver{Cols: start.Size.Cols, Emit: func(line []byte, offset int64, _ bool) {
 			fmt.Fprintf(out, "id: %s\ndata: %s\n\n", id(offset), line)
 		}}
-		cursor = text.startNear(f, cursor, start.Offset)
+		cursor = startNear(&text, f, cursor, start.Offset)
 	}
 	if q.Offset >= 0 && !start.Resumed {
 		if q.Epoch == stream.Epoch() {
@@ -149,44 +150,40 @@ func (s *Server) serveEvents(w http.ResponseWriter, visit *hub.Visit, f *hub.Fee
 		}
 		switch e := item.Event.(type) {
 		case broadcaster.Resize:
-			text.cols = e.Cols
+			text.Cols = e.Cols
 		case hub.FileEvent:
-			text.finish()
-			event("file", text.offset, protocol.Encode(hub.NewFileEvent(e)))
+			text.Finish()
+			event("file", text.Offset, protocol.Encode(hub.NewFileEvent(e)))
 		case broadcaster.Exit:
-			text.finish()
+			text.Finish()
 			event("exit", stream.Stats().End, protocol.Encode(hub.NewExitEvent(e)))
 		}
 		if item.Reset != nil {
-			text.finish()
+			text.Finish()
 			event("reset", item.Reset.Offset, protocol.WithPrelude(hub.NewResetEvent(*item.Reset), hub.NoPrelude)...)
 			begin(*item.Reset)
 		}
-		text.write(item.Data)
+		text.Write(item.Data)
 	}
-	text.finish()
+	text.Finish()
 	out.Flush()
 }
 
 // startNear returns a cursor near from, where c is, that begins outside of control
 // sequences and characters, if it can, and prepares the resolver for what follows there.
-func (v *resolver) startNear(f *hub.Feed, c *broadcaster.Cursor, from int64) *broadcaster.Cursor {
+func startNear(v *plaintext.Resolver, f *hub.Feed, c *broadcaster.Cursor, from int64) *broadcaster.Cursor {
 	at := f.Late.Near(from)
 	if at.Offset != from {
 		if moved, _, ok := f.Stream.At(at.Offset); ok {
 			c = moved
 		}
 	}
-	v.moveTo(at)
+	moveTo(v, at)
 	return c
 }
 
 // moveTo prepares the resolver for what follows at a place.
-func (v *resolver) moveTo(at hub.Place) {
-	v.alternate = at.State.Alternate()
-	v.offset = at.Offset - int64(len(at.Head))
-	v.write(at.Head)
-}
+func moveTo(v *plaintext.Resolver, at hub.Place) { v.Begin(at.Offset, at.State.Alternate(), at.Head) }
 
 // next returns what follows at the cursor. Before it waits it sends what was
 // written. It tells the visit of an error.

@@ -1,20 +1,21 @@
-package hub
+// Package plaintext turns a terminal's output into text: it removes escape sequences,
+// resolves overwritten text, and repairs UTF-8.
+package plaintext
 
 import "unicode/utf8"
 
 const replacement = "\uFFFD"
 
-// A UTF8Text turns bytes that come in pieces into pieces of valid UTF-8. A
-// character cut by the end of a piece waits for the next one. What is not UTF-8
-// becomes U+FFFD, one for each maximal part of a character that is well-formed,
-// as browsers and Python do it (Unicode 16, section 3.9).
-type UTF8Text struct {
+// A Decoder turns a stream of bytes, written in pieces, into pieces of valid UTF-8. A
+// character cut by the end of a piece waits for the next one. Each maximal subpart of an
+// ill-formed sequence becomes U+FFFD, as in browsers and Python (Unicode 16, section 3.9).
+type Decoder struct {
 	cut []byte // the beginning of a character
 }
 
-// Append returns p, behind what was cut off before, as valid UTF-8. The result
+// Decode returns p, behind what was cut off before, as valid UTF-8. The result
 // may share p's memory.
-func (t *UTF8Text) Append(p []byte) []byte {
+func (t *Decoder) Decode(p []byte) []byte {
 	if len(t.cut) > 0 {
 		p = append(t.cut, p...)
 		t.cut = nil
@@ -36,7 +37,7 @@ func (t *UTF8Text) Append(p []byte) []byte {
 		r, n := utf8.DecodeRune(p)
 		if r == utf8.RuneError && n == 1 {
 			valid = append(valid, replacement...)
-			n = Subpart(p)
+			n = subpart(p)
 		} else {
 			valid = append(valid, p[:n]...)
 		}
@@ -45,8 +46,11 @@ func (t *UTF8Text) Append(p []byte) []byte {
 	return valid
 }
 
+// Pending returns how many bytes wait for the rest of their character.
+func (t *Decoder) Pending() int { return len(t.cut) }
+
 // Flush returns what is left when no more comes: U+FFFD for a cut character.
-func (t *UTF8Text) Flush() []byte {
+func (t *Decoder) Flush() []byte {
 	if len(t.cut) == 0 {
 		return nil
 	}
@@ -54,9 +58,9 @@ func (t *UTF8Text) Flush() []byte {
 	return []byte(replacement)
 }
 
-// Subpart returns the length of the longest beginning of p that some character
+// subpart returns the length of the longest beginning of p that some character
 // begins with, at least 1. p does not begin with a whole character.
-func Subpart(p []byte) int {
+func subpart(p []byte) int {
 	n := 1
 	for n < len(p) && n < utf8.UTFMax && !utf8.FullRune(p[:n+1]) {
 		n++

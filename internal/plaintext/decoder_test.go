@@ -1,4 +1,4 @@
-package hub
+package plaintext
 
 import (
 	"bytes"
@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-func TestUTF8Text(t *testing.T) {
+func TestDecoder(t *testing.T) {
 	for in, want := range map[string]string{
 		"plain":                  "plain",
 		"äöü€𝄞":                  "äöü€𝄞",
@@ -20,25 +20,25 @@ func TestUTF8Text(t *testing.T) {
 		"\xe2\xe2\x82\xac\xf0z":  "\uFFFD€\uFFFDz",
 		"a\xf1\x80\x80\xe1\x80b": "a\uFFFD\uFFFDb",
 	} {
-		var text UTF8Text
-		if got := string(text.Append([]byte(in))) + string(text.Flush()); got != want {
+		var text Decoder
+		if got := string(text.Decode([]byte(in))) + string(text.Flush()); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)
 		}
 	}
 }
 
-// FuzzUTF8Text cuts the input everywhere: the text must always be valid and the
+// FuzzDecoder cuts the input everywhere: the text must always be valid and the
 // same as in one piece, and equal to the input if that is valid.
-func FuzzUTF8Text(f *testing.F) {
+func FuzzDecoder(f *testing.F) {
 	f.Add([]byte("aä€𝄞\xff\xe2\x82\xf0\x9d"), uint8(1))
 	f.Fuzz(func(t *testing.T, in []byte, step uint8) {
-		var whole, pieces UTF8Text
-		want := bytes.Clone(whole.Append(bytes.Clone(in)))
+		var whole, pieces Decoder
+		want := bytes.Clone(whole.Decode(bytes.Clone(in)))
 		want = append(want, whole.Flush()...)
 		var got []byte
 		for at := 0; at < len(in); {
 			next := min(at+int(step)+1, len(in))
-			piece := pieces.Append(in[at:next])
+			piece := pieces.Decode(in[at:next])
 			if !utf8.Valid(piece) {
 				t.Fatalf("%q is not valid", piece)
 			}

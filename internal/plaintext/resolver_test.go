@@ -1,4 +1,4 @@
-package server
+package plaintext
 
 import (
 	"bytes"
@@ -9,16 +9,11 @@ import (
 
 func resolve(pieces ...[]byte) string {
 	var out strings.Builder
-	v := resolver{emit: func(line []byte, _ int64, whole bool) {
-		out.Write(line)
-		if whole {
-			out.WriteByte('\n')
-		}
-	}}
+	v := To(&out)
 	for _, p := range pieces {
-		v.write(p)
+		v.Write(p)
 	}
-	v.finish()
+	v.Finish()
 	return out.String()
 }
 
@@ -78,26 +73,26 @@ func TestResolver(t *testing.T) {
 
 func TestResolverIsBounded(t *testing.T) {
 	var longest, total int
-	v := resolver{emit: func(line []byte, _ int64, whole bool) {
+	v := Resolver{Emit: func(line []byte, _ int64, whole bool) {
 		longest, total = max(longest, len(line)), total+len(line)
 	}}
 	for range 100 {
-		v.write(bytes.Repeat([]byte("x"), 10_000))
+		v.Write(bytes.Repeat([]byte("x"), 10_000))
 	}
-	if v.finish(); longest > maxCells || total != 1_000_000 || cap(v.line) > 2*maxCells {
+	if v.Finish(); longest > maxCells || total != 1_000_000 || cap(v.line) > 2*maxCells {
 		t.Errorf("longest %d, total %d, capacity %d", longest, total, cap(v.line))
 	}
 }
 
 func TestResolverOffsets(t *testing.T) {
 	var got []int64
-	v := resolver{emit: func(_ []byte, offset int64, _ bool) { got = append(got, offset) }}
-	v.write([]byte("a\r\n\xffb"))
-	v.write([]byte("\n\x1b[3"))
-	v.write([]byte("1mc\nd\ve\xe2"))
-	v.write([]byte("\x82\xac\n"))
-	v.write(bytes.Repeat([]byte("x"), maxCells+1))
-	v.finish()
+	v := Resolver{Emit: func(_ []byte, offset int64, _ bool) { got = append(got, offset) }}
+	v.Write([]byte("a\r\n\xffb"))
+	v.Write([]byte("\n\x1b[3"))
+	v.Write([]byte("1mc\nd\ve\xe2"))
+	v.Write([]byte("\x82\xac\n"))
+	v.Write(bytes.Repeat([]byte("x"), maxCells+1))
+	v.Finish()
 	want := []int64{3, 6, 13, 15, 20, 20 + maxCells, 20 + maxCells + 1}
 	for i := range want {
 		if i >= len(got) || got[i] != want[i] {
@@ -143,12 +138,12 @@ func BenchmarkResolver(b *testing.B) {
 		"coloured": "\x1b[2m2026-01-02T03:04:05Z\x1b[0m \x1b[32mINFO\x1b[0m request served \x1b[36mpath\x1b[0m=/index.html\r\n",
 	} {
 		b.Run(name, func(b *testing.B) {
-			v := resolver{emit: func([]byte, int64, bool) {}}
+			v := Resolver{Emit: func([]byte, int64, bool) {}}
 			p := []byte(strings.Repeat(line, 700))
 			b.SetBytes(int64(len(p)))
 			b.ReportAllocs()
 			for b.Loop() {
-				v.write(p)
+				v.Write(p)
 			}
 		})
 	}

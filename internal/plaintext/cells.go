@@ -1,10 +1,10 @@
-package server
+package plaintext
 
 import "unicode/utf8"
 
 // combine adds a mark to the character before the cursor, if there is one that is
 // not yet laden with marks: adding is quadratic.
-func (v *resolver) combine(mark rune) bool {
+func (v *Resolver) combine(mark rune) bool {
 	at := min(v.col, len(v.line)) - 1
 	for at > 0 && v.line[at].r == 0 {
 		at--
@@ -17,7 +17,7 @@ func (v *resolver) combine(mark rune) bool {
 }
 
 // put writes c over the columns at the cursor and moves behind them.
-func (v *resolver) put(c cell, columns int) {
+func (v *Resolver) put(c cell, columns int) {
 	if v.col+columns > maxCells {
 		v.give(v.start, false)
 	}
@@ -43,14 +43,14 @@ func (v *resolver) put(c cell, columns int) {
 }
 
 // pad makes the line reach to col.
-func (v *resolver) pad(col int) {
+func (v *Resolver) pad(col int) {
 	for len(v.line) < col {
 		v.line = append(v.line, blank)
 	}
 }
 
 // split turns a character that reaches over col, from the left, into blanks.
-func (v *resolver) split(col int) {
+func (v *Resolver) split(col int) {
 	if col >= len(v.line) || v.line[col].r != 0 {
 		return
 	}
@@ -64,7 +64,7 @@ func (v *resolver) split(col int) {
 }
 
 // cut drops the cells from col on.
-func (v *resolver) cut(col int) {
+func (v *Resolver) cut(col int) {
 	if col < len(v.line) {
 		v.split(col)
 		v.line = v.line[:col]
@@ -72,7 +72,7 @@ func (v *resolver) cut(col int) {
 }
 
 // blank erases the cells from a to b.
-func (v *resolver) blank(a, b int) {
+func (v *Resolver) blank(a, b int) {
 	if b >= len(v.line) {
 		v.cut(a)
 		return
@@ -85,7 +85,7 @@ func (v *resolver) blank(a, b int) {
 }
 
 // give hands out the line, which ends before offset, and begins a new one.
-func (v *resolver) give(offset int64, whole bool) {
+func (v *Resolver) give(offset int64, whole bool) {
 	v.out = v.out[:0]
 	for _, c := range v.line {
 		if c.r != 0 {
@@ -94,5 +94,5 @@ func (v *resolver) give(offset int64, whole bool) {
 		}
 	}
 	v.line, v.col = v.line[:0], 0
-	v.emit(v.out, offset, whole)
+	v.Emit(v.out, offset, whole)
 }

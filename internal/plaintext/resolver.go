@@ -1,11 +1,10 @@
-package server
+package plaintext
 
 import (
 	"bytes"
+	"io"
 	"unicode"
 	"unicode/utf8"
-
-	"wsrun/hub"
 
 	"golang.org/x/text/width"
 )
@@ -43,22 +42,22 @@ const (
 	textEscaped         // behind ESC in one of them
 )
 
-// A resolver turns a terminal's output into lines of text: without escape
+// A Resolver turns a terminal's output into lines of text: without escape
 // sequences, and with only what is left where carriage returns, backspaces and
 // movements within the line wrote over text. Its zero value, with emit set, is
 // ready.
-type resolver struct {
+type Resolver struct {
 	// emit gets a line without its end, and the number of bytes written up to and
 	// with that end. whole is false for a piece of a line that goes on. The line
 	// is only valid during the call.
-	emit func(line []byte, offset int64, whole bool)
+	Emit func(line []byte, offset int64, whole bool)
 	// offset is that of the next byte to be resolved.
-	offset int64
+	Offset int64
 	// alternate tells that the alternate screen is in use. What is on it is no part
 	// of the lines.
 	alternate bool
 	// cols is the terminal's width, which movements respect; 0 if not known.
-	cols int
+	Cols int
 
 	half   []byte // the beginning of a character, which is not resolved yet
 	start  int64  // offset of the character being resolved
@@ -73,13 +72,28 @@ type resolver struct {
 	out    []byte
 }
 
-// Write resolves p. It never fails.
-func (v *resolver) Write(p []byte) (int, error) {
-	v.write(p)
-	return len(p), nil
+// To returns a resolver that writes its lines to w, with their ends. It ignores w's errors:
+// a [bufio.Writer] keeps them.
+func To(w io.Writer) *Resolver {
+	return &Resolver{Emit: func(line []byte, _ int64, whole bool) {
+		w.Write(line)
+		if whole {
+			io.WriteString(w, "\n")
+		}
+	}}
 }
 
-func (v *resolver) write(p []byte) {
+// Begin prepares the resolver for what follows at an offset, behind head, the beginning of
+// a sequence that the offset is within.
+func (v *Resolver) Begin(offset int64, alternate bool, head []byte) {
+	v.alternate = alternate
+	v.Offset = offset - int64(len(head))
+	v.Write(head)
+}
+
+// Write implements [io.Writer]. It never fails.
+func (v *Resolver) Write(p []byte) (int, error) {
+	n := len(p)
 	for len(p) > 0 {
 		i := bytes.IndexByte(p, '\n') + 1
 		if i == 0 {
@@ -88,26 +102,27 @@ func (v *resolver) write(p []byte) {
 		v.segment(p[:i])
 		p = p[i:]
 	}
+	return n, nil
 }
 
-// finish gives out the unfinished last line, if there is one.
-func (v *resolver) finish() {
+// Finish gives out the unfinished last line, if there is one.
+func (v *Resolver) Finish() {
 	if len(v.half) > 0 {
-		v.offset += int64(len(v.half))
+		v.Offset += int64(len(v.half))
 		v.half = nil
 		v.step(utf8.RuneError)
 	}
 	if len(v.line) > 0 {
-		v.give(v.offset, false)
+		v.give(v.Offset, false)
 	}
 }
 
 // segment resolves a piece that may have a newline at its end.
-func (v *resolver) segment(p []byte) {
+func (v *Resolver) segment(p []byte) {
 	if line, ok := bytes.CutSuffix(p, []byte("\n")); ok && !v.alternate && v.state == ground && v.col == 0 && len(v.line) == 0 && len(v.half) == 0 {
 		if line = bytes.TrimRight(line, "\r"); isPlain(line) {
-			v.offset += int64(len(p))
-			v.emit(line, v.offset, true)
+			v.Offset += int64(len(p))
+			v.Emit(line, v.Offset, true)
 			return
 		}
 	}
@@ -121,10 +136,10 @@ func (v *resolver) segment(p []byte) {
 		}
 		r, n := utf8.DecodeRune(p)
 		if r == utf8.RuneError && n == 1 {
-			n = hub.Subpart(p)
+			n = subpart(p)
 		}
-		v.start = v.offset
-		v.offset += int64(n)
+		v.start = v.Offset
+		v.Offset += int64(n)
 		p = p[n:]
 		v.step(r)
 	}
@@ -153,7 +168,7 @@ func isPlain(line []byte) bool {
 }
 
 // step takes one character through the states.
-func (v *resolver) step(r rune) {
+func (v *Resolver) step(r rune) {
 	switch { // these act, or end a sequence, wherever they are
 	case r == 0x18 || r == 0x1a: // CAN, SUB
 		v.state = ground
@@ -186,7 +201,7 @@ func (v *resolver) step(r rune) {
 	}
 }
 
-func (v *resolver) afterEscape(r rune) {
+func (v *Resolver) afterEscape(r rune) {
 	switch {
 	case r == '[':
 		v.state, v.params, v.param, v.odd, v.mode = control, [2]int{}, 0, false, false
@@ -205,7 +220,7 @@ func (v *resolver) afterEscape(r rune) {
 }
 
 // inControl reads a control sequence's numbers and acts at its final byte.
-func (v *resolver) inControl(r rune) {
+func (v *Resolver) inControl(r rune) {
 	switch {
 	case r >= '0' && r <= '9':
 		if v.param < len(v.params) {
@@ -227,7 +242,7 @@ func (v *resolver) inControl(r rune) {
 }
 
 // switchScreen goes to the alternate screen and back.
-func (v *resolver) switchScreen(alternate bool) {
+func (v *Resolver) switchScreen(alternate bool) {
 	for _, mode := range v.params {
 		if mode == 47 || mode == 1047 || mode == 1049 {
 			v.alternate = alternate
@@ -236,12 +251,12 @@ func (v *resolver) switchScreen(alternate bool) {
 }
 
 // act does what a control sequence does within a line (ECMA-48, section 8.3).
-func (v *resolver) act(final rune) {
+func (v *Resolver) act(final rune) {
 	if v.alternate {
 		return
 	}
 	n := max(v.params[0], 1)
-	cols := v.cols
+	cols := v.Cols
 	if cols == 0 {
 		cols = defaultCols
 	}
@@ -290,21 +305,21 @@ func (v *resolver) act(final rune) {
 }
 
 // leave ends the line, for the cursor is going to another one.
-func (v *resolver) leave(col int) {
+func (v *Resolver) leave(col int) {
 	if len(v.line) > 0 {
-		v.give(v.offset, true)
+		v.give(v.Offset, true)
 	}
 	v.col = col
 }
 
 // control does a control character.
-func (v *resolver) control(r rune) {
+func (v *Resolver) control(r rune) {
 	if v.alternate {
 		return
 	}
 	switch r {
 	case '\n', '\v', '\f':
-		v.give(v.offset, true)
+		v.give(v.Offset, true)
 	case '\r':
 		v.col = 0
 	case '\b':
@@ -321,7 +336,7 @@ func (v *resolver) control(r rune) {
 }
 
 // print puts a character at the cursor.
-func (v *resolver) print(r rune) {
+func (v *Resolver) print(r rune) {
 	switch {
 	case r < 0x7f && !v.alternate:
 		v.put(cell{r: r}, 1)
