@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/term"
 
-	"wsrun/server"
+	"wsrun/internal/access"
 )
 
 // maxSecret is how long a token may be, in bytes.
@@ -72,7 +72,7 @@ func (o *options) guardAccess(free bool) error {
 	}
 	var err error
 	if o.authFile != "" {
-		if o.users, err = server.OpenUsers(string(o.authFile), warn); err != nil {
+		if o.users, err = access.OpenUsers(string(o.authFile), warn); err != nil {
 			return fail(err, "htpasswd -B adds users")
 		}
 	}
@@ -80,7 +80,7 @@ func (o *options) guardAccess(free bool) error {
 		return fail(errors.New("--tls-cert and --tls-key need each other"), "")
 	}
 	if o.tlsCert != "" {
-		if o.certificate, err = server.OpenCertificate(string(o.tlsCert), string(o.tlsKey), warn); err != nil {
+		if o.certificate, err = access.OpenCertificate(string(o.tlsCert), string(o.tlsKey), warn); err != nil {
 			return fail(err, "")
 		}
 	}

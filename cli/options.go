@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"wsrun/broadcaster"
-	"wsrun/server"
+	"wsrun/internal/access"
 )
 
 // options are the flags' values.
@@ -46,8 +46,8 @@ type options struct {
 	logLevel    logLevel
 	logFormat   logFormat
 	compress    compress
-	users       *server.Users       // of authFile, once open has read it
-	certificate *server.Certificate // of tlsCert
+	users       *access.Users       // of authFile, once open has read it
+	certificate *access.Certificate // of tlsCert
 }
 
 // defineRun defines the flags of wsrun itself.

@@ -74,7 +74,7 @@ func TestLossIsTold(t *testing.T) {
 		for i := 1; i < len(headers); i += 2 {
 			r.Header.Set(headers[i], headers[i+1])
 		}
-		resp, err := http.DefaultClient.Do(r)
+		resp, err := b.client().Do(r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -159,7 +159,7 @@ func TestFilesAreGuarded(t *testing.T) {
 		{"no origin at all", append([]string{"Origin", "null"}, good...), 403},
 		{"no token", good[:2], 401},
 		{"a wrong token", []string{"Authorization", "Bearer wrong"}, 401},
-		{"a wrong cookie", []string{"Cookie", b.srv.guard.door.cookie + "=secret"}, 401},
+		{"a wrong cookie", []string{"Cookie", "wsrun_" + port + "=secret"}, 401},
 	} {
 		for _, form := range forms {
 			resp, body := b.get(form.path, append(form.headers, tt.headers...)...)

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"testing"
 
@@ -102,67 +101,6 @@ func TestGuardOnTheWire(t *testing.T) {
 	}
 }
 
-// On the default port browsers leave it out; without one, another scheme is another
-// server.
-func TestGuardOnTheDefaultPort(t *testing.T) {
-	for _, tt := range []struct {
-		o            Options
-		port         int
-		host, origin string
-		want         bool
-	}{
-		{Options{}, 80, "localhost", "http://localhost", true},
-		{Options{}, 80, "localhost:80", "http://localhost", true},
-		{Options{}, 80, "[::1]", "http://[::1]", true},
-		{Options{}, 80, "localhost", "https://localhost", false},
-		{Options{}, 443, "localhost", "http://localhost", false},
-		{Options{}, 443, "localhost:443", "http://localhost:443", true},
-		{Options{Certificate: new(Certificate)}, 443, "localhost", "https://localhost", true},
-		{Options{Certificate: new(Certificate)}, 443, "localhost", "http://localhost", false},
-		{Options{Certificate: new(Certificate)}, 80, "localhost", "http://localhost", false},
-		{Options{AllowHosts: []string{"Box.example"}}, 9000, "box.example", "https://box.example", true},
-	} {
-		tt.o.Addr = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: tt.port}
-		g := newGuard(tt.o)
-		if got := g.hostAllowed(tt.host) && g.originAllowed([]string{tt.origin}, tt.host); got != tt.want {
-			t.Errorf("port %d, Host %s, Origin %s: %v", tt.port, tt.host, tt.origin, got)
-		}
-	}
-}
-
-// Bound to all addresses, each of the machine's is a name, in the form that browsers
-// send, and no other.
-func TestGuardOnAllAddresses(t *testing.T) {
-	for _, port := range []int{80, 9000} {
-		g := newGuard(Options{Addr: &net.TCPAddr{IP: net.IPv4zero, Port: port}})
-		addrs, err := net.InterfaceAddrs()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, a := range addrs {
-			ip := a.(*net.IPNet).IP.String()
-			host := net.JoinHostPort(ip, fmt.Sprint(port))
-			if !g.hostAllowed(host) || !g.originAllowed([]string{"http://" + host}, "") {
-				t.Errorf("%s is refused", host)
-			}
-			if bare := strings.TrimSuffix(host, fmt.Sprint(":", port)); g.hostAllowed(bare) != (port == 80) {
-				t.Errorf("%s: %v on port %d", bare, g.hostAllowed(bare), port)
-			}
-			for _, bad := range []string{"0" + host, host + "0", "x@" + host, host + ".", net.JoinHostPort(ip, "0"+fmt.Sprint(port))} {
-				if g.hostAllowed(bad) {
-					t.Errorf("%s is allowed", bad)
-				}
-			}
-		}
-		name, _ := os.Hostname()
-		for host, want := range map[string]bool{name: true, name + ".local": true, strings.ToUpper(name): true, name + ".example": false, "192.0.2.1": false, "0.0.0.0": true, "[::ffff:127.0.0.1]": false} {
-			if got := g.hostAllowed(host + ":" + fmt.Sprint(port)); got != want {
-				t.Errorf("%s: %v", host, got)
-			}
-		}
-	}
-}
-
 // Whatever is asked for, browsers are told to make nothing of it but text, or the
 // page, and to keep it from others.
 func TestHeaders(t *testing.T) {
@@ -226,7 +164,7 @@ func TestHeaders(t *testing.T) {
 		{files, "/a.log?format=raw", []string{"Range", "bytes=99-"}, 416},
 		{b, "/", []string{"Authorization", "Bearer wrong"}, 429},
 	} {
-		for range maxTries {
+		for range 5 {
 			last.b.get(last.path, last.headers...)
 		}
 		resp, body := last.b.get(last.path, last.headers...)
@@ -280,7 +218,7 @@ func TestRanges(t *testing.T) {
 	for asked, want := range map[string]int{"": 200, "bytes=1-3": 206, "bytes=-2": 206, "bytes=1-2,4-5": 200, "bytes=0-0,-1": 200, "bytes=99-": 416, "bytes=99-,100-": 200, "lines=1": 416} {
 		resp, body := b.get("/a.log?format=raw", "Range", asked)
 		if resp.StatusCode != want || resp.Header.Get("Content-Type") != "text/plain; charset=utf-8" || resp.Header.Get("Cache-Control") != "no-store" ||
-			resp.Header.Get("Content-Security-Policy") != inert || want == 200 && body != logContent {
+			resp.Header.Get("Content-Security-Policy") != "default-src 'none'; frame-ancestors 'none'; sandbox" || want == 200 && body != logContent {
 			t.Errorf("%q: %s, want %d; %v, %q", asked, resp.Status, want, resp.Header, body)
 		}
 	}

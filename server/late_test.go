@@ -139,7 +139,7 @@ func TestEventsBeginWithinASequence(t *testing.T) {
 		defer cancel()
 		events, _ := http.NewRequestWithContext(ctx, "GET", "http://"+b.addr+"/?n=0", nil)
 		events.Header.Set("Accept", "text/event-stream")
-		resp, err := http.DefaultClient.Do(events)
+		resp, err := b.client().Do(events)
 		if err != nil {
 			t.Fatal(err)
 		}

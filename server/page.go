@@ -11,6 +11,7 @@ import (
 
 	"rsc.io/qr"
 
+	"wsrun/internal/access"
 	"wsrun/static"
 )
 
@@ -22,7 +23,7 @@ const policy = "default-src 'none'; script-src 'self'; connect-src 'self'; img-s
 // servePage serves the page to anyone; it asks for the token. The title may hold a
 // secret, as the command that it is by default, so not everyone gets that.
 func (s *Server) servePage(w http.ResponseWriter, r *http.Request, name, title string) {
-	if !authorized(r) {
+	if !access.Authorized(r) {
 		title = "wsrun"
 	}
 	login := "token"
@@ -35,7 +36,7 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request, name, title s
 	page := strings.NewReplacer("{{nonce}}", nonce, "{{title}}", html.EscapeString(title), "{{login}}", login,
 		"{{base}}", base, "{{static}}", base+"-/static/"+static.Digest()).Replace(string(static.Page(name)))
 	csp := strings.Replace(policy, "NONCE", nonce, 1)
-	if s.guard.embeddable(r) {
+	if s.guard.Embeddable(r) {
 		csp = strings.Replace(csp, "frame-ancestors 'none'", "frame-ancestors "+strings.Join(s.o.AllowOrigins, " "), 1)
 		w.Header().Del("X-Frame-Options")
 	}

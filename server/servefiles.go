@@ -16,6 +16,7 @@ import (
 
 	"wsrun/broadcaster"
 	"wsrun/hub"
+	"wsrun/internal/access"
 	"wsrun/internal/plaintext"
 )
 
@@ -40,7 +41,7 @@ func (s *Server) serveFile(w http.ResponseWriter, r *http.Request) {
 	var missing error
 	if strings.HasPrefix(path, "/-/") {
 		missing = ErrNoFile
-	} else if authorized(r) {
+	} else if access.Authorized(r) {
 		missing = s.files.check(path)
 	}
 	switch {

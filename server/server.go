@@ -6,6 +6,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"log/slog"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"wsrun/hub"
+	"wsrun/internal/access"
 )
 
 const (
@@ -36,14 +38,14 @@ type Options struct {
 	Files   *FileOptions
 	Version string
 
-	Addr         net.Addr     // of the listener
-	Host         string       // that the user asked to listen on; may be empty
-	AllowHosts   []string     // further exact values of the Host header
-	AllowOrigins []string     // further exact values of the Origin header
-	Token        string       // empty: none is needed, but for Users
-	Users        *Users       // instead of a token; nil without
-	Certificate  *Certificate // nil: no TLS
-	Base         string       // path that everything is below, as /logs/; empty for /
+	Addr         net.Addr            // of the listener
+	Host         string              // that the user asked to listen on; may be empty
+	AllowHosts   []string            // further exact values of the Host header
+	AllowOrigins []string            // further exact values of the Origin header
+	Token        string              // empty: none is needed, but for Users
+	Users        *access.Users       // instead of a token; nil without
+	Certificate  *access.Certificate // nil: no TLS
+	Base         string              // path that everything is below, as /logs/; empty for /
 
 	Deflate    bool         // output, for WebSockets that offer it
 	MaxViewers int          // at a time; 0 is any number
@@ -53,7 +55,7 @@ type Options struct {
 // A Server serves one stream on one listener.
 type Server struct {
 	o     Options
-	guard guard
+	guard *access.Guard
 	feed  *hub.Feed // of Source; nil without one
 	files *files    // nil without any
 	http  http.Server
@@ -69,14 +71,21 @@ func New(o Options) *Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{o: o, guard: newGuard(o), sessions: hub.NewSessions(o.MaxViewers, o.Deflate, o.Log)}
+	s := &Server{o: o, guard: access.NewGuard(access.Options{
+		Addr: o.Addr, Host: o.Host, AllowHosts: o.AllowHosts, AllowOrigins: o.AllowOrigins,
+		Token: o.Token, Users: o.Users, TLS: o.Certificate != nil, Base: o.Base,
+		Page: func(r *http.Request) bool {
+			q, err := parseQuery(r.URL.RawQuery)
+			return err == nil && formOf(r, q) == asPage
+		},
+	}), sessions: hub.NewSessions(o.MaxViewers, o.Deflate, o.Log)}
 	if o.Files != nil {
 		s.files = newFiles(*o.Files)
 	} else {
 		s.feed = hub.NewFeed(o.Source)
 	}
 	s.http = http.Server{
-		Handler:           s.countRefusals(s.guard.wrap(s.routes())),
+		Handler:           s.countRefusals(s.guard.Wrap(s.routes())),
 		ReadHeaderTimeout: headerTime,
 		MaxHeaderBytes:    headerBytes - headerSlop,
 		IdleTimeout:       idleTime,
@@ -87,7 +96,7 @@ func New(o Options) *Server {
 		DisableGeneralOptionsHandler: true, // it would pass by the guard
 	}
 	if o.Certificate != nil {
-		s.http.TLSConfig = o.Certificate.config()
+		s.http.TLSConfig = o.Certificate.Config()
 	}
 	return s
 }
@@ -136,12 +145,13 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /-/metrics", s.serveMetrics)
 	mux.HandleFunc("GET /-/static/{digest}/{name...}", serveStatic)
 	mux.HandleFunc("GET /-/qr", serveQR)
-	mux.HandleFunc("POST /-/login", s.guard.door.serveLogin)
-	if s.guard.base == "/" {
+	mux.HandleFunc("POST /-/login", s.guard.ServeLogin)
+	base := cmp.Or(s.o.Base, "/")
+	if base == "/" {
 		return clean(mux)
 	}
 	below := http.NewServeMux()
-	below.Handle(s.guard.base, http.StripPrefix(strings.TrimSuffix(s.guard.base, "/"), mux))
+	below.Handle(base, http.StripPrefix(strings.TrimSuffix(base, "/"), mux))
 	return clean(below)
 }
 

@@ -34,7 +34,20 @@ type bench struct {
 	t    testing.TB
 	srv  *Server
 	addr string
+	from byte // last number of the address that requests come from
 }
+
+// client returns a client of the address that requests come from.
+func (b *bench) client() *http.Client {
+	d := net.Dialer{}
+	if b.from > 0 {
+		d.LocalAddr = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1+b.from)}
+	}
+	return &http.Client{Transport: &http.Transport{DialContext: d.DialContext, DisableKeepAlives: true}}
+}
+
+// forgive makes later requests come from another address, which has no wrong tries.
+func (b *bench) forgive() { b.from++ }
 
 func serve(t testing.TB, o Options) *bench {
 	t.Helper()
@@ -46,7 +59,7 @@ func serve(t testing.TB, o Options) *bench {
 		o.Stream = broadcaster.New(broadcaster.Options{})
 	}
 	o.Addr, o.Started = l.Addr(), time.Now()
-	b := &bench{o.Stream, t, New(o), l.Addr().String()}
+	b := &bench{Broadcaster: o.Stream, t: t, srv: New(o), addr: l.Addr().String()}
 	done := make(chan error)
 	go func() { done <- b.srv.Serve(l) }()
 	t.Cleanup(func() {
@@ -57,7 +70,6 @@ func serve(t testing.TB, o Options) *bench {
 		if err := <-done; err != http.ErrServerClosed {
 			t.Errorf("Serve = %v", err)
 		}
-		http.DefaultClient.CloseIdleConnections()
 	})
 	return b
 }
@@ -77,7 +89,7 @@ func (b *bench) get(path string, headers ...string) (*http.Response, string) {
 			r.Host = headers[i+1]
 		}
 	}
-	resp, err := http.DefaultClient.Do(r)
+	resp, err := b.client().Do(r)
 	if err != nil {
 		b.t.Fatal(err)
 	}

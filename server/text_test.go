@@ -20,7 +20,7 @@ func behind(t *testing.T, path, accept string) (string, error) {
 	b.Write([]byte("first\n"))
 	r, _ := http.NewRequest("GET", "http://"+b.addr+path, nil)
 	r.Header.Set("Accept", accept)
-	resp, err := http.DefaultClient.Do(r)
+	resp, err := b.client().Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}

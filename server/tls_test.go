@@ -23,6 +23,7 @@ import (
 
 	"wsrun/broadcaster"
 	"wsrun/hub"
+	"wsrun/internal/access"
 	"wsrun/internal/protocol"
 	"wsrun/test/wait"
 )
@@ -58,7 +59,7 @@ func TestTLS(t *testing.T) {
 	cert, key := filepath.Join(dir, "cert"), filepath.Join(dir, "key")
 	certify(t, cert, key, "first")
 	warned := make(chan error, 10)
-	certificate, err := OpenCertificate(cert, key, func(err error) { warned <- err })
+	certificate, err := access.OpenCertificate(cert, key, func(err error) { warned <- err })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +123,7 @@ func TestTLS(t *testing.T) {
 	certify(t, cert, filepath.Join(dir, "other"), "second")
 	wait.For(t, wait.Patience, "nobody was warned", func() bool { return name() != "first" || len(warned) > 0 })
 	since := time.Now()
-	wait.For(t, wait.Patience, "", func() bool { return name() != "first" || time.Since(since) > 2*reloadTime })
+	wait.For(t, wait.Patience, "", func() bool { return name() != "first" || time.Since(since) > 2*time.Second })
 	if got := name(); got != "first" || len(warned) != 1 {
 		t.Errorf("with a key of another: %q, %d warnings", got, len(warned))
 	}
@@ -140,7 +141,7 @@ func TestWebSocketTLS(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "cert"), filepath.Join(dir, "key")
 	certify(t, cert, key, "x")
-	certificate, err := OpenCertificate(cert, key, nil)
+	certificate, err := access.OpenCertificate(cert, key, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package server
+package access
 
 import (
 	"crypto/hmac"
@@ -25,10 +25,13 @@ const (
 	byCookie // which a browser adds whoever made it ask
 )
 
+// ServeLogin turns a token or a password into a cookie.
+func (g *Guard) ServeLogin(w http.ResponseWriter, r *http.Request) { g.door.serveLogin(w, r) }
+
 type shownKey struct{} // of a context's value: the credential
 
-// authorized tells whether r, which the guard has let through, may see output.
-func authorized(r *http.Request) bool {
+// Authorized tells whether r, which the guard has let through, may see output.
+func Authorized(r *http.Request) bool {
 	shown, _ := r.Context().Value(shownKey{}).(credential)
 	return shown != nothing
 }

@@ -1,4 +1,8 @@
-package server
+// Package access decides who gets an answer: by Host, Origin, site and credentials. It also
+// reads the files of certificates and users again when they change.
+//
+// The package knows nothing of streams or queries.
+package access
 
 import (
 	"cmp"
@@ -14,10 +18,13 @@ import (
 	"time"
 )
 
-// A guard decides who gets an answer. A web page anywhere can make its visitor's
+// bodyTime is how long a request's body may take.
+const bodyTime = 5 * time.Second
+
+// A Guard decides who gets an answer. A web page anywhere can make its visitor's
 // browser call wsrun; what it cannot do is choose the Host, Origin and Sec-Fetch
 // headers, so those are looked at first.
-type guard struct {
+type Guard struct {
 	hosts   []string // own values of the Host header, in lower case
 	more    []string // further ones: of a proxy, whose scheme is its own affair
 	scheme  string   // ours
@@ -27,15 +34,32 @@ type guard struct {
 	origins []string
 	base    string // path that everything is below, with a slash at its end
 	door    *door
+
+	asksForPage func(*http.Request) bool
 }
 
-func newGuard(o Options) guard {
-	g := guard{origins: o.AllowOrigins, scheme: "http", base: cmp.Or(o.Base, "/")}
+// An Options says who gets an answer.
+type Options struct {
+	Addr         net.Addr // of the listener
+	Host         string   // that the user asked to listen on; may be empty
+	AllowHosts   []string // further exact values of the Host header
+	AllowOrigins []string // further exact values of the Origin header
+	Token        string   // empty: none is needed, but for Users
+	Users        *Users   // instead of a token; nil without
+	TLS          bool
+	Base         string // path that everything is below, as /logs/; empty for /
+	// Page reports whether a request asks for the page, which holds no output. It is
+	// called before anything is decided.
+	Page func(*http.Request) bool
+}
+
+func NewGuard(o Options) *Guard {
+	g := &Guard{origins: o.AllowOrigins, scheme: "http", base: cmp.Or(o.Base, "/"), asksForPage: o.Page}
 	for _, h := range o.AllowHosts {
 		g.more = append(g.more, strings.ToLower(h))
 	}
 	defaultPort := "80"
-	if o.Certificate != nil {
+	if o.TLS {
 		g.scheme, defaultPort = "https", "443"
 	}
 	addr, ok := o.Addr.(*net.TCPAddr)
@@ -70,8 +94,8 @@ func newGuard(o Options) guard {
 // inert keeps a browser from making anything of an answer but what it shows.
 const inert = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
-// wrap puts the guard, and the headers that every answer has, before next.
-func (g *guard) wrap(next http.Handler) http.Handler {
+// Wrap puts the guard, and the headers that every answer has, before next.
+func (g *Guard) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
@@ -84,7 +108,7 @@ func (g *guard) wrap(next http.Handler) http.Handler {
 		if r.Body != http.NoBody {
 			// A body that never comes must not hold a connection. Nothing here but
 			// the log-in wants one; without keep-alive net/http does not wait for it.
-			http.NewResponseController(w).SetReadDeadline(time.Now().Add(headerTime))
+			http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
 			h.Set("Connection", "close")
 		}
 		shown, refused := g.check(r)
@@ -113,7 +137,7 @@ func (f *refusal) answer(w http.ResponseWriter, d *door) {
 }
 
 // check tells what credential r has shown, and why it is refused, if it is.
-func (g *guard) check(r *http.Request) (credential, *refusal) {
+func (g *Guard) check(r *http.Request) (credential, *refusal) {
 	// A target in absolute form takes the place of the Host header (RFC 9112, section
 	// 3.2.2), and may name another scheme.
 	if !g.hostAllowed(r.Host) || r.URL.Scheme != "" && r.URL.Scheme != "http" && r.URL.Scheme != "https" {
@@ -123,7 +147,7 @@ func (g *guard) check(r *http.Request) (credential, *refusal) {
 	if len(origins) > 0 && !g.originAllowed(origins, r.Host) {
 		return nothing, &refusal{http.StatusForbidden, fmt.Sprintf("origin %q may not read here: start wsrun with --allow-origin to allow it", strings.Join(origins, ", "))}
 	}
-	page := isPage(g.below(r), r)
+	page := g.isPage(r)
 	if !g.siteAllowed(r, origins, page) {
 		return nothing, &refusal{http.StatusForbidden, "pages of other sites may not read here, only link to it"}
 	}
@@ -140,14 +164,14 @@ func (g *guard) check(r *http.Request) (credential, *refusal) {
 	return shown, refused
 }
 
-func (g *guard) hostAllowed(host string) bool {
+func (g *Guard) hostAllowed(host string) bool {
 	host = strings.ToLower(host)
 	return g.local || slices.Contains(g.hosts, host) || slices.Contains(g.more, host) || g.all && g.isOurAddress(host)
 }
 
 // isOurAddress tells whether host is an address of one of the interfaces, which
 // may have come since the start.
-func (g *guard) isOurAddress(host string) bool {
+func (g *Guard) isOurAddress(host string) bool {
 	exact := host
 	if _, _, err := net.SplitHostPort(host); err != nil && slices.Contains(g.hosts, "localhost") {
 		exact = host + ":" + g.port // the one that browsers leave out
@@ -166,7 +190,7 @@ func (g *guard) isOurAddress(host string) bool {
 // originAllowed lets in pages of an allowed host. Those of our own names have our
 // scheme: without a port, another is another server's. A proxy may serve its by
 // either.
-func (g *guard) originAllowed(origins []string, asked string) bool {
+func (g *Guard) originAllowed(origins []string, asked string) bool {
 	if len(origins) > 1 || origins[0] == "null" {
 		return false
 	}
@@ -189,7 +213,7 @@ func (g *guard) originAllowed(origins []string, asked string) bool {
 // may only link to the page and, where some may embed it, show it in a frame: which
 // of them, the page's policy says, as a frame's request does not. Pages of allowed
 // origins have said who they are.
-func (g *guard) siteAllowed(r *http.Request, origins []string, page bool) bool {
+func (g *Guard) siteAllowed(r *http.Request, origins []string, page bool) bool {
 	sites := r.Header.Values("Sec-Fetch-Site")
 	if len(sites) == 0 || len(sites) == 1 && (sites[0] == "same-origin" || sites[0] == "none") {
 		return true
@@ -204,14 +228,14 @@ func (g *guard) siteAllowed(r *http.Request, origins []string, page bool) bool {
 	case "document":
 		return true
 	case "iframe":
-		return g.embeddable(r)
+		return g.Embeddable(r)
 	}
 	return false
 }
 
-// embeddable tells whether pages of other origins may show the page that r asks
+// Embeddable tells whether pages of other origins may show the page that r asks
 // for in a frame.
-func (g *guard) embeddable(r *http.Request) bool {
+func (g *Guard) Embeddable(r *http.Request) bool {
 	return len(g.origins) > 0 && r.URL.Query().Has("embed")
 }
 
@@ -230,7 +254,7 @@ func tellsSite(r *http.Request) bool {
 
 // below returns r's path below the base, which begins with a slash; empty if it is
 // not below. The base without its last slash is as good: it leads there.
-func (g *guard) below(r *http.Request) string {
+func (g *Guard) below(r *http.Request) string {
 	if r.URL.Path+"/" == g.base {
 		return "/"
 	}
@@ -241,11 +265,10 @@ func (g *guard) below(r *http.Request) string {
 	return "/" + path
 }
 
-// isPage tells whether r, for a path below the base, asks for the page. That holds
-// no output, and asks for the token.
-func isPage(path string, r *http.Request) bool {
-	q, err := parseQuery(r.URL.RawQuery)
-	return err == nil && path != "" && !strings.HasPrefix(path, "/-/") && formOf(r, q) == asPage
+// isPage tells whether r asks for the page. That holds no output, and asks for the token.
+func (g *Guard) isPage(r *http.Request) bool {
+	path := g.below(r)
+	return path != "" && !strings.HasPrefix(path, "/-/") && g.asksForPage(r)
 }
 
 // isPublic tells whether a path is of something that the page needs before it is

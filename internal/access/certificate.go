@@ -1,4 +1,4 @@
-package server
+package access
 
 import (
 	"crypto/tls"
@@ -31,9 +31,9 @@ func OpenCertificate(cert, key string, warn func(error)) (*Certificate, error) {
 	return c, nil
 }
 
-// config returns what TLS needs to know. There is no HTTP/2: a WebSocket wants a
+// Config returns what TLS needs to know. There is no HTTP/2: a WebSocket wants a
 // connection of its own.
-func (c *Certificate) config() *tls.Config {
+func (c *Certificate) Config() *tls.Config {
 	return &tls.Config{
 		MinVersion:     tls.VersionTLS12,
 		NextProtos:     []string{"http/1.1"},
