@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/term"
 
+	"wsrun/internal/tty"
 	"wsrun/server"
 )
 
@@ -132,7 +133,7 @@ func (o *options) checkNames() error {
 // terminal. It takes not a byte more.
 func readSecret() (secret, error) {
 	var line []byte
-	if isTerminal(os.Stdin) {
+	if tty.IsTerminal(os.Stdin) {
 		fmt.Fprint(os.Stderr, "wsrun: token: ")
 		typed, err := term.ReadPassword(int(os.Stdin.Fd()))
 		fmt.Fprintln(os.Stderr)
@@ -141,7 +142,7 @@ func readSecret() (secret, error) {
 		}
 		line = typed
 	}
-	for b := make([]byte, 1); !isTerminal(os.Stdin) && len(line) <= maxSecret; {
+	for b := make([]byte, 1); !tty.IsTerminal(os.Stdin) && len(line) <= maxSecret; {
 		_, err := io.ReadFull(os.Stdin, b)
 		if err == io.EOF || b[0] == '\n' {
 			break

@@ -13,6 +13,8 @@ import (
 	"github.com/cli/browser"
 	"golang.org/x/term"
 	"rsc.io/qr"
+
+	"wsrun/internal/tty"
 )
 
 // urls returns where l can be reached: first for this machine, then, if it listens
@@ -82,7 +84,7 @@ func announce(o options, urls []string) (end func()) {
 	// all the same; one that the user gave is known.
 	printed := slices.Clone(urls)
 	for i, u := range urls {
-		if !o.madeToken && !isTerminal(os.Stderr) {
+		if !o.madeToken && !tty.IsTerminal(os.Stderr) {
 			printed[i] = withoutToken(u)
 		}
 		say("%s", printed[i])

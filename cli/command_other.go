@@ -8,24 +8,8 @@ import (
 	"os"
 	"os/signal"
 
-	"golang.org/x/term"
-
 	"wsrun/broadcaster"
 )
-
-// keeperName is never the name of a program here.
-const keeperName = "\x00"
-
-func keep() int { return exitFailed }
-
-func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
-
-func needsReturn(*os.File) bool { return false }
-
-func localSize() (size, bool) {
-	cols, rows, err := term.GetSize(int(os.Stdout.Fd()))
-	return size{cols, rows}, err == nil && cols > 0 && rows > 0
-}
 
 func isRequest(os.Signal) bool { return true }
 

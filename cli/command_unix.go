@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"wsrun/broadcaster"
+	"wsrun/internal/tty"
 	"wsrun/ptyproc"
 )
 
@@ -51,18 +52,18 @@ func runCommand(o options, src source, z size, b *broadcaster.Broadcaster, signa
 			}
 		},
 	}
-	term := openTerminal()
+	term := tty.Open()
 	if term == nil {
 		po.Stdin = os.Stdin
 	}
-	term.attach()
-	defer term.detach()
+	term.Attach()
+	defer term.Detach()
 	p, err := ptyproc.Start(po)
 	if err != nil {
 		return ending{Status: ptyproc.Status{Code: exitNotExecutable}}, commandFailure(src.args[0], err)
 	}
 	started()
-	go term.typeTo(p) // ends with the process: nothing can interrupt its read
+	go term.TypeTo(p) // ends with the process: nothing can interrupt its read
 
 	out := newTee(b, o)
 	defer out.close()
@@ -70,8 +71,8 @@ func runCommand(o options, src source, z size, b *broadcaster.Broadcaster, signa
 	go func() { done <- p.Run(out) }()
 	// The terminal may have got another size while it was not ours.
 	follow := func() {
-		if now, ok := localSize(); ok && o.size == (size{}) && now != z {
-			z = now
+		if cols, rows, ok := tty.Size(); ok && o.size == (size{}) && z != (size{cols, rows}) {
+			z = size{cols, rows}
 			b.Emit(broadcaster.Resize{Cols: z.cols, Rows: z.rows})
 			p.Resize(z.cols, z.rows)
 		}
@@ -94,8 +95,8 @@ func runCommand(o options, src source, z size, b *broadcaster.Broadcaster, signa
 		case <-enough:
 			out.abandon()
 		case <-stopped:
-			if asked || term.attached() {
-				term.suspend()
+			if asked || term.Attached() {
+				term.Suspend()
 				follow()
 				p.Signal(syscall.SIGCONT)
 			}
@@ -108,7 +109,7 @@ func runCommand(o options, src source, z size, b *broadcaster.Broadcaster, signa
 				asked = true
 				p.Signal(syscall.SIGSTOP) // stopped follows
 			case syscall.SIGCONT:
-				term.attach()
+				term.Attach()
 				follow()
 			default:
 				p.Signal(s.(syscall.Signal))
@@ -135,7 +136,7 @@ func reapOrphans() {
 // a terminal type where there is none, since the page is a capable terminal.
 func environment() []string {
 	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "WSRUN_TOKEN=") })
-	if t := os.Getenv("TERM"); t == "" || t == "dumb" && !isTerminal(os.Stdin) {
+	if t := os.Getenv("TERM"); t == "" || t == "dumb" && !tty.IsTerminal(os.Stdin) {
 		env = append(env, "TERM=xterm-256color")
 	}
 	return env

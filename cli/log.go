@@ -15,6 +15,8 @@ import (
 	"unicode/utf16"
 
 	"github.com/spf13/pflag"
+
+	"wsrun/internal/tty"
 )
 
 const (
@@ -128,7 +130,7 @@ func visible(s string) string {
 type stderr struct{}
 
 func (stderr) Write(p []byte) (int, error) {
-	if needsReturn(os.Stderr) {
+	if tty.NeedsReturn(os.Stderr) {
 		p = append(bytes.TrimSuffix(p, []byte("\n")), "\r\n"...)
 	}
 	return patient{os.Stderr}.Write(p)

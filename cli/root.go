@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"wsrun/internal/tty"
 )
 
 // Exit statuses of wsrun's own, those of env(1) and nohup(1).
@@ -42,8 +44,11 @@ const examples = `  wsrun tail -F /var/log/syslog       follow a log in the brow
 // Main runs wsrun with the process' arguments and returns its exit status.
 // version is what --version says.
 func Main(version string) int {
-	if os.Args[0] == keeperName {
-		return keep()
+	if os.Args[0] == tty.KeeperName {
+		if tty.Keep() != nil {
+			return exitFailed
+		}
+		return 0
 	}
 	code := 0
 	root := newRoot(version, &code)

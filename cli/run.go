@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"wsrun/broadcaster"
+	"wsrun/internal/tty"
 	"wsrun/ptyproc"
 	"wsrun/server"
 )
@@ -50,7 +51,7 @@ func run(o options, args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := o.guardAccess(isTerminal(os.Stdin)); err != nil {
+	if err := o.guardAccess(tty.IsTerminal(os.Stdin)); err != nil {
 		return 0, err
 	}
 	signals := catchSignals(src.isCommand)
@@ -122,7 +123,7 @@ type source struct {
 
 // newSource finds out what args mean, and finds the command.
 func newSource(o options, args []string) (source, error) {
-	if len(args) == 1 && args[0] == "-" || len(args) == 0 && !isTerminal(os.Stdin) {
+	if len(args) == 1 && args[0] == "-" || len(args) == 0 && !tty.IsTerminal(os.Stdin) {
 		return source{title: cmp.Or(o.title, "standard input")}, nil
 	}
 	if len(args) == 0 {
@@ -171,8 +172,8 @@ func (o options) terminalSize() size {
 	if o.size != (size{}) {
 		return o.size
 	}
-	if z, ok := localSize(); ok {
-		return z
+	if cols, rows, ok := tty.Size(); ok {
+		return size{cols, rows}
 	}
 	return size{defaultCols, defaultRows}
 }
@@ -181,12 +182,12 @@ func (o options) terminalSize() size {
 func (o options) stay(end ending, url string, signals chan os.Signal) {
 	l := o.linger
 	if l.auto {
-		l.forever = isTerminal(os.Stdin) || isTerminal(os.Stderr)
+		l.forever = tty.IsTerminal(os.Stdin) || tty.IsTerminal(os.Stderr)
 	}
 	if !l.forever && l.time == 0 {
 		return
 	}
-	if !isTerminal(os.Stderr) {
+	if !tty.IsTerminal(os.Stderr) {
 		url = withoutToken(url) // it was printed before, if it may be
 	}
 	say("ended with status %d; still serving %s (Ctrl-C ends that)", end.Code, url)

@@ -1,6 +1,6 @@
 //go:build unix
 
-package cli
+package tty
 
 import (
 	"bytes"
@@ -17,22 +17,20 @@ import (
 	"wsrun/ptyproc"
 )
 
-func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
-
-// localSize returns the size of the local terminal, if there is one that knows it.
-func localSize() (size, bool) {
+// Size returns the size of the local terminal, if there is one that knows its size.
+func Size() (cols, rows int, ok bool) {
 	for _, f := range []*os.File{os.Stdin, os.Stdout, os.Stderr} {
 		if cols, rows, err := term.GetSize(int(f.Fd())); err == nil && cols > 0 && rows > 0 {
-			return size{cols, rows}, true
+			return cols, rows, true
 		}
 	}
-	return size{}, false
+	return 0, 0, false
 }
 
-// A terminal is the local one, on standard input, that wsrun takes over for its
+// A Terminal is the local one, on standard input, that wsrun takes over for its
 // command: while it is attached, every key goes there. It is only attached while
 // wsrun is in the foreground. A nil terminal is none: all methods do nothing.
-type terminal struct {
+type Terminal struct {
 	in     *os.File
 	mu     sync.Mutex
 	wanted bool        // to be attached, whenever wsrun is in the foreground
@@ -40,16 +38,17 @@ type terminal struct {
 	keeper *keeper     // gives it back if wsrun can't
 }
 
-func openTerminal() *terminal {
-	if !isTerminal(os.Stdin) {
+// Open returns the terminal that is standard input, or nil.
+func Open() *Terminal {
+	if !IsTerminal(os.Stdin) {
 		return nil
 	}
-	return &terminal{in: os.Stdin}
+	return &Terminal{in: os.Stdin}
 }
 
-// attach takes the terminal over as soon as, and as long as, wsrun is in the
+// Attach takes the terminal over as soon as, and as long as, wsrun is in the
 // foreground; also again, when a shell has changed it meanwhile.
-func (t *terminal) attach() {
+func (t *Terminal) Attach() {
 	if t == nil {
 		return
 	}
@@ -61,7 +60,7 @@ func (t *terminal) attach() {
 
 // take makes state what the foreground says; again also if it is that already. mu
 // must be held.
-func (t *terminal) take(again bool) {
+func (t *Terminal) take(again bool) {
 	switch {
 	case !t.inForeground():
 		t.state = nil // it is somebody else's now
@@ -79,13 +78,13 @@ func (t *terminal) take(again bool) {
 	if t.state == nil {
 		t.state = state
 	}
-	if !isTerminal(os.Stdout) { // what else writes there counts on whole line ends
+	if !IsTerminal(os.Stdout) { // what else writes there counts on whole line ends
 		keepLineEnds(t.in)
 	}
 }
 
-// detach gives the terminal back as it was.
-func (t *terminal) detach() {
+// Detach gives the terminal back as it was.
+func (t *Terminal) Detach() {
 	if t == nil {
 		return
 	}
@@ -102,7 +101,8 @@ func (t *terminal) detach() {
 	t.keeper = t.keeper.stop()
 }
 
-func (t *terminal) attached() bool {
+// Attached reports whether keys go to the command.
+func (t *Terminal) Attached() bool {
 	if t == nil {
 		return false
 	}
@@ -113,15 +113,15 @@ func (t *terminal) attached() bool {
 
 // inForeground tells whether keys are meant for wsrun. A terminal that is not the
 // controlling one knows no foreground.
-func (t *terminal) inForeground() bool {
+func (t *Terminal) inForeground() bool {
 	group, err := unix.IoctlGetInt(int(t.in.Fd()), unix.TIOCGPGRP)
 	return err == nil && group == unix.Getpgrp() || errors.Is(err, syscall.ENOTTY)
 }
 
-// suspend stops wsrun, as Ctrl-Z does any other program, and returns when it is
+// Suspend stops wsrun, as Ctrl-Z does any other program, and returns when it is
 // continued.
-func (t *terminal) suspend() {
-	t.detach()
+func (t *Terminal) Suspend() {
+	t.Detach()
 	continued := make(chan os.Signal, 1)
 	signal.Notify(continued, syscall.SIGCONT)
 	defer signal.Stop(continued)
@@ -136,12 +136,12 @@ func (t *terminal) suspend() {
 	case <-continued:
 	case <-time.After(100 * time.Millisecond): // for the kernel to act; no time passes while stopped
 	}
-	t.attach()
+	t.Attach()
 }
 
-// typeTo passes keys on for ever, while attached. Reading in the background would
+// TypeTo passes keys on for ever, while attached. Reading in the background would
 // stop wsrun, so it looks before it reads.
-func (t *terminal) typeTo(p *ptyproc.Proc) {
+func (t *Terminal) TypeTo(p *ptyproc.Proc) {
 	if t == nil {
 		return
 	}
@@ -177,7 +177,7 @@ func (t *terminal) typeTo(p *ptyproc.Proc) {
 }
 
 // ready tells whether keys may be read now.
-func (t *terminal) ready() bool {
+func (t *Terminal) ready() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.take(false)
@@ -196,8 +196,8 @@ func typeKeys(p *ptyproc.Proc, keys []byte) {
 	p.Write(keys)
 }
 
-// needsReturn tells whether f is a terminal on which \n alone does not begin a line.
-func needsReturn(f *os.File) bool {
+// NeedsReturn reports whether f is a terminal on which \n alone does not begin a line.
+func NeedsReturn(f *os.File) bool {
 	state, err := unix.IoctlGetTermios(int(f.Fd()), getTermios)
 	return err == nil && state.Oflag&(unix.OPOST|unix.ONLCR) != unix.OPOST|unix.ONLCR
 }

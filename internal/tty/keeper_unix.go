@@ -1,6 +1,6 @@
 //go:build unix
 
-package cli
+package tty
 
 import (
 	"encoding/binary"
@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// keeperName is the name under which wsrun starts itself as its terminal's keeper.
-const keeperName = "wsrun-terminal-keeper"
+// KeeperName is the name under which wsrun starts itself as its terminal's keeper.
+const KeeperName = "wsrun-terminal-keeper"
 
 // A keeper is a process that gives the terminal back if wsrun ends without having
 // done so: by a panic in whichever goroutine, a fault of the runtime, SIGKILL. It
@@ -49,7 +49,7 @@ func startKeeper(tty *os.File) *keeper {
 	}
 	defer r.Close()
 	k := &keeper{pipe: w, cmd: &exec.Cmd{
-		Path: self, Args: []string{keeperName},
+		Path: self, Args: []string{KeeperName},
 		Stdin: tty, ExtraFiles: []*os.File{r},
 		SysProcAttr: &syscall.SysProcAttr{Setpgid: true}, // out of reach of the job's signals
 	}}
@@ -74,15 +74,15 @@ func (k *keeper) stop() *keeper {
 	return nil
 }
 
-// keep is the keeper's life: the terminal is its standard input, the pipe
+// Keep is the keeper's life: the terminal is its standard input, the pipe
 // descriptor 3.
-func keep() int {
+func Keep() error {
 	// Setting a terminal from the background would stop it, but for this.
 	signal.Ignore(syscall.SIGTTOU, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGTSTP)
 	pipe := os.NewFile(3, "pipe")
 	var k kept
 	if err := binary.Read(pipe, binary.NativeEndian, &k); err != nil {
-		return exitFailed
+		return err
 	}
 	pipe.Read(make([]byte, 1)) // the first word of a crash, or the end
 	// A shell that has taken the terminal back has set it as it likes it.
@@ -90,5 +90,5 @@ func keep() int {
 		unix.IoctlSetTermios(0, setTermios, &k.State)
 	}
 	io.Copy(io.Discard, pipe)
-	return 0
+	return nil
 }
