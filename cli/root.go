@@ -44,8 +44,8 @@ const examples = `  wsrun tail -F /var/log/syslog       follow a log in the brow
 // Main runs wsrun with the process' arguments and returns its exit status.
 // version is what --version says.
 func Main(version string) int {
-	if os.Args[0] == tty.KeeperName {
-		if tty.Keep() != nil {
+	if os.Args[0] == tty.WatchdogName {
+		if tty.RunWatchdog() != nil {
 			return exitFailed
 		}
 		return 0

@@ -21,10 +21,10 @@ import (
 	"wsrun/ptyproc"
 )
 
-// The test binary is its own child, as TTY_CHILD says, and its own keeper.
+// The test binary is its own child, as TTY_CHILD says, and its own watchdog.
 func TestMain(m *testing.M) {
-	if os.Args[0] == KeeperName {
-		if Keep() != nil {
+	if os.Args[0] == WatchdogName {
+		if RunWatchdog() != nil {
 			os.Exit(1)
 		}
 		return

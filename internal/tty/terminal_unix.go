@@ -31,11 +31,11 @@ func Size() (cols, rows int, ok bool) {
 // command: while it is attached, every key goes there. It is only attached while
 // wsrun is in the foreground. A nil terminal is none: all methods do nothing.
 type Terminal struct {
-	in     *os.File
-	mu     sync.Mutex
-	wanted bool        // to be attached, whenever wsrun is in the foreground
-	state  *term.State // to give back; nil while not attached
-	keeper *keeper     // gives it back if wsrun can't
+	in       *os.File
+	mu       sync.Mutex
+	wanted   bool        // to be attached, whenever wsrun is in the foreground
+	state    *term.State // to give back; nil while not attached
+	watchdog *watchdog   // gives it back if wsrun can't; nil while not attached
 }
 
 // Open returns the terminal that is standard input, or nil.
@@ -64,12 +64,12 @@ func (t *Terminal) take(again bool) {
 	switch {
 	case !t.inForeground():
 		t.state = nil // it is somebody else's now
-		t.keeper = t.keeper.stop()
+		t.stopWatchdog()
 		return
 	case !t.wanted || t.state != nil && !again:
 		return
 	case t.state == nil:
-		t.keeper = startKeeper(t.in)
+		t.watchdog = startWatchdog(t.in)
 	}
 	state, err := term.MakeRaw(int(t.in.Fd()))
 	if err != nil {
@@ -98,7 +98,13 @@ func (t *Terminal) Detach() {
 		term.Restore(int(t.in.Fd()), t.state)
 	}
 	t.state = nil
-	t.keeper = t.keeper.stop()
+	t.stopWatchdog()
+}
+
+// stopWatchdog: mu must be held.
+func (t *Terminal) stopWatchdog() {
+	t.watchdog.stop()
+	t.watchdog = nil
 }
 
 // Attached reports whether keys go to the command.

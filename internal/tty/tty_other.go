@@ -9,11 +9,11 @@ import (
 	"golang.org/x/term"
 )
 
-// KeeperName is never the name of a program here.
-const KeeperName = "\x00"
+// WatchdogName is never the name of a program on this system.
+const WatchdogName = "\x00"
 
-// Keep fails: there is no keeper on this system yet.
-func Keep() error { return errors.New("there is no keeper on this system yet") }
+// RunWatchdog fails: there is no terminal watchdog on this system yet.
+func RunWatchdog() error { return errors.New("there is no terminal watchdog on this system yet") }
 
 // NeedsReturn reports whether f is a terminal on which \n alone does not begin a line:
 // never, on this system.
