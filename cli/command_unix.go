@@ -63,7 +63,7 @@ func runCommand(o options, src source, z size, b *broadcaster.Broadcaster, signa
 		return ending{Status: ptyproc.Status{Code: exitNotExecutable}}, commandFailure(src.args[0], err)
 	}
 	started()
-	go term.TypeTo(p) // ends with the process: nothing can interrupt its read
+	go term.ForwardKeys(p) // ends with the process: nothing can interrupt its read
 
 	out := newTee(b, o)
 	defer out.close()

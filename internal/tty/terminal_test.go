@@ -36,7 +36,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// children read commands, one byte each, from descriptor 3.
+// children are the programs that the test binary can be. They read commands, one byte
+// each, from descriptor 3.
 var children = map[string]func(){
 	"attach": func() {
 		commands := bufio.NewReader(os.NewFile(3, "commands"))
@@ -61,7 +62,7 @@ var children = map[string]func(){
 		t.Attach()
 		defer t.Detach()
 		p := startSelf("echo")
-		go t.TypeTo(p)
+		go t.ForwardKeys(p)
 		p.Run(os.Stdout)
 	},
 	"echo": func() {
@@ -74,17 +75,17 @@ var children = map[string]func(){
 	"none": func() {
 		t := Open()
 		t.Attach()
-		t.TypeTo(nil)
+		t.ForwardKeys(nil)
 		t.Detach()
 		fmt.Println(t == nil, t.Attached(), IsTerminal(os.Stdout), NeedsReturn(os.Stdout))
 	},
-	// leader is the shell that the terminal belongs to, and outlives its job.
+	// A leader stands in for the shell that owns the terminal, and outlives its job.
 	"leader":     func() { lead(false) },
 	"background": func() { lead(true) },
 }
 
-// lead runs the child TTY_JOB, with TTY_STDOUT as its standard output; if in the
-// background, until the command f.
+// lead runs the child TTY_JOB, with descriptor 4 as its standard output. If background
+// is true, the job gets to the foreground only at the first command.
 func lead(background bool) {
 	self, _ := os.Executable()
 	commands := os.NewFile(3, "commands")
@@ -102,7 +103,7 @@ func lead(background bool) {
 	}
 	job.Wait()
 	fmt.Println("ended.")
-	select {} // the terminal would be hung up with its leader's end
+	select {} // the end of the leader would hang the terminal up
 }
 
 func startSelf(child string) *ptyproc.Proc {
@@ -121,11 +122,11 @@ type session struct {
 	t             *testing.T
 	master, slave *os.File
 	commands      *os.File
-	before        unix.Termios
+	before        unix.Termios // the terminal's state before the job
 }
 
-// open starts a job under a leader. Its standard output is the terminal, unless
-// output is another file.
+// open starts a job under a leader. A nil output means that the job's standard output
+// is the terminal.
 func open(t *testing.T, leader, job string, output *os.File) *session {
 	t.Helper()
 	master, slave, err := pty.Open()
@@ -188,7 +189,7 @@ func (s *session) state() unix.Termios {
 
 func (s *session) isRaw() bool { return s.state().Lflag&unix.ICANON == 0 }
 
-// awaitState waits for the terminal to be in the state that want reports.
+// awaitState waits until want reports true.
 func (s *session) awaitState(want func() bool) {
 	s.t.Helper()
 	for deadline := time.Now().Add(5 * time.Second); !want(); time.Sleep(time.Millisecond) {
@@ -198,7 +199,7 @@ func (s *session) awaitState(want func() bool) {
 	}
 }
 
-// However the process ends, the terminal is as it was.
+// The terminal is restored however the process ends.
 func TestTerminalIsRestored(t *testing.T) {
 	command := func(c string) func(int, *os.File) {
 		return func(_ int, commands *os.File) { io.WriteString(commands, c) }
@@ -228,12 +229,12 @@ func TestKeysReachTheCommand(t *testing.T) {
 	s.await("ready")
 	io.WriteString(s.master, "some keys\r")
 	s.await(`got "some keys".`)
-	io.WriteString(s.master, "\x04") // the end, for the command's terminal alone
+	io.WriteString(s.master, "\x04") // end of file, on the command's own terminal
 	s.await("ended.")
 }
 
-// In the background the terminal belongs to others; it is taken over when the job
-// gets to the foreground.
+// A job in the background leaves the terminal alone, and takes it over when it gets to
+// the foreground.
 func TestBackground(t *testing.T) {
 	s := open(t, "background", "keys", nil)
 	s.await("ready")
@@ -247,7 +248,7 @@ func TestBackground(t *testing.T) {
 	s.await("ended.")
 }
 
-// Without a shell that could continue it, the process does not stop.
+// Without a shell that could continue it, the process doesn't stop.
 func TestSuspendWithoutJobControl(t *testing.T) {
 	s := open(t, "leader", "attach", nil)
 	s.await("attached true")
@@ -266,7 +267,8 @@ func TestSize(t *testing.T) {
 	s.await("ended.")
 }
 
-// Where standard output is no terminal, others write to this one: it keeps \r\n.
+// If standard output isn't the terminal, other programs may write to the terminal, so
+// it must still write \n as \r\n.
 func TestLineEnds(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -293,7 +295,7 @@ func TestLineEnds(t *testing.T) {
 	}
 }
 
-// Without a terminal all methods do nothing.
+// On a nil Terminal all methods do nothing.
 func TestNoTerminal(t *testing.T) {
 	self, _ := os.Executable()
 	cmd := exec.Command(self)

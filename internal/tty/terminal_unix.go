@@ -17,28 +17,31 @@ import (
 	"wsrun/ptyproc"
 )
 
-// Size returns the size of the local terminal, if there is one that knows its size.
-func Size() (cols, rows int, ok bool) {
-	for _, f := range []*os.File{os.Stdin, os.Stdout, os.Stderr} {
-		if cols, rows, err := term.GetSize(int(f.Fd())); err == nil && cols > 0 && rows > 0 {
-			return cols, rows, true
-		}
-	}
-	return 0, 0, false
-}
+const (
+	// focusInterval is how often a background process checks whether it is in the
+	// foreground: a shell sends no signal when it brings a running job there.
+	focusInterval = 200 * time.Millisecond
+	// stopTime is how long the kernel may take to stop wsrun. Time that passes
+	// while wsrun is stopped does not count.
+	stopTime = 100 * time.Millisecond
+)
 
-// A Terminal is the local one, on standard input, that wsrun takes over for its
-// command: while it is attached, every key goes there. It is only attached while
-// wsrun is in the foreground. A nil terminal is none: all methods do nothing.
+// A Terminal is the local terminal, on standard input. wsrun takes it over for its
+// command: while the terminal is attached, it is in raw mode and every key goes to
+// the command. It is attached only while wsrun is in the foreground.
+//
+// Methods may be called concurrently. On a nil Terminal they do nothing.
 type Terminal struct {
-	in       *os.File
+	in *os.File
+
 	mu       sync.Mutex
-	wanted   bool        // to be attached, whenever wsrun is in the foreground
-	state    *term.State // to give back; nil while not attached
-	watchdog *watchdog   // gives it back if wsrun can't; nil while not attached
+	wanted   bool        // attach whenever wsrun is in the foreground
+	state    *term.State // to restore; nil while not attached
+	watchdog *watchdog   // restores the state if wsrun can't; nil while not attached
 }
 
-// Open returns the terminal that is standard input, or nil.
+// Open returns the terminal on standard input, or nil if standard input is something
+// else.
 func Open() *Terminal {
 	if !IsTerminal(os.Stdin) {
 		return nil
@@ -47,7 +50,8 @@ func Open() *Terminal {
 }
 
 // Attach takes the terminal over as soon as, and as long as, wsrun is in the
-// foreground; also again, when a shell has changed it meanwhile.
+// foreground. Calling Attach again takes back a terminal that a shell has changed in
+// the meantime.
 func (t *Terminal) Attach() {
 	if t == nil {
 		return
@@ -55,35 +59,10 @@ func (t *Terminal) Attach() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.wanted = true
-	t.take(true)
+	t.update(true)
 }
 
-// take makes state what the foreground says; again also if it is that already. mu
-// must be held.
-func (t *Terminal) take(again bool) {
-	switch {
-	case !t.inForeground():
-		t.state = nil // it is somebody else's now
-		t.stopWatchdog()
-		return
-	case !t.wanted || t.state != nil && !again:
-		return
-	case t.state == nil:
-		t.watchdog = startWatchdog(t.in)
-	}
-	state, err := term.MakeRaw(int(t.in.Fd()))
-	if err != nil {
-		return
-	}
-	if t.state == nil {
-		t.state = state
-	}
-	if !IsTerminal(os.Stdout) { // what else writes there counts on whole line ends
-		keepLineEnds(t.in)
-	}
-}
-
-// Detach gives the terminal back as it was.
+// Detach restores the terminal.
 func (t *Terminal) Detach() {
 	if t == nil {
 		return
@@ -97,14 +76,7 @@ func (t *Terminal) Detach() {
 	if t.inForeground() {
 		term.Restore(int(t.in.Fd()), t.state)
 	}
-	t.state = nil
-	t.stopWatchdog()
-}
-
-// stopWatchdog: mu must be held.
-func (t *Terminal) stopWatchdog() {
-	t.watchdog.stop()
-	t.watchdog = nil
+	t.release()
 }
 
 // Attached reports whether keys go to the command.
@@ -117,47 +89,38 @@ func (t *Terminal) Attached() bool {
 	return t.state != nil
 }
 
-// inForeground tells whether keys are meant for wsrun. A terminal that is not the
-// controlling one knows no foreground.
-func (t *Terminal) inForeground() bool {
-	group, err := unix.IoctlGetInt(int(t.in.Fd()), unix.TIOCGPGRP)
-	return err == nil && group == unix.Getpgrp() || errors.Is(err, syscall.ENOTTY)
-}
-
-// Suspend stops wsrun, as Ctrl-Z does any other program, and returns when it is
-// continued.
+// Suspend stops wsrun, as Ctrl-Z stops any other program, and returns when wsrun is
+// continued. The terminal is restored in the meantime.
 func (t *Terminal) Suspend() {
 	t.Detach()
 	continued := make(chan os.Signal, 1)
 	signal.Notify(continued, syscall.SIGCONT)
 	defer signal.Stop(continued)
-	// STOP, since Go's handler stays in place of TSTP's default. A session's leader
-	// in another group is a shell with job control; without one nobody would
-	// continue us.
+	// Send STOP, because Go's handler stays in place of the default action of TSTP.
+	// A session leader in another process group is a shell with job control; without
+	// one, nothing would ever continue wsrun.
 	leader, _ := unix.Getsid(0)
 	if group, err := unix.Getpgid(leader); err == nil && group != unix.Getpgrp() {
-		syscall.Kill(0, syscall.SIGSTOP) // the job, with all else that is in it
+		syscall.Kill(0, syscall.SIGSTOP) // the whole job
 	}
 	select {
 	case <-continued:
-	case <-time.After(100 * time.Millisecond): // for the kernel to act; no time passes while stopped
+	case <-time.After(stopTime):
 	}
 	t.Attach()
 }
 
-// TypeTo passes keys on for ever, while attached. Reading in the background would
-// stop wsrun, so it looks before it reads.
-func (t *Terminal) TypeTo(p *ptyproc.Proc) {
+// ForwardKeys sends keys to p while the terminal is attached. It returns only if the
+// terminal is gone; until then nothing can interrupt its read.
+func (t *Terminal) ForwardKeys(p *ptyproc.Proc) {
 	if t == nil {
 		return
 	}
-	// A shell says nothing when it brings a job that runs to the foreground.
-	const focusTime = 200 * time.Millisecond
 	keys := make([]byte, 4<<10)
 	fd := int(t.in.Fd())
 	for {
-		if !t.ready() {
-			time.Sleep(focusTime)
+		if !t.refresh() {
+			time.Sleep(focusInterval)
 			continue
 		}
 		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
@@ -166,9 +129,10 @@ func (t *Terminal) TypeTo(p *ptyproc.Proc) {
 			continue
 		}
 		if err != nil || poll[0].Revents&unix.POLLIN == 0 {
-			return // the terminal has gone; SIGHUP tells the command
+			return // the terminal is gone; the command gets SIGHUP
 		}
-		if !t.ready() {
+		// Reading in the background would stop wsrun.
+		if !t.refresh() {
 			continue
 		}
 		n, err := unix.Read(fd, keys)
@@ -178,20 +142,60 @@ func (t *Terminal) TypeTo(p *ptyproc.Proc) {
 		if err != nil || n == 0 {
 			return
 		}
-		typeKeys(p, keys[:n])
+		writeKeys(p, keys[:n])
 	}
 }
 
-// ready tells whether keys may be read now.
-func (t *Terminal) ready() bool {
+// refresh attaches the terminal if wsrun has come to the foreground, and reports
+// whether the terminal is attached: only then may keys be read.
+func (t *Terminal) refresh() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.take(false)
+	t.update(false)
 	return t.state != nil
 }
 
-// typeKeys types keys, and stops the command at the one that means that.
-func typeKeys(p *ptyproc.Proc, keys []byte) {
+// update attaches the terminal, or lets go of it, depending on whether wsrun is in
+// the foreground. If force is true, it also sets raw mode on a terminal that is
+// attached already. mu must be held.
+func (t *Terminal) update(force bool) {
+	switch {
+	case !t.inForeground():
+		t.release()
+		return
+	case !t.wanted || t.state != nil && !force:
+		return
+	case t.state == nil:
+		t.watchdog = startWatchdog(t.in)
+	}
+	state, err := term.MakeRaw(int(t.in.Fd()))
+	if err != nil {
+		return
+	}
+	if t.state == nil {
+		t.state = state
+	}
+	if !IsTerminal(os.Stdout) { // other programs that write to the terminal expect \n to be enough
+		restoreLineEnds(t.in)
+	}
+}
+
+// release forgets the state to restore, and ends the watchdog. mu must be held.
+func (t *Terminal) release() {
+	t.state = nil
+	t.watchdog.stop()
+	t.watchdog = nil
+}
+
+// inForeground reports whether keys are meant for wsrun. Only a controlling terminal
+// has a foreground; on any other terminal, keys are always meant for wsrun.
+func (t *Terminal) inForeground() bool {
+	group, err := unix.IoctlGetInt(int(t.in.Fd()), unix.TIOCGPGRP)
+	return err == nil && group == unix.Getpgrp() || errors.Is(err, syscall.ENOTTY)
+}
+
+// writeKeys sends keys to p, but stops the command at its suspend key.
+func writeKeys(p *ptyproc.Proc, keys []byte) {
 	if key, ok := p.SuspendKey(); ok {
 		if i := bytes.IndexByte(keys, key); i >= 0 {
 			p.Write(keys[:i])
@@ -202,14 +206,26 @@ func typeKeys(p *ptyproc.Proc, keys []byte) {
 	p.Write(keys)
 }
 
-// NeedsReturn reports whether f is a terminal on which \n alone does not begin a line.
+// Size returns the size of the local terminal. ok is false if there is no terminal,
+// or if the terminal doesn't know its size.
+func Size() (cols, rows int, ok bool) {
+	for _, f := range []*os.File{os.Stdin, os.Stdout, os.Stderr} {
+		if cols, rows, err := term.GetSize(int(f.Fd())); err == nil && cols > 0 && rows > 0 {
+			return cols, rows, true
+		}
+	}
+	return 0, 0, false
+}
+
+// NeedsReturn reports whether f is a terminal on which \n alone doesn't return to the
+// first column.
 func NeedsReturn(f *os.File) bool {
 	state, err := unix.IoctlGetTermios(int(f.Fd()), getTermios)
 	return err == nil && state.Oflag&(unix.OPOST|unix.ONLCR) != unix.OPOST|unix.ONLCR
 }
 
-// keepLineEnds makes a raw terminal write \n as \r\n.
-func keepLineEnds(f *os.File) {
+// restoreLineEnds makes a raw terminal write \n as \r\n.
+func restoreLineEnds(f *os.File) {
 	if state, err := unix.IoctlGetTermios(int(f.Fd()), getTermios); err == nil {
 		state.Oflag |= unix.OPOST | unix.ONLCR
 		unix.IoctlSetTermios(int(f.Fd()), setTermios, state)

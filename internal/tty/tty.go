@@ -1,5 +1,5 @@
-// Package tty is the local terminal: raw mode, sizes, and a watchdog that gives the
-// terminal back if wsrun can't.
+// Package tty is the local terminal: raw mode, sizes, and a watchdog that restores the
+// terminal if wsrun can't.
 package tty
 
 import (
