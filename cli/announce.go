@@ -89,7 +89,7 @@ func announce(o options, urls []string) (end func()) {
 		}
 		say("%s", printed[i])
 	}
-	if _, json := inJSON(); o.qr && !json && strings.HasPrefix(urls[0], "http") {
+	if _, json := jsonHandler(); o.qr && !json && strings.HasPrefix(urls[0], "http") {
 		printQR(printed[min(1, len(urls)-1)]) // a phone can't reach localhost
 	}
 	if o.open && strings.HasPrefix(urls[0], "http") {

@@ -23,8 +23,8 @@ func runCommand(options, source, size, *broadcaster.Broadcaster, chan os.Signal,
 	return ending{}, fail(errors.New("running a command is not supported on this system yet"), "pipe its output into wsrun")
 }
 
-// patient is a file; here none becomes non-blocking.
-type patient struct{ *os.File }
+// A blockingFile is a file: on this system other programs can't make it non-blocking.
+type blockingFile struct{ *os.File }
 
 func standardInput() io.Reader { return os.Stdin }
 

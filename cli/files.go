@@ -72,7 +72,7 @@ func serveFiles(o options, paths []string) (int, error) {
 	defer l.Close()
 	o.makeToken(l)
 	limitGarbage(int64(o.buffer))
-	log, flush := serverLog(slog.Level(o.logLevel))
+	log, flush := newServerLog(slog.Level(o.logLevel))
 	defer flush()
 	srv := server.New(server.Options{
 		Files: &server.FileOptions{

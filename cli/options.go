@@ -23,7 +23,7 @@ type options struct {
 	buffer byteCount
 	size   size
 	title  string
-	linger linger
+	linger lingerTime
 	quiet  bool
 	open   bool
 	qr     bool
@@ -45,7 +45,7 @@ type options struct {
 	maxViewers  viewerCount
 	logLevel    logLevel
 	logFormat   logFormat
-	compress    compress
+	compress    compression
 	users       *server.Users       // of authFile, once open has read it
 	certificate *server.Certificate // of tlsCert
 }
@@ -53,7 +53,7 @@ type options struct {
 // defineRun defines the flags of wsrun itself.
 func (o *options) defineRun(f *pflag.FlagSet) {
 	o.defineServer(f, "127.0.0.1:9000")
-	o.linger = linger{auto: true}
+	o.linger = lingerTime{auto: true}
 	f.Var(&o.size, "size", "`COLSxROWS` of the command's terminal (default the local terminal's, else 120x30)")
 	f.StringVar(&o.title, "title", "", "`TITLE` of the page (default the command)")
 	f.Var(&o.linger, "linger", "serve for `TIME` after the end: a duration, forever, or auto (forever when started from a terminal, else 0)")
@@ -136,10 +136,10 @@ func (n *byteCount) String() string {
 }
 func (*byteCount) Type() string { return "bytes" }
 
-// compress is on or off.
-type compress struct{ off bool }
+// A compression is on or off.
+type compression struct{ off bool }
 
-func (c *compress) Set(s string) error {
+func (c *compression) Set(s string) error {
 	if s != "on" && s != "off" {
 		return errors.New("want on or off")
 	}
@@ -147,13 +147,13 @@ func (c *compress) Set(s string) error {
 	return nil
 }
 
-func (c *compress) String() string {
+func (c *compression) String() string {
 	if c.off {
 		return "off"
 	}
 	return "on"
 }
-func (*compress) Type() string { return "when" }
+func (*compression) Type() string { return "when" }
 
 // size is a terminal's size; zero if it was not given.
 type size struct{ cols, rows int }
@@ -177,36 +177,37 @@ func (z *size) String() string {
 }
 func (*size) Type() string { return "size" }
 
-// linger says how long to serve after the end.
-type linger struct {
+// A lingerTime is how long to serve after the end: a duration, forever, or auto, which
+// means forever if wsrun was started from a terminal, and otherwise not at all.
+type lingerTime struct {
 	auto, forever bool
-	time          time.Duration
+	duration      time.Duration
 }
 
-func (l *linger) Set(s string) error {
+func (l *lingerTime) Set(s string) error {
 	switch s {
 	case "auto":
-		*l = linger{auto: true}
+		*l = lingerTime{auto: true}
 		return nil
 	case "forever":
-		*l = linger{forever: true}
+		*l = lingerTime{forever: true}
 		return nil
 	}
 	d, err := time.ParseDuration(s)
 	if err != nil || d < 0 {
 		return errors.New("want a duration, as 90s, or forever, or auto")
 	}
-	*l = linger{time: d}
+	*l = lingerTime{duration: d}
 	return nil
 }
 
-func (l *linger) String() string {
+func (l *lingerTime) String() string {
 	switch {
 	case l.auto:
 		return "auto"
 	case l.forever:
 		return "forever"
 	}
-	return l.time.String()
+	return l.duration.String()
 }
-func (*linger) Type() string { return "time" }
+func (*lingerTime) Type() string { return "time" }

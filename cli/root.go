@@ -77,7 +77,7 @@ wsrun's own needs -- before it.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
-			defer setOutput(c.Flags()) // for the error, too
+			defer setLogHandler(c.Flags()) // for the error, too
 			return fromEnvironment(c.Flags())
 		},
 		RunE: func(_ *cobra.Command, args []string) (err error) {
@@ -88,7 +88,7 @@ wsrun's own needs -- before it.`,
 	root.SetVersionTemplate("wsrun {{.Version}}\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		fromEnvironment(c.Flags())
-		setOutput(c.Flags())
+		setLogHandler(c.Flags())
 		return fail(err, "see wsrun --help")
 	})
 	o.defineRun(root.Flags())
@@ -144,6 +144,6 @@ func report(err error) int {
 	if hint == "" && errors.Is(err, syscall.EMFILE) {
 		hint = "raise the limit on open files: ulimit -n, or LimitNOFILE= in a systemd unit"
 	}
-	speak(slog.LevelError, strings.ReplaceAll(err.Error(), "\n", " "), hint)
+	sayHint(slog.LevelError, strings.ReplaceAll(err.Error(), "\n", " "), hint)
 	return code
 }

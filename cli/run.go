@@ -66,7 +66,7 @@ func run(o options, args []string) (int, error) {
 	size := o.terminalSize()
 	b.Emit(broadcaster.Resize{Cols: size.cols, Rows: size.rows})
 	started := time.Now()
-	log, flush := serverLog(slog.Level(o.logLevel))
+	log, flush := newServerLog(slog.Level(o.logLevel))
 	defer flush()
 	srv := server.New(server.Options{
 		Source:  server.Source{Stream: b, Title: src.title, Command: src.args, Started: started},
@@ -184,7 +184,7 @@ func (o options) stay(end ending, url string, signals chan os.Signal) {
 	if l.auto {
 		l.forever = tty.IsTerminal(os.Stdin) || tty.IsTerminal(os.Stderr)
 	}
-	if !l.forever && l.time == 0 {
+	if !l.forever && l.duration == 0 {
 		return
 	}
 	if !tty.IsTerminal(os.Stderr) {
@@ -193,7 +193,7 @@ func (o options) stay(end ending, url string, signals chan os.Signal) {
 	say("ended with status %d; still serving %s (Ctrl-C ends that)", end.Code, url)
 	var over <-chan time.Time
 	if !l.forever {
-		over = time.After(l.time)
+		over = time.After(l.duration)
 	}
 	for {
 		select {
@@ -213,7 +213,7 @@ func copyPipe(o options, b *broadcaster.Broadcaster, signals chan os.Signal) end
 	reapOrphans()
 	done := make(chan error, 1)
 	go func() {
-		out := newTee(newlines{b}, o)
+		out := newTee(newlineWriter{b}, o)
 		defer out.close()
 		_, err := io.Copy(out, standardInput())
 		done <- err
@@ -243,10 +243,10 @@ func copyPipe(o options, b *broadcaster.Broadcaster, signals chan os.Signal) end
 	}
 }
 
-// newlines writes \n as \r\n, as a terminal would.
-type newlines struct{ w io.Writer }
+// A newlineWriter writes \n as \r\n, as a terminal would.
+type newlineWriter struct{ w io.Writer }
 
-func (n newlines) Write(p []byte) (int, error) {
+func (n newlineWriter) Write(p []byte) (int, error) {
 	if _, err := n.w.Write(bytes.ReplaceAll(p, []byte("\n"), []byte("\r\n"))); err != nil {
 		return 0, err
 	}
@@ -264,7 +264,7 @@ func (o *options) makeToken(l net.Listener) {
 	case o.token == "" && o.users == nil && !o.public:
 		o.token, o.madeToken = secret(rand.Text()), true
 	case o.token != "" && len(o.token) < shortToken:
-		speak(slog.LevelWarn, fmt.Sprintf("the token is short: others can reach %s, and try", l.Addr()), "leave it out for a random one")
+		sayHint(slog.LevelWarn, fmt.Sprintf("the token is short: others can reach %s, and try", l.Addr()), "leave it out for a random one")
 	}
 }
 

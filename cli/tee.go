@@ -30,7 +30,7 @@ func newTee(viewers io.Writer, o options) *tee {
 	t.local, t.written = local, make(chan error, 1)
 	go func() {
 		for p := range local {
-			_, err := patient{os.Stdout}.Write(p)
+			_, err := blockingFile{os.Stdout}.Write(p)
 			t.written <- err
 		}
 	}()
