@@ -19,10 +19,11 @@ import (
 	"wsrun/server"
 )
 
-// maxSecret is how long a token may be, in bytes.
+// maxSecret is the maximum length of a token, in bytes.
 const maxSecret = 1 << 10
 
-// A secret is a flag's value that is never printed, as a default in the help is.
+// A secret is the value of a flag that must never be printed, not even as a default in
+// the help.
 type secret string
 
 func (s *secret) Set(v string) error {
@@ -35,19 +36,19 @@ func (s *secret) Set(v string) error {
 func (*secret) String() string { return "" }
 func (*secret) Type() string   { return "string" }
 
-// A fileName is a flag's value that guards the access: empty, as by a variable that is
-// not set, it must not be as if it were not there.
+// A fileName is the value of a flag that restricts access. An empty one, for example
+// from an unset variable, is an error, because it must not lift the restriction.
 type fileName string
 
 func (n *fileName) Set(v string) error { return (*secret)(n).Set(v) }
 func (n *fileName) String() string     { return string(*n) }
 func (*fileName) Type() string         { return "string" }
 
-// guardAccess checks the flags that say who may read, and reads the files that they
-// name; free tells whether nothing else reads standard input. Messages never hold
-// what is secret.
+// guardAccess checks the flags that restrict access, and reads the files that they
+// name. free says that nothing else reads standard input. Messages never contain a
+// secret.
 func (o *options) guardAccess(free bool) error {
-	os.Unsetenv("WSRUN_TOKEN") // what is started inherits the environment
+	os.Unsetenv("WSRUN_TOKEN") // child processes inherit the environment
 	warn := func(err error) { say("%v; what was there before holds", err) }
 	given := 0
 	for _, is := range []bool{o.token != "", o.authFile != "", o.public} {
@@ -94,17 +95,17 @@ var (
 	origin    = regexp.MustCompile(`^(https?)://(\[[0-9a-f:.]+\]|` + asciiName + `)(:[0-9]+)?$`)
 )
 
-// asciiName matches a host as browsers send it: of other characters they make xn--.
+// asciiName matches a host as browsers send it: they encode other characters as xn--.
 const asciiName = `[A-Za-z0-9._-]+`
 
-// isPort tells whether a port, with the colon before it, is one; an empty one is.
-func isPort(port string) bool {
-	_, err := strconv.ParseUint(strings.TrimPrefix(port, ":"), 10, 16)
-	return port == "" || err == nil
+// isPort reports whether s is a valid port after a colon, or empty.
+func isPort(s string) bool {
+	_, err := strconv.ParseUint(strings.TrimPrefix(s, ":"), 10, 16)
+	return s == "" || err == nil
 }
 
-// checkNames checks the flags that say under which names wsrun is known, and brings
-// them into the form in which browsers send them.
+// checkNames checks the flags that name wsrun's own hosts, origins and base path, and
+// writes them as browsers send them.
 func (o *options) checkNames() error {
 	clean := strings.TrimSuffix(path.Clean(o.basePath), "/") + "/"
 	if !basePath.MatchString(o.basePath) || strings.TrimSuffix(o.basePath, "/")+"/" != clean {
@@ -129,8 +130,8 @@ func (o *options) checkNames() error {
 	return nil
 }
 
-// readSecret reads a line from standard input, without showing it if that is a
-// terminal. It takes not a byte more.
+// readSecret reads a line from standard input, and not a byte more. A terminal does not
+// show the line.
 func readSecret() (secret, error) {
 	var line []byte
 	if tty.IsTerminal(os.Stdin) {

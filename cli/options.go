@@ -14,7 +14,7 @@ import (
 	"wsrun/server"
 )
 
-// options are the flags' values.
+// options holds the values of all flags.
 type options struct {
 	version string
 
@@ -28,13 +28,13 @@ type options struct {
 	open   bool
 	qr     bool
 
-	hidden  bool // files only, as the next two
+	hidden  bool // for wsrun files only, like include and exclude
 	include []string
 	exclude []string
 
 	public       bool
 	token        secret
-	madeToken    bool // the token is of this run
+	madeToken    bool // the token was made for this run
 	authFile     fileName
 	tlsCert      fileName
 	tlsKey       fileName
@@ -46,8 +46,8 @@ type options struct {
 	logLevel    logLevel
 	logFormat   logFormat
 	compress    compression
-	users       *server.Users       // of authFile, once open has read it
-	certificate *server.Certificate // of tlsCert
+	users       *server.Users       // from authFile, once guardAccess has read it
+	certificate *server.Certificate // from tlsCert, likewise
 }
 
 // defineRun defines the flags of wsrun itself.
@@ -68,7 +68,8 @@ func (o *options) defineFiles(f *pflag.FlagSet) {
 	f.StringArrayVar(&o.exclude, "exclude", nil, "do not show files that match `GLOB`, or are below such a directory; repeatable")
 }
 
-// defineServer defines the flags that both have; addr is the default of --addr.
+// defineServer defines the flags of all listening commands. addr is the default of
+// --addr.
 func (o *options) defineServer(f *pflag.FlagSet, addr string) {
 	o.lines, o.buffer = broadcaster.DefaultLines, broadcaster.DefaultBytes
 	f.StringVarP(&o.addr, "addr", "a", addr, "listen on `HOST:PORT` (port 0: any free one) or unix:PATH; a socket from systemd wins")
@@ -77,7 +78,8 @@ func (o *options) defineServer(f *pflag.FlagSet, addr string) {
 	f.BoolVar(&o.open, "open", false, "open a browser")
 	f.BoolVar(&o.qr, "qr", false, "print the URL as a QR code, not in --log-format json")
 	f.BoolVar(&o.public, "public", false, "need no token on an address that others can reach")
-	f.Var(&o.token, "token", "`TOKEN` that viewers need (default a random one where others can reach the address). Others on this machine see arguments: - reads a line from standard input, and WSRUN_TOKEN stays out of sight")
+	f.Var(&o.token, "token", "`TOKEN` that viewers need (default a random one where others can reach the address). "+
+		"Others on this machine see arguments: - reads a line from standard input, and WSRUN_TOKEN stays out of sight")
 	f.Var(&o.authFile, "auth-file", "let in the users of `FILE`, made by htpasswd -B, instead of a token")
 	f.Var(&o.tlsCert, "tls-cert", "serve https, with the certificate in `FILE` (PEM); read again when it changes")
 	f.Var(&o.tlsKey, "tls-key", "`FILE` of the certificate's key (PEM)")
@@ -87,10 +89,11 @@ func (o *options) defineServer(f *pflag.FlagSet, addr string) {
 	f.Var(&o.maxViewers, "max-viewers", "turn away more than `N` viewers at a time (default the limit on open files less 128)")
 	f.Var(&o.logLevel, "log-level", "log what is of `LEVEL` debug, info, warn or error; viewers come and go at debug")
 	f.Var(&o.logFormat, "log-format", "print wsrun's own words in `FORMAT` text or json")
-	f.StringArrayVar(&o.allowOrigins, "allow-origin", nil, "let pages of a further `ORIGIN`, as https://example.com, read by WebSocket and show the page, with ?embed, in a frame")
+	f.StringArrayVar(&o.allowOrigins, "allow-origin", nil, "let pages of a further `ORIGIN`, "+
+		"as https://example.com, read by WebSocket and show the page, with ?embed, in a frame")
 }
 
-// lineCount is a number of lines, at least 1.
+// A lineCount is a number of lines, at least 1.
 type lineCount int
 
 func (n *lineCount) Set(s string) error {
@@ -104,7 +107,7 @@ func (n *lineCount) Set(s string) error {
 func (n *lineCount) String() string { return strconv.Itoa(int(*n)) }
 func (*lineCount) Type() string     { return "int" }
 
-// byteCount is a number of bytes, at least 1, which may have a unit.
+// A byteCount is a number of bytes, at least 1. A flag may give it with a unit.
 type byteCount int64
 
 func (n *byteCount) Set(s string) error {
@@ -155,7 +158,7 @@ func (c *compression) String() string {
 }
 func (*compression) Type() string { return "when" }
 
-// size is a terminal's size; zero if it was not given.
+// A size is a terminal's size, or zero if the flag was not given.
 type size struct{ cols, rows int }
 
 func (z *size) Set(s string) error {

@@ -1,5 +1,5 @@
-// Package cli is wsrun's command line: one file a command, the local terminal,
-// exit statuses.
+// Package cli is wsrun's command line: one file for each command, serve.go for what
+// all listening commands share, flags, messages and exit statuses.
 package cli
 
 import (
@@ -16,14 +16,15 @@ import (
 	"wsrun/internal/tty"
 )
 
-// Exit statuses of wsrun's own, those of env(1) and nohup(1).
+// wsrun's own exit statuses, which are those of env(1) and nohup(1).
 const (
 	exitFailed        = 125
 	exitNotExecutable = 126
 	exitNotFound      = 127
 )
 
-// A failure is an error that ends wsrun, with its status and what to do about it.
+// A failure is an error that ends wsrun, with the exit status and a hint on how to
+// fix it.
 type failure struct {
 	err  error
 	code int
@@ -33,7 +34,7 @@ type failure struct {
 func (f *failure) Error() string { return f.err.Error() }
 func (f *failure) Unwrap() error { return f.err }
 
-// fail returns a failure of wsrun's own.
+// fail returns a failure of wsrun itself.
 func fail(err error, hint string) error { return &failure{err, exitFailed, hint} }
 
 const examples = `  wsrun tail -F /var/log/syslog       follow a log in the browser, too
@@ -41,8 +42,9 @@ const examples = `  wsrun tail -F /var/log/syslog       follow a log in the brow
   wsrun -a :9000 --qr htop            show a program to the room
   wsrun files /var/log                view and follow log files by URL`
 
-// Main runs wsrun with the process' arguments and returns its exit status.
-// version is what --version says.
+// Main runs wsrun with the process's arguments and returns its exit status. --version
+// prints version. Main must be the first call of the main function, because wsrun also
+// starts itself as its own terminal watchdog.
 func Main(version string) int {
 	if os.Args[0] == tty.WatchdogName {
 		if tty.RunWatchdog() != nil {
@@ -58,7 +60,7 @@ func Main(version string) int {
 	return code
 }
 
-// newRoot returns the root command. Running it sets code.
+// newRoot returns the root command, which sets code when it runs.
 func newRoot(version string, code *int) *cobra.Command {
 	o := options{version: version}
 	root := &cobra.Command{
@@ -97,8 +99,8 @@ wsrun's own needs -- before it.`,
 	return root
 }
 
-// fromEnvironment sets the flags that the command line did not from variables
-// such as WSRUN_ADDR; those of flags that can be repeated hold lists.
+// fromEnvironment sets the flags that the command line did not set, from variables
+// such as WSRUN_ADDR. The variable of a repeatable flag holds a list.
 func fromEnvironment(flags *pflag.FlagSet) error {
 	var errs []error
 	flags.VisitAll(func(f *pflag.Flag) {
@@ -124,8 +126,9 @@ func fromEnvironment(flags *pflag.FlagSet) error {
 	return nil
 }
 
-// guards tells whether a flag says who may read. An empty variable, as of
-// WSRUN_TOKEN=$(cat missing), must not mean that everybody may.
+// guards reports whether a flag restricts access. For such a flag an empty variable,
+// for example from WSRUN_TOKEN=$(cat missing), must not mean that there is no
+// restriction.
 func guards(f *pflag.Flag) bool {
 	switch f.Value.(type) {
 	case *secret, *fileName:
