@@ -2,9 +2,12 @@ package cli
 
 import (
 	"bytes"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"net"
 	"os"
 	"path"
 	"regexp"
@@ -87,6 +90,34 @@ func (o *options) guardAccess(free bool) error {
 		}
 	}
 	return o.checkNames()
+}
+
+// shortToken is the length in bytes below which a token that others can try to guess is
+// too short.
+const shortToken = 16
+
+// makeToken makes a token if others can reach l and the user has not chosen who may read.
+// It prints a warning about a short token.
+func (o *options) makeToken(l net.Listener) {
+	switch {
+	case isPrivate(l):
+	case o.token == "" && o.users == nil && !o.public:
+		o.token, o.madeToken = secret(rand.Text()), true
+	case o.token != "" && len(o.token) < shortToken:
+		sayHint(slog.LevelWarn, fmt.Sprintf("the token is short: others can reach %s, and try", l.Addr()), "leave it out for a random one")
+	}
+}
+
+// isPrivate reports whether only this machine can reach l. A Unix socket, which systemd
+// may have made, is private if its mode keeps some of the machine's users out; an abstract
+// one is open to all of them.
+func isPrivate(l net.Listener) bool {
+	if addr, ok := l.Addr().(*net.TCPAddr); ok {
+		return addr.IP.IsLoopback()
+	}
+	path := l.Addr().String()
+	info, err := os.Stat(path)
+	return err == nil && path[0] != '@' && info.Mode().Perm()&0o002 == 0
 }
 
 var (
