@@ -41,7 +41,7 @@ type service struct {
 	server   *server.Server
 	flushLog func()
 	served   chan error // receives what Serve returns
-	hide     func()     // removes what announce left behind
+	cleanUp  func()     // removes the page that announce opened a browser with
 
 	// accept starts to accept connections, which wait in the kernel until then. It
 	// starts a goroutine, which shutdown waits for. Only the first call does anything.
@@ -67,7 +67,7 @@ func newService(o options, so serviceOptions) (*service, error) {
 	limitGarbage(int64(o.buffer))
 	return &service{
 		options: o, maxViewers: maxViewers, signals: signals, listener: l, host: host, urls: o.urls(l, host),
-		served: make(chan error, 1), hide: func() {},
+		served: make(chan error, 1), cleanUp: func() {},
 	}, nil
 }
 
@@ -89,7 +89,7 @@ func (s *service) open(content server.Options) {
 }
 
 // announce shows the user where to look.
-func (s *service) announce() { s.hide = announce(s.options, s.urls) }
+func (s *service) announce() { s.cleanUp = announce(s.options, s.urls) }
 
 // wait returns at the next request, or when over receives, which may be nil.
 func (s *service) wait(over <-chan time.Time) {
@@ -151,7 +151,7 @@ func (s *service) shutdown() {
 	if err := <-s.served; !errors.Is(err, http.ErrServerClosed) {
 		say("serve: %v", err)
 	}
-	s.hide()
+	s.cleanUp()
 	s.flushLog()
 	s.listener.Close()
 }
