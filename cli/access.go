@@ -2,9 +2,12 @@ package cli
 
 import (
 	"bytes"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"net"
 	"os"
 	"path"
 	"regexp"
@@ -16,12 +19,14 @@ import (
 	"golang.org/x/term"
 
 	"wsrun/internal/access"
+	"wsrun/internal/tty"
 )
 
-// maxSecret is how long a token may be, in bytes.
+// maxSecret is the maximum length of a token, in bytes.
 const maxSecret = 1 << 10
 
-// A secret is a flag's value that is never printed, as a default in the help is.
+// A secret is the value of a flag that must never be printed, not even as a default in
+// the help.
 type secret string
 
 func (s *secret) Set(v string) error {
@@ -34,19 +39,19 @@ func (s *secret) Set(v string) error {
 func (*secret) String() string { return "" }
 func (*secret) Type() string   { return "string" }
 
-// A fileName is a flag's value that guards the access: empty, as by a variable that is
-// not set, it must not be as if it were not there.
+// A fileName is the value of a flag that restricts access. An empty one, for example
+// from an unset variable, is an error, because it must not lift the restriction.
 type fileName string
 
 func (n *fileName) Set(v string) error { return (*secret)(n).Set(v) }
 func (n *fileName) String() string     { return string(*n) }
 func (*fileName) Type() string         { return "string" }
 
-// guardAccess checks the flags that say who may read, and reads the files that they
-// name; free tells whether nothing else reads standard input. Messages never hold
-// what is secret.
+// guardAccess checks the flags that restrict access, and reads the files that they
+// name. free says that nothing else reads standard input. Messages never contain a
+// secret.
 func (o *options) guardAccess(free bool) error {
-	os.Unsetenv("WSRUN_TOKEN") // what is started inherits the environment
+	os.Unsetenv("WSRUN_TOKEN") // child processes inherit the environment
 	warn := func(err error) { say("%v; what was there before holds", err) }
 	given := 0
 	for _, is := range []bool{o.token != "", o.authFile != "", o.public} {
@@ -87,23 +92,51 @@ func (o *options) guardAccess(free bool) error {
 	return o.checkNames()
 }
 
+// shortToken is the length in bytes below which a token that others can try to guess is
+// too short.
+const shortToken = 16
+
+// makeToken makes a token if others can reach l and the user has not chosen who may read.
+// It prints a warning about a short token.
+func (o *options) makeToken(l net.Listener) {
+	switch {
+	case isPrivate(l):
+	case o.token == "" && o.users == nil && !o.public:
+		o.token, o.madeToken = secret(rand.Text()), true
+	case o.token != "" && len(o.token) < shortToken:
+		sayHint(slog.LevelWarn, fmt.Sprintf("the token is short: others can reach %s, and try", l.Addr()), "leave it out for a random one")
+	}
+}
+
+// isPrivate reports whether only this machine can reach l. A Unix socket, which systemd
+// may have made, is private if its mode keeps some of the machine's users out; an abstract
+// one is open to all of them.
+func isPrivate(l net.Listener) bool {
+	if addr, ok := l.Addr().(*net.TCPAddr); ok {
+		return addr.IP.IsLoopback()
+	}
+	path := l.Addr().String()
+	info, err := os.Stat(path)
+	return err == nil && path[0] != '@' && info.Mode().Perm()&0o002 == 0
+}
+
 var (
 	basePath  = regexp.MustCompile(`^/[A-Za-z0-9._~/-]*$`)
 	otherHost = regexp.MustCompile(`^(\[[0-9A-Fa-f:.]+\]|` + asciiName + `)(:[0-9]+)?$`)
 	origin    = regexp.MustCompile(`^(https?)://(\[[0-9a-f:.]+\]|` + asciiName + `)(:[0-9]+)?$`)
 )
 
-// asciiName matches a host as browsers send it: of other characters they make xn--.
+// asciiName matches a host as browsers send it: they encode other characters as xn--.
 const asciiName = `[A-Za-z0-9._-]+`
 
-// isPort tells whether a port, with the colon before it, is one; an empty one is.
-func isPort(port string) bool {
-	_, err := strconv.ParseUint(strings.TrimPrefix(port, ":"), 10, 16)
-	return port == "" || err == nil
+// isPort reports whether s is a valid port after a colon, or empty.
+func isPort(s string) bool {
+	_, err := strconv.ParseUint(strings.TrimPrefix(s, ":"), 10, 16)
+	return s == "" || err == nil
 }
 
-// checkNames checks the flags that say under which names wsrun is known, and brings
-// them into the form in which browsers send them.
+// checkNames checks the flags that name wsrun's own hosts, origins and base path, and
+// writes them as browsers send them.
 func (o *options) checkNames() error {
 	clean := strings.TrimSuffix(path.Clean(o.basePath), "/") + "/"
 	if !basePath.MatchString(o.basePath) || strings.TrimSuffix(o.basePath, "/")+"/" != clean {
@@ -128,11 +161,11 @@ func (o *options) checkNames() error {
 	return nil
 }
 
-// readSecret reads a line from standard input, without showing it if that is a
-// terminal. It takes not a byte more.
+// readSecret reads a line from standard input, and not a byte more. A terminal does not
+// show the line.
 func readSecret() (secret, error) {
 	var line []byte
-	if isTerminal(os.Stdin) {
+	if tty.IsTerminal(os.Stdin) {
 		fmt.Fprint(os.Stderr, "wsrun: token: ")
 		typed, err := term.ReadPassword(int(os.Stdin.Fd()))
 		fmt.Fprintln(os.Stderr)
@@ -141,7 +174,7 @@ func readSecret() (secret, error) {
 		}
 		line = typed
 	}
-	for b := make([]byte, 1); !isTerminal(os.Stdin) && len(line) <= maxSecret; {
+	for b := make([]byte, 1); !tty.IsTerminal(os.Stdin) && len(line) <= maxSecret; {
 		_, err := io.ReadFull(os.Stdin, b)
 		if err == io.EOF || b[0] == '\n' {
 			break

@@ -13,10 +13,12 @@ import (
 	"github.com/cli/browser"
 	"golang.org/x/term"
 	"rsc.io/qr"
+
+	"wsrun/internal/tty"
 )
 
-// urls returns where l can be reached: first for this machine, then, if it listens
-// on all addresses, for others. asked is the host that the user named.
+// urls returns the URLs at which l can be reached: first from this machine and then, if
+// l listens on all addresses, from others. asked is the host that the user named.
 func (o *options) urls(l net.Listener, asked string) []string {
 	fragment := ""
 	if o.token != "" {
@@ -43,7 +45,7 @@ func (o *options) urls(l net.Listener, asked string) []string {
 	return hosts
 }
 
-// tokenFragment is what a URL has before its token.
+// tokenFragment comes before the token in a URL.
 const tokenFragment = "#token="
 
 func withoutToken(url string) string {
@@ -51,7 +53,7 @@ func withoutToken(url string) string {
 	return url
 }
 
-// lanAddresses returns the addresses by which others can reach this machine, IPv4
+// lanAddresses returns the addresses at which others can reach this machine, IPv4
 // first.
 func lanAddresses() []string {
 	addrs, err := net.InterfaceAddrs()
@@ -72,22 +74,21 @@ func lanAddresses() []string {
 	return slices.Concat(v4, v6)
 }
 
-// announce tells on standard error where to look, and shows it as far as o asks
-// for that. The browser is started by a goroutine that nobody waits for: some
-// systems' openers return only when the browser is closed. The function that it
-// returns is to be called at the end.
+// announce prints the URLs on standard error and, if o says so, a QR code, and opens a
+// browser. The caller must call end before wsrun exits. The goroutine that starts the
+// browser is left behind, because on some systems it takes until the browser is closed.
 func announce(o options, urls []string) (end func()) {
 	end = func() {}
-	// What is no terminal is a log, and others read it. A token of this run must be told
-	// all the same; one that the user gave is known.
+	// If standard error isn't a terminal, it is a log that others may read: leave out a
+	// token that the user knows. A token made for this run must be printed anyway.
 	printed := slices.Clone(urls)
 	for i, u := range urls {
-		if !o.madeToken && !isTerminal(os.Stderr) {
+		if !o.madeToken && !tty.IsTerminal(os.Stderr) {
 			printed[i] = withoutToken(u)
 		}
 		say("%s", printed[i])
 	}
-	if _, json := inJSON(); o.qr && !json && strings.HasPrefix(urls[0], "http") {
+	if _, json := jsonHandler(); o.qr && !json && strings.HasPrefix(urls[0], "http") {
 		printQR(printed[min(1, len(urls)-1)]) // a phone can't reach localhost
 	}
 	if o.open && strings.HasPrefix(urls[0], "http") {
@@ -101,7 +102,7 @@ func announce(o options, urls []string) (end func()) {
 			address, end = fileURL(path), func() { os.Remove(path) }
 		}
 		go func() {
-			browser.Stdout, browser.Stderr = nil, nil // they would get into the output
+			browser.Stdout, browser.Stderr = nil, nil // what the browser prints would get into the output
 			if err := browser.OpenURL(address); err != nil {
 				say("open a browser: %v", err)
 			}
@@ -110,8 +111,8 @@ func announce(o options, urls []string) (end func()) {
 	return end
 }
 
-// hide writes a page that leads to address, into a file that only the user can
-// read: everybody on the machine can read a browser's arguments.
+// hide writes a page that redirects to address, to a file that only the user can read.
+// Other users of the machine could read address in the browser's arguments.
 func hide(address string) (path string, err error) {
 	f, err := os.CreateTemp("", "wsrun-*.html") // mode 0600
 	if err != nil {
@@ -130,9 +131,8 @@ func fileURL(path string) string {
 	return (&url.URL{Scheme: "file", Path: path}).String()
 }
 
-// printQR prints text as a QR code on standard error, two modules a character.
-// Where it may, it sets black and white, so that the code is right on a light
-// terminal as well.
+// printQR prints text as a QR code on standard error, two modules per character. It
+// sets the colours if it may, so that the code is also right on a light terminal.
 func printQR(text string) {
 	code, err := qr.Encode(text, qr.L)
 	if err != nil {
@@ -148,7 +148,7 @@ func printQR(text string) {
 	for y := -margin; y < code.Size+margin; y += 2 {
 		b.WriteString(on)
 		for x := -margin; x < code.Size+margin; x++ {
-			// Black is false outside of the code. Light modules are drawn.
+			// Light modules are drawn. Black returns false outside the code.
 			switch top, bottom := !code.Black(x, y), !code.Black(x, y+1); {
 			case top && bottom:
 				b.WriteString("█")

@@ -24,12 +24,14 @@ import (
 
 	"github.com/coder/websocket"
 	"golang.org/x/sys/unix"
+
+	"wsrun/internal/tty"
 )
 
-// The test binary is wsrun when WSRUN_TEST_MAIN says so, and its keeper.
+// The test binary is wsrun when WSRUN_TEST_MAIN says so, and its terminal watchdog.
 func TestMain(m *testing.M) {
 	switch {
-	case os.Args[0] == keeperName:
+	case os.Args[0] == tty.WatchdogName:
 		os.Exit(Main("test"))
 	case os.Getenv("WSRUN_TEST_MAIN") == "panic":
 		go func() {

@@ -8,39 +8,31 @@ import (
 	"os"
 	"os/signal"
 
-	"golang.org/x/term"
-
 	"wsrun/broadcaster"
 )
 
-// keeperName is never the name of a program here.
-const keeperName = "\x00"
-
-func keep() int { return exitFailed }
-
-func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
-
-func needsReturn(*os.File) bool { return false }
-
-func localSize() (size, bool) {
-	cols, rows, err := term.GetSize(int(os.Stdout.Fd()))
-	return size{cols, rows}, err == nil && cols > 0 && rows > 0
-}
-
 func isRequest(os.Signal) bool { return true }
 
-func catchSignals(bool) chan os.Signal {
+// catchSignals returns a channel of the signals that wsrun handles.
+func catchSignals([]os.Signal) chan os.Signal {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, os.Interrupt)
 	return signals
 }
 
-func runCommand(options, source, size, *broadcaster.Broadcaster, chan os.Signal, func()) (ending, error) {
-	return ending{}, fail(errors.New("running a command is not supported on this system yet"), "pipe its output into wsrun")
+// extraSignals implements [source].
+func (*command) extraSignals() []os.Signal { return nil }
+
+// fill implements [source]. On this system no command can be started yet.
+func (*command) fill(broadcaster.Sink, <-chan os.Signal, func()) ending {
+	return ending{
+		state: endNotStarted,
+		err:   fail(errors.New("running a command is not supported on this system yet"), "pipe its output into wsrun"),
+	}
 }
 
-// patient is a file; here none becomes non-blocking.
-type patient struct{ *os.File }
+// A blockingFile is a file: on this system other programs can't make it non-blocking.
+type blockingFile struct{ *os.File }
 
 func standardInput() io.Reader { return os.Stdin }
 

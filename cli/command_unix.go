@@ -11,39 +11,24 @@ import (
 	"time"
 
 	"wsrun/broadcaster"
+	"wsrun/internal/tty"
 	"wsrun/ptyproc"
 )
 
-// requests are the signals by which others want wsrun, or its command, to do
-// something.
-var requests = []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2}
-
-func isRequest(s os.Signal) bool { return slices.Contains(requests, s) }
-
-// catchSignals returns a channel of the signals that wsrun handles. Those that it
-// was started to ignore, as by nohup, stay ignored.
-func catchSignals(isCommand bool) chan os.Signal {
-	signals := make(chan os.Signal, 16)
-	for _, s := range requests {
-		if !signal.Ignored(s) {
-			signal.Notify(signals, s)
-		}
-	}
-	if isCommand {
-		signal.Notify(signals, syscall.SIGWINCH, syscall.SIGTSTP, syscall.SIGCONT)
-	}
-	// Writing to a closed standard output must be an error, not the end. Ignoring
-	// would be inherited by the command.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	return signals
+// extraSignals implements [source]: the signals of job control, and of a new size.
+func (*command) extraSignals() []os.Signal {
+	return []os.Signal{syscall.SIGWINCH, syscall.SIGTSTP, syscall.SIGCONT}
 }
 
-// runCommand runs the command until its end and its last byte. It starts a
-// goroutine for the command, and waits for it. It calls started when the command has.
-func runCommand(o options, src source, z size, b *broadcaster.Broadcaster, signals chan os.Signal, started func()) (ending, error) {
+// fill implements [source]. It runs the command until its end and its last byte. The
+// local terminal is the command's own from before its start until fill returns.
+//
+// fill starts a goroutine that forwards keys, and leaves it behind, because nothing can
+// interrupt its read.
+func (c *command) fill(sink broadcaster.Sink, signals <-chan os.Signal, started func()) ending {
 	stopped := make(chan struct{}, 1)
-	po := ptyproc.Options{
-		Path: src.path, Args: src.args, Env: environment(), Cols: z.cols, Rows: z.rows,
+	o := ptyproc.Options{
+		Path: c.path, Args: c.args, Env: environment(), Cols: c.size.cols, Rows: c.size.rows,
 		Stopped: func() {
 			select {
 			case stopped <- struct{}{}:
@@ -51,99 +36,170 @@ func runCommand(o options, src source, z size, b *broadcaster.Broadcaster, signa
 			}
 		},
 	}
-	term := openTerminal()
-	if term == nil {
-		po.Stdin = os.Stdin
+	term := tty.Open()
+	if term == nil { // otherwise standard input is the PTY
+		o.Stdin = os.Stdin
 	}
-	term.attach()
-	defer term.detach()
-	p, err := ptyproc.Start(po)
+	term.Attach()
+	defer term.Detach()
+	p, err := ptyproc.Start(o)
 	if err != nil {
-		return ending{Status: ptyproc.Status{Code: exitNotExecutable}}, commandFailure(src.args[0], err)
+		return ending{state: endNotStarted, err: commandFailure(c.args[0], err)}
 	}
 	started()
-	go term.typeTo(p) // ends with the process: nothing can interrupt its read
+	go term.ForwardKeys(p)
 
-	out := newTee(b, o)
+	out := newTee(sink, c.quiet)
 	defer out.close()
-	done := make(chan ptyproc.Status, 1)
-	go func() { done <- p.Run(out) }()
-	// The terminal may have got another size while it was not ours.
-	follow := func() {
-		if now, ok := localSize(); ok && o.size == (size{}) && now != z {
-			z = now
-			b.Emit(broadcaster.Resize{Cols: z.cols, Rows: z.rows})
-			p.Resize(z.cols, z.rows)
-		}
+	s := &supervisor{
+		proc: p, term: term, out: out, size: c.size, fixed: c.asked != (size{}),
+		stopped: stopped, ended: p.Done(),
 	}
-	asked := false // to stop, by a SIGTSTP
-	// Told to end, and ended, the command has no use for a standard output that
-	// takes nothing.
-	ended, told := p.Done(), false
-	var enough <-chan time.Time
+	status := s.run(signals)
+	// From here on these signals have their usual effect on wsrun.
+	signal.Reset(c.extraSignals()...)
+	return ending{state: endFinished, status: status}
+}
+
+// A supervisor looks after a command while it runs: it passes signals on, suspends wsrun
+// together with the command, and keeps the size of the PTY that of the local terminal.
+// Only the goroutine that calls run uses its fields.
+type supervisor struct {
+	proc  *ptyproc.Proc
+	term  *tty.Terminal
+	out   *tee
+	size  size // of the PTY
+	fixed bool // the user has set the size
+
+	stopped <-chan struct{} // receives when a signal has stopped the command
+	ended   <-chan struct{} // closed at the command's end; nil once that is handled
+
+	suspending bool             // a SIGTSTP has asked for the next stop
+	ending     bool             // a signal has asked the command to end
+	deadline   <-chan time.Time // for standard output; nil until ending, and the end
+}
+
+// run copies the command's output until its end and its last byte, handles signals in the
+// meantime, and returns how the command ended. It starts a goroutine that copies, and
+// waits for it.
+func (s *supervisor) run(signals <-chan os.Signal) ptyproc.Status {
+	done := make(chan ptyproc.Status, 1)
+	go func() { done <- s.proc.Run(s.out) }()
 	for {
 		select {
 		case status := <-done:
-			// From here on they mean wsrun alone.
-			signal.Reset(syscall.SIGTSTP, syscall.SIGCONT, syscall.SIGWINCH)
-			return ending{Status: status}, nil
-		case <-ended:
-			if ended = nil; told {
-				enough = time.After(drainTime)
-			}
-		case <-enough:
-			out.abandon()
-		case <-stopped:
-			if asked || term.attached() {
-				term.suspend()
-				follow()
-				p.Signal(syscall.SIGCONT)
-			}
-			asked = false
-		case s := <-signals:
-			switch s {
-			case syscall.SIGWINCH:
-				follow()
-			case syscall.SIGTSTP:
-				asked = true
-				p.Signal(syscall.SIGSTOP) // stopped follows
-			case syscall.SIGCONT:
-				term.attach()
-				follow()
-			default:
-				p.Signal(s.(syscall.Signal))
-				if s == syscall.SIGUSR1 || s == syscall.SIGUSR2 {
-					continue
-				}
-				if told = true; ended == nil {
-					enough = time.After(drainTime)
-				}
-			}
+			return status
+		case <-s.ended:
+			s.ended = nil
+			s.setDeadline()
+		case <-s.deadline:
+			s.out.abandon()
+		case <-s.stopped:
+			s.handleStop()
+		case sig := <-signals:
+			s.handleSignal(sig.(syscall.Signal))
 		}
 	}
 }
 
-// reapOrphans starts, for PID 1, a goroutine that does that for the rest of the
-// process' life.
+// handleStop is called when a signal has stopped the command. wsrun stops as well if a
+// SIGTSTP asked for the stop, or if the terminal is attached and would be stuck; when
+// wsrun is continued, it continues the command. Otherwise the command stays stopped until
+// someone continues it.
+func (s *supervisor) handleStop() {
+	if s.suspending || s.term.Attached() {
+		s.term.Suspend()
+		s.followSize()
+		s.proc.Signal(syscall.SIGCONT)
+	}
+	s.suspending = false
+}
+
+func (s *supervisor) handleSignal(sig syscall.Signal) {
+	switch sig {
+	case syscall.SIGWINCH:
+		s.followSize()
+	case syscall.SIGTSTP:
+		s.suspending = true
+		s.proc.Signal(syscall.SIGSTOP) // handleStop is next
+	case syscall.SIGCONT:
+		s.term.Attach()
+		s.followSize() // the size may have changed while the terminal was not attached
+	case syscall.SIGUSR1, syscall.SIGUSR2:
+		s.proc.Signal(sig)
+	default:
+		s.proc.Signal(sig)
+		s.ending = true
+		s.setDeadline()
+	}
+}
+
+// setDeadline gives standard output drainTime to take the rest of the output, if the
+// command was asked to end and has ended: a blocked standard output must not keep wsrun
+// running then.
+func (s *supervisor) setDeadline() {
+	if s.ending && s.ended == nil {
+		s.deadline = time.After(drainTime)
+	}
+}
+
+// followSize gives the PTY the size of the local terminal, unless the user has set a size.
+func (s *supervisor) followSize() {
+	cols, rows, ok := tty.Size()
+	if z := (size{cols, rows}); ok && !s.fixed && z != s.size {
+		s.size = z
+		s.out.Emit(z.event())
+		s.proc.Resize(cols, rows)
+	}
+}
+
+// requests returns the signals by which others ask wsrun or its command to do something.
+func requests() []os.Signal {
+	return []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2}
+}
+
+// isRequest reports whether s is one of [requests].
+func isRequest(s os.Signal) bool { return slices.Contains(requests(), s) }
+
+// catchSignals returns a channel of the signals that wsrun handles: requests and extra
+// ones. Requests that wsrun was started to ignore, for example by nohup, stay ignored.
+func catchSignals(extra []os.Signal) chan os.Signal {
+	signals := make(chan os.Signal, 16)
+	for _, s := range requests() {
+		if !signal.Ignored(s) {
+			signal.Notify(signals, s)
+		}
+	}
+	if len(extra) > 0 { // without any, Notify would mean all signals
+		signal.Notify(signals, extra...)
+	}
+	// Writing to a closed standard output must return an error, not end wsrun. The
+	// signal is not ignored, because the command would inherit that.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	return signals
+}
+
+// reapOrphans starts a goroutine that reaps orphans until the process ends, if wsrun is
+// PID 1, as it may be in a container.
 func reapOrphans() {
 	if os.Getpid() == 1 {
 		go ptyproc.Reap()
 	}
 }
 
-// environment returns the command's: wsrun's own without what is secret, and with
-// a terminal type where there is none, since the page is a capable terminal.
+// environment returns the command's environment: wsrun's own without secrets, and with a
+// terminal type if there is none, because the page is a capable terminal.
 func environment() []string {
 	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "WSRUN_TOKEN=") })
-	if t := os.Getenv("TERM"); t == "" || t == "dumb" && !isTerminal(os.Stdin) {
+	if t := os.Getenv("TERM"); t == "" || t == "dumb" && !tty.IsTerminal(os.Stdin) {
 		env = append(env, "TERM=xterm-256color")
 	}
 	return env
 }
 
-// privateUmask makes new files the user's own, until the function that it returns
-// is called.
-func privateUmask() func() {
+// privateUmask gives new files a mode that lets only the user in, until the caller calls
+// restore.
+func privateUmask() (restore func()) {
 	old := syscall.Umask(0o177)
 	return func() { syscall.Umask(old) }
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
-	"net/http"
 	"os"
 	"path/filepath"
 
@@ -17,7 +15,7 @@ import (
 	"wsrun/server"
 )
 
-// newFilesCommand returns wsrun files. Running it sets code.
+// newFilesCommand returns the command wsrun files, which sets code when it runs.
 func newFilesCommand(version string, code *int) *cobra.Command {
 	o := options{version: version}
 	files := &cobra.Command{
@@ -37,8 +35,8 @@ WebSocket or HTTP client. A file's URL is its path; nothing else can be read.`,
 	return files
 }
 
-// serveFiles serves the files of the given paths until a signal, and returns the
-// exit status.
+// serveFiles serves the files at and below paths until a request to end, and returns the
+// exit status. The order in which everything ends is written above [service.shutdown].
 func serveFiles(o options, paths []string) (int, error) {
 	if len(paths) == 0 {
 		return 0, fail(errors.New("no path given"), "see wsrun files --help")
@@ -58,46 +56,17 @@ func serveFiles(o options, paths []string) (int, error) {
 	} else {
 		defer watcher.Close()
 	}
-	maxViewers, err := o.viewers(spareFiles + spareFollowed)
+	s, err := newService(o, serviceOptions{spareFiles: spareFiles + spareFollowed, stdinFree: true})
 	if err != nil {
 		return 0, err
 	}
-	if err := o.guardAccess(true); err != nil {
-		return 0, err
-	}
-	signals := catchSignals(false)
-	l, host, err := listen(o.addr)
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	o.makeToken(l)
-	limitGarbage(int64(o.buffer))
-	log, flush := serverLog(slog.Level(o.logLevel))
-	defer flush()
-	srv := server.New(server.Options{
-		Files: &server.FileOptions{
-			Files: files{root, watcher, list}, Lines: int(o.lines), Bytes: int(o.buffer),
-		},
-		Version: o.version,
-		Addr:    l.Addr(), Host: host, AllowHosts: o.allowHosts, AllowOrigins: o.allowOrigins,
-		Token: string(o.token), Users: o.users, Certificate: o.certificate, Base: o.basePath,
-		Deflate: !o.compress.off, MaxViewers: maxViewers, Log: log,
-	})
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(l) }()
-	defer announce(o, o.urls(l, host))()
-	for s := range signals {
-		if isRequest(s) {
-			break
-		}
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
-	defer cancel()
-	srv.Shutdown(ctx)
-	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
-		say("serve: %v", err)
-	}
+	s.open(server.Options{Files: &server.FileOptions{
+		Files: files{root, watcher, list}, Lines: int(o.lines), Bytes: int(o.buffer),
+	}})
+	defer s.shutdown()
+	s.accept()
+	s.announce()
+	s.wait(nil)
 	return 0, nil
 }
 

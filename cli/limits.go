@@ -7,14 +7,15 @@ import (
 )
 
 const (
-	// spareFiles is how many open files are kept for all but viewers: wsrun's own
-	// (14), requests that end by themselves, heads that are still being read.
+	// spareFiles is how many open files are reserved for everything but viewers:
+	// wsrun's own (14), short requests, and requests whose headers are still being
+	// read.
 	spareFiles = 128
-	// spareFollowed is how many more wsrun files keeps, for those it follows.
+	// spareFollowed is how many more wsrun files reserves, for the files it follows.
 	spareFollowed = 256
 )
 
-// viewerCount is a number of viewers, at least 1; zero if it was not given.
+// A viewerCount is a number of viewers, at least 1, or zero if the flag was not given.
 type viewerCount int
 
 func (n *viewerCount) Set(s string) error {
@@ -34,9 +35,9 @@ func (n *viewerCount) String() string {
 }
 func (*viewerCount) Type() string { return "int" }
 
-// viewers returns how many there may be, 0 for any number: as asked for, else as
-// many as there may be open files, less spare ones. Of a small limit three quarters
-// are spare at the most.
+// viewers returns how many viewers there may be at a time; 0 means any number. Unless
+// --max-viewers says otherwise, it is the limit on open files less spare ones, or a
+// quarter of the limit where that is more.
 func (o options) viewers(spare int) (int, error) {
 	limit, ok := openFiles()
 	if !ok {

@@ -2,5 +2,5 @@
 
 package cli
 
-// openFiles returns that there is no limit.
+// openFiles reports that there is no limit on this system.
 func openFiles() (int, bool) { return 0, false }

@@ -9,8 +9,8 @@ import (
 )
 
 // openFiles returns how many files may be open. Go's runtime has raised the soft
-// limit to the hard one, or one less, and gives the command the limit that wsrun
-// was started with; it would not after a Setrlimit here.
+// limit to the hard limit, or to one less. It starts the command with the limit that
+// wsrun was started with, but would not after a call of Setrlimit here.
 func openFiles() (int, bool) {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/coreos/go-systemd/v22/activation"
 )
 
-// listen returns the socket that systemd passed, else one at addr, and the host
-// that addr names.
+// listen returns the socket that systemd passed, or otherwise a new one at addr, and
+// the host that addr names.
 func listen(addr string) (net.Listener, string, error) {
 	passed, err := activation.Listeners()
 	if err != nil {
@@ -29,7 +29,7 @@ func listen(addr string) (net.Listener, string, error) {
 		return passed[0], "", nil
 	}
 	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
-		// An abstract socket (@) has no mode that could guard it.
+		// An abstract socket (@) has no mode that could protect it.
 		if path == "" || path[0] == '@' {
 			return nil, "", fail(fmt.Errorf("bad address %q: want unix: and a path", addr), "")
 		}
@@ -51,8 +51,8 @@ func listen(addr string) (net.Listener, string, error) {
 	return l, host, nil
 }
 
-// listenUnix listens at path, which only the user can then reach. A socket that is
-// there already is replaced if nobody answers on it; anything else is left alone.
+// listenUnix listens at path, with a mode that lets only the user connect. It replaces
+// an existing socket if no process is listening on it, and leaves anything else alone.
 func listenUnix(path string) (net.Listener, error) {
 	info, err := os.Lstat(path)
 	switch {
@@ -89,7 +89,8 @@ func listenUnix(path string) (net.Listener, error) {
 	return l, nil
 }
 
-// cause strips what the operation's wrappers say twice.
+// cause returns the system's own error, without wrappers that repeat what the message
+// says already.
 func cause(err error) error {
 	var op *net.OpError
 	if errors.As(err, &op) {

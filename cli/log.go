@@ -15,16 +15,18 @@ import (
 	"unicode/utf16"
 
 	"github.com/spf13/pflag"
+
+	"wsrun/internal/tty"
 )
 
 const (
-	// logQueue is how many lines of the server's may wait for standard error.
-	logQueue = 256
-	// logFlushTime is how long they are waited for at the end.
+	// logQueueLines is how many of the server's log lines may wait for standard error.
+	logQueueLines = 256
+	// logFlushTime is how long the end waits for those lines to be written.
 	logFlushTime = time.Second
 )
 
-// logLevel is the least level that is logged.
+// A logLevel is the lowest level that is logged.
 type logLevel slog.Level
 
 func (l *logLevel) Set(s string) error {
@@ -38,7 +40,7 @@ func (l *logLevel) Set(s string) error {
 func (l *logLevel) String() string { return strings.ToLower(slog.Level(*l).String()) }
 func (*logLevel) Type() string     { return "level" }
 
-// logFormat is text or json.
+// A logFormat is text or json.
 type logFormat struct{ json bool }
 
 func (f *logFormat) Set(s string) error {
@@ -57,62 +59,63 @@ func (f *logFormat) String() string {
 }
 func (*logFormat) Type() string { return "format" }
 
-// An output is what wsrun's own words go through: the default logger's handler. It
-// writes each as a line to standard error.
-type output struct {
+// A logHandler is the default logger's handler. It writes wsrun's own messages to
+// standard error, one line each.
+type logHandler struct {
 	slog.Handler
 	options *slog.HandlerOptions
 	json    bool
 }
 
-// newOutput returns an output that writes lines to w.
-func newOutput(w io.Writer, level slog.Level, json bool) *output {
-	o := &output{options: &slog.HandlerOptions{Level: level}, json: json}
+// newLogHandler returns a handler that writes lines to w.
+func newLogHandler(w io.Writer, level slog.Level, json bool) *logHandler {
+	h := &logHandler{options: &slog.HandlerOptions{Level: level}, json: json}
 	if json {
-		o.Handler = slog.NewJSONHandler(asciiJSON{w}, o.options)
+		h.Handler = slog.NewJSONHandler(asciiWriter{w}, h.options)
 	} else {
-		o.Handler = slog.NewTextHandler(prefixed{w}, o.options)
+		h.Handler = slog.NewTextHandler(prefixWriter{w}, h.options)
 	}
-	return o
+	return h
 }
 
-// setOutput makes the flags' output the default logger's.
-func setOutput(flags *pflag.FlagSet) {
+// setLogHandler sets the default logger's handler as the flags ask.
+func setLogHandler(flags *pflag.FlagSet) {
 	level, format := flags.Lookup("log-level"), flags.Lookup("log-format")
-	if level == nil || format == nil { // of a command of cobra's
+	if level == nil || format == nil { // one of cobra's own commands
 		return
 	}
-	slog.SetDefault(slog.New(newOutput(stderr{}, slog.Level(*level.Value.(*logLevel)), format.Value.(*logFormat).json)))
+	slog.SetDefault(slog.New(newLogHandler(stderr{}, slog.Level(*level.Value.(*logLevel)), format.Value.(*logFormat).json)))
 }
 
-// inJSON tells whether wsrun's own words are JSON, and returns the handler.
-func inJSON() (*output, bool) {
-	out, ok := slog.Default().Handler().(*output)
-	return out, ok && out.json
+// jsonHandler returns the default logger's handler, and reports whether it writes JSON.
+func jsonHandler() (h *logHandler, ok bool) {
+	h, ok = slog.Default().Handler().(*logHandler)
+	return h, ok && h.json
 }
 
-// say prints a line of wsrun's own on standard error. Control characters in what
-// the user gave can't drive the terminal.
-func say(format string, args ...any) { speak(slog.LevelInfo, fmt.Sprintf(format, args...), "") }
+// say prints a message of wsrun's own on standard error. Control characters are
+// escaped, so that text from the user can't control the terminal.
+func say(format string, args ...any) { sayHint(slog.LevelInfo, fmt.Sprintf(format, args...), "") }
 
-// speak prints a line, whatever --log-level is, and a hint if that is not empty.
-func speak(level slog.Level, text, hint string) {
-	if out, ok := inJSON(); ok {
+// sayHint prints a message, and a hint unless that is empty. --log-level does not
+// apply to either.
+func sayHint(level slog.Level, text, hint string) {
+	if h, ok := jsonHandler(); ok {
 		r := slog.NewRecord(time.Now(), level, text, 0)
 		if hint != "" {
 			r.AddAttrs(slog.String("hint", hint))
 		}
-		out.Handle(context.Background(), r)
+		h.Handle(context.Background(), r)
 		return
 	}
-	fmt.Fprintf(stderr{}, "wsrun: %s\n", visible(text))
+	fmt.Fprintf(stderr{}, "wsrun: %s\n", escapeControls(text))
 	if hint != "" {
-		fmt.Fprintf(stderr{}, "wsrun: hint: %s\n", visible(hint))
+		fmt.Fprintf(stderr{}, "wsrun: hint: %s\n", escapeControls(hint))
 	}
 }
 
-// visible writes control characters as escapes.
-func visible(s string) string {
+// escapeControls replaces control characters with escapes.
+func escapeControls(s string) string {
 	var line strings.Builder
 	for _, r := range s {
 		if unicode.IsControl(r) {
@@ -124,28 +127,30 @@ func visible(s string) string {
 	return line.String()
 }
 
-// stderr writes a line to standard error. A raw terminal needs a carriage return.
+// stderr is a writer of lines to standard error. On a raw terminal it adds the carriage
+// return that a line needs.
 type stderr struct{}
 
 func (stderr) Write(p []byte) (int, error) {
-	if needsReturn(os.Stderr) {
+	if tty.NeedsReturn(os.Stderr) {
 		p = append(bytes.TrimSuffix(p, []byte("\n")), "\r\n"...)
 	}
-	return patient{os.Stderr}.Write(p)
+	return blockingFile{os.Stderr}.Write(p)
 }
 
-// prefixed is for slog's text, which quotes what does not print.
-type prefixed struct{ w io.Writer }
+// A prefixWriter writes slog's text, in which unprintable characters are quoted, and
+// begins each line with wsrun's name.
+type prefixWriter struct{ w io.Writer }
 
-func (w prefixed) Write(p []byte) (int, error) {
+func (w prefixWriter) Write(p []byte) (int, error) {
 	return w.w.Write(append([]byte("wsrun: "), p...))
 }
 
-// asciiJSON is for slog's JSON, which leaves C1 controls, among others, as they are:
-// it escapes what does not print. That is only ever in strings.
-type asciiJSON struct{ w io.Writer }
+// An asciiWriter writes slog's JSON and escapes every unprintable character: slog
+// doesn't escape C1 controls, among others. Such characters occur only in strings.
+type asciiWriter struct{ w io.Writer }
 
-func (w asciiJSON) Write(p []byte) (int, error) {
+func (w asciiWriter) Write(p []byte) (int, error) {
 	var line bytes.Buffer
 	for _, r := range string(p) {
 		switch {
@@ -161,20 +166,21 @@ func (w asciiJSON) Write(p []byte) (int, error) {
 	return w.w.Write(line.Bytes())
 }
 
-// A logQueued is a writer of log lines that never waits: a standard error that takes
-// nothing holds up no viewer. What does not fit is left out, and counted.
-type logQueued struct {
+// A logQueue is a writer of log lines that never blocks, so that a blocked standard
+// error can't slow viewers down. Lines that don't fit are dropped and counted.
+type logQueue struct {
 	mu     sync.Mutex
 	lines  chan []byte
 	lost   int
 	closed bool
-	done   chan struct{}
+	done   chan struct{} // closed when the last line is written
 }
 
-// serverLog returns the server's logger. It starts a goroutine, which ends with the
-// function that it returns, or stays behind if standard error takes nothing.
-func serverLog(level slog.Level) (*slog.Logger, func()) {
-	q := &logQueued{lines: make(chan []byte, logQueue), done: make(chan struct{})}
+// newServerLog returns the server's logger and a function that flushes and ends it. It
+// starts a goroutine that writes to standard error. flush waits for that goroutine, but
+// leaves it behind after logFlushTime.
+func newServerLog(level slog.Level) (log *slog.Logger, flush func()) {
+	q := &logQueue{lines: make(chan []byte, logQueueLines), done: make(chan struct{})}
 	go func() {
 		defer close(q.done)
 		for line := range q.lines {
@@ -188,12 +194,12 @@ func serverLog(level slog.Level) (*slog.Logger, func()) {
 			}
 		}
 	}()
-	_, json := inJSON()
-	return slog.New(newOutput(q, level, json)), q.close
+	_, json := jsonHandler()
+	return slog.New(newLogHandler(q, level, json)), q.close
 }
 
 // Write implements [io.Writer].
-func (q *logQueued) Write(p []byte) (int, error) {
+func (q *logQueue) Write(p []byte) (int, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
@@ -207,7 +213,9 @@ func (q *logQueued) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (q *logQueued) close() {
+// close ends the goroutine when it has written every line, and waits for that, but at
+// most logFlushTime. Later lines are dropped.
+func (q *logQueue) close() {
 	q.mu.Lock()
 	q.closed = true
 	close(q.lines)

@@ -14,7 +14,7 @@ import (
 	"wsrun/internal/access"
 )
 
-// options are the flags' values.
+// options holds the values of all flags.
 type options struct {
 	version string
 
@@ -23,18 +23,18 @@ type options struct {
 	buffer byteCount
 	size   size
 	title  string
-	linger linger
+	linger lingerTime
 	quiet  bool
 	open   bool
 	qr     bool
 
-	hidden  bool // files only, as the next two
+	hidden  bool // for wsrun files only, like include and exclude
 	include []string
 	exclude []string
 
 	public       bool
 	token        secret
-	madeToken    bool // the token is of this run
+	madeToken    bool // the token was made for this run
 	authFile     fileName
 	tlsCert      fileName
 	tlsKey       fileName
@@ -45,15 +45,15 @@ type options struct {
 	maxViewers  viewerCount
 	logLevel    logLevel
 	logFormat   logFormat
-	compress    compress
-	users       *access.Users       // of authFile, once open has read it
-	certificate *access.Certificate // of tlsCert
+	compress    compression
+	users       *access.Users       // from authFile, once guardAccess has read it
+	certificate *access.Certificate // from tlsCert, likewise
 }
 
 // defineRun defines the flags of wsrun itself.
 func (o *options) defineRun(f *pflag.FlagSet) {
 	o.defineServer(f, "127.0.0.1:9000")
-	o.linger = linger{auto: true}
+	o.linger = lingerTime{auto: true}
 	f.Var(&o.size, "size", "`COLSxROWS` of the command's terminal (default the local terminal's, else 120x30)")
 	f.StringVar(&o.title, "title", "", "`TITLE` of the page (default the command)")
 	f.Var(&o.linger, "linger", "serve for `TIME` after the end: a duration, forever, or auto (forever when started from a terminal, else 0)")
@@ -68,7 +68,8 @@ func (o *options) defineFiles(f *pflag.FlagSet) {
 	f.StringArrayVar(&o.exclude, "exclude", nil, "do not show files that match `GLOB`, or are below such a directory; repeatable")
 }
 
-// defineServer defines the flags that both have; addr is the default of --addr.
+// defineServer defines the flags of all listening commands. addr is the default of
+// --addr.
 func (o *options) defineServer(f *pflag.FlagSet, addr string) {
 	o.lines, o.buffer = broadcaster.DefaultLines, broadcaster.DefaultBytes
 	f.StringVarP(&o.addr, "addr", "a", addr, "listen on `HOST:PORT` (port 0: any free one) or unix:PATH; a socket from systemd wins")
@@ -77,7 +78,8 @@ func (o *options) defineServer(f *pflag.FlagSet, addr string) {
 	f.BoolVar(&o.open, "open", false, "open a browser")
 	f.BoolVar(&o.qr, "qr", false, "print the URL as a QR code, not in --log-format json")
 	f.BoolVar(&o.public, "public", false, "need no token on an address that others can reach")
-	f.Var(&o.token, "token", "`TOKEN` that viewers need (default a random one where others can reach the address). Others on this machine see arguments: - reads a line from standard input, and WSRUN_TOKEN stays out of sight")
+	f.Var(&o.token, "token", "`TOKEN` that viewers need (default a random one where others can reach the address). "+
+		"Others on this machine see arguments: - reads a line from standard input, and WSRUN_TOKEN stays out of sight")
 	f.Var(&o.authFile, "auth-file", "let in the users of `FILE`, made by htpasswd -B, instead of a token")
 	f.Var(&o.tlsCert, "tls-cert", "serve https, with the certificate in `FILE` (PEM); read again when it changes")
 	f.Var(&o.tlsKey, "tls-key", "`FILE` of the certificate's key (PEM)")
@@ -87,10 +89,11 @@ func (o *options) defineServer(f *pflag.FlagSet, addr string) {
 	f.Var(&o.maxViewers, "max-viewers", "turn away more than `N` viewers at a time (default the limit on open files less 128)")
 	f.Var(&o.logLevel, "log-level", "log what is of `LEVEL` debug, info, warn or error; viewers come and go at debug")
 	f.Var(&o.logFormat, "log-format", "print wsrun's own words in `FORMAT` text or json")
-	f.StringArrayVar(&o.allowOrigins, "allow-origin", nil, "let pages of a further `ORIGIN`, as https://example.com, read by WebSocket and show the page, with ?embed, in a frame")
+	f.StringArrayVar(&o.allowOrigins, "allow-origin", nil, "let pages of a further `ORIGIN`, "+
+		"as https://example.com, read by WebSocket and show the page, with ?embed, in a frame")
 }
 
-// lineCount is a number of lines, at least 1.
+// A lineCount is a number of lines, at least 1.
 type lineCount int
 
 func (n *lineCount) Set(s string) error {
@@ -104,7 +107,7 @@ func (n *lineCount) Set(s string) error {
 func (n *lineCount) String() string { return strconv.Itoa(int(*n)) }
 func (*lineCount) Type() string     { return "int" }
 
-// byteCount is a number of bytes, at least 1, which may have a unit.
+// A byteCount is a number of bytes, at least 1. A flag may give it with a unit.
 type byteCount int64
 
 func (n *byteCount) Set(s string) error {
@@ -136,10 +139,10 @@ func (n *byteCount) String() string {
 }
 func (*byteCount) Type() string { return "bytes" }
 
-// compress is on or off.
-type compress struct{ off bool }
+// A compression is on or off.
+type compression struct{ off bool }
 
-func (c *compress) Set(s string) error {
+func (c *compression) Set(s string) error {
 	if s != "on" && s != "off" {
 		return errors.New("want on or off")
 	}
@@ -147,15 +150,15 @@ func (c *compress) Set(s string) error {
 	return nil
 }
 
-func (c *compress) String() string {
+func (c *compression) String() string {
 	if c.off {
 		return "off"
 	}
 	return "on"
 }
-func (*compress) Type() string { return "when" }
+func (*compression) Type() string { return "when" }
 
-// size is a terminal's size; zero if it was not given.
+// A size is a terminal's size, or zero if the flag was not given.
 type size struct{ cols, rows int }
 
 func (z *size) Set(s string) error {
@@ -177,36 +180,37 @@ func (z *size) String() string {
 }
 func (*size) Type() string { return "size" }
 
-// linger says how long to serve after the end.
-type linger struct {
+// A lingerTime is how long to serve after the end: a duration, forever, or auto, which
+// means forever if wsrun was started from a terminal, and otherwise not at all.
+type lingerTime struct {
 	auto, forever bool
-	time          time.Duration
+	duration      time.Duration
 }
 
-func (l *linger) Set(s string) error {
+func (l *lingerTime) Set(s string) error {
 	switch s {
 	case "auto":
-		*l = linger{auto: true}
+		*l = lingerTime{auto: true}
 		return nil
 	case "forever":
-		*l = linger{forever: true}
+		*l = lingerTime{forever: true}
 		return nil
 	}
 	d, err := time.ParseDuration(s)
 	if err != nil || d < 0 {
 		return errors.New("want a duration, as 90s, or forever, or auto")
 	}
-	*l = linger{time: d}
+	*l = lingerTime{duration: d}
 	return nil
 }
 
-func (l *linger) String() string {
+func (l *lingerTime) String() string {
 	switch {
 	case l.auto:
 		return "auto"
 	case l.forever:
 		return "forever"
 	}
-	return l.time.String()
+	return l.duration.String()
 }
-func (*linger) Type() string { return "time" }
+func (*lingerTime) Type() string { return "time" }

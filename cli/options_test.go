@@ -48,7 +48,7 @@ func FuzzValues(f *testing.F) {
 				t.Errorf("%s: %q is %q, which is %q, %v", name, s, v, second[name], err)
 			}
 		}
-		if o.lines < 0 || o.maxViewers < 0 || o.buffer < 0 || o.buffer > math.MaxInt || o.size.cols > 65535 || o.size.rows > 65535 || o.linger.time < 0 || o.linger.time > math.MaxInt64*time.Nanosecond {
+		if o.lines < 0 || o.maxViewers < 0 || o.buffer < 0 || o.buffer > math.MaxInt || o.size.cols > 65535 || o.size.rows > 65535 || o.linger.duration < 0 || o.linger.duration > math.MaxInt64*time.Nanosecond {
 			t.Errorf("%q: %+v", s, o)
 		}
 	})

@@ -1,5 +1,5 @@
-// Package cli is wsrun's command line: one file a command, the local terminal,
-// exit statuses.
+// Package cli is wsrun's command line: one file for each command, serve.go for what
+// all listening commands share, flags, messages and exit statuses.
 package cli
 
 import (
@@ -12,16 +12,19 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"wsrun/internal/tty"
 )
 
-// Exit statuses of wsrun's own, those of env(1) and nohup(1).
+// wsrun's own exit statuses, which are those of env(1) and nohup(1).
 const (
 	exitFailed        = 125
 	exitNotExecutable = 126
 	exitNotFound      = 127
 )
 
-// A failure is an error that ends wsrun, with its status and what to do about it.
+// A failure is an error that ends wsrun, with the exit status and a hint on how to
+// fix it.
 type failure struct {
 	err  error
 	code int
@@ -31,7 +34,7 @@ type failure struct {
 func (f *failure) Error() string { return f.err.Error() }
 func (f *failure) Unwrap() error { return f.err }
 
-// fail returns a failure of wsrun's own.
+// fail returns a failure of wsrun itself.
 func fail(err error, hint string) error { return &failure{err, exitFailed, hint} }
 
 const examples = `  wsrun tail -F /var/log/syslog       follow a log in the browser, too
@@ -39,11 +42,15 @@ const examples = `  wsrun tail -F /var/log/syslog       follow a log in the brow
   wsrun -a :9000 --qr htop            show a program to the room
   wsrun files /var/log                view and follow log files by URL`
 
-// Main runs wsrun with the process' arguments and returns its exit status.
-// version is what --version says.
+// Main runs wsrun with the process's arguments and returns its exit status. --version
+// prints version. Main must be the first call of the main function, because wsrun also
+// starts itself as its own terminal watchdog.
 func Main(version string) int {
-	if os.Args[0] == keeperName {
-		return keep()
+	if os.Args[0] == tty.WatchdogName {
+		if tty.RunWatchdog() != nil {
+			return exitFailed
+		}
+		return 0
 	}
 	code := 0
 	root := newRoot(version, &code)
@@ -53,7 +60,7 @@ func Main(version string) int {
 	return code
 }
 
-// newRoot returns the root command. Running it sets code.
+// newRoot returns the root command, which sets code when it runs.
 func newRoot(version string, code *int) *cobra.Command {
 	o := options{version: version}
 	root := &cobra.Command{
@@ -72,7 +79,7 @@ wsrun's own needs -- before it.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
-			defer setOutput(c.Flags()) // for the error, too
+			defer setLogHandler(c.Flags()) // for the error, too
 			return fromEnvironment(c.Flags())
 		},
 		RunE: func(_ *cobra.Command, args []string) (err error) {
@@ -83,7 +90,7 @@ wsrun's own needs -- before it.`,
 	root.SetVersionTemplate("wsrun {{.Version}}\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		fromEnvironment(c.Flags())
-		setOutput(c.Flags())
+		setLogHandler(c.Flags())
 		return fail(err, "see wsrun --help")
 	})
 	o.defineRun(root.Flags())
@@ -92,8 +99,8 @@ wsrun's own needs -- before it.`,
 	return root
 }
 
-// fromEnvironment sets the flags that the command line did not from variables
-// such as WSRUN_ADDR; those of flags that can be repeated hold lists.
+// fromEnvironment sets the flags that the command line did not set, from variables
+// such as WSRUN_ADDR. The variable of a repeatable flag holds a list.
 func fromEnvironment(flags *pflag.FlagSet) error {
 	var errs []error
 	flags.VisitAll(func(f *pflag.Flag) {
@@ -119,8 +126,9 @@ func fromEnvironment(flags *pflag.FlagSet) error {
 	return nil
 }
 
-// guards tells whether a flag says who may read. An empty variable, as of
-// WSRUN_TOKEN=$(cat missing), must not mean that everybody may.
+// guards reports whether a flag restricts access. For such a flag an empty variable,
+// for example from WSRUN_TOKEN=$(cat missing), must not mean that there is no
+// restriction.
 func guards(f *pflag.Flag) bool {
 	switch f.Value.(type) {
 	case *secret, *fileName:
@@ -139,6 +147,6 @@ func report(err error) int {
 	if hint == "" && errors.Is(err, syscall.EMFILE) {
 		hint = "raise the limit on open files: ulimit -n, or LimitNOFILE= in a systemd unit"
 	}
-	speak(slog.LevelError, strings.ReplaceAll(err.Error(), "\n", " "), hint)
+	sayHint(slog.LevelError, strings.ReplaceAll(err.Error(), "\n", " "), hint)
 	return code
 }

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// A Proc is a running command. On this system there can be none yet.
+// A Proc is a running command. There are none on this system yet.
 type Proc struct{}
 
 // Start fails: there is no PTY on this system yet.

@@ -13,9 +13,8 @@ const (
 	getTermios = unix.TIOCGETA
 )
 
-// awaitDrained returns when the reader has taken all the command's output, at the
-// latest after drainTime: macOS throws away what is unread when the last slave is
-// closed.
+// awaitDrained returns when the reader has read all of the command's output, or after
+// drainTime: macOS discards unread output when the last slave is closed.
 func (p *Proc) awaitDrained(read <-chan struct{}, out *gate) {
 	deadline := time.Now().Add(drainTime)
 	for time.Now().Before(deadline) || out.busy.Load() {

@@ -7,6 +7,6 @@ const (
 	getTermios = unix.TCGETS
 )
 
-// awaitDrained has nothing to wait for: Linux keeps what is unread when the last
-// slave is closed, and what is still on its way can't be asked for.
+// awaitDrained returns at once: Linux keeps unread output when the last slave is closed,
+// and has no way to ask for output that is still in transit.
 func (p *Proc) awaitDrained(<-chan struct{}, *gate) {}

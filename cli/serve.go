@@ -1,0 +1,167 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"wsrun/internal/tty"
+	"wsrun/server"
+)
+
+// drainTime is how long viewers, and standard output, get to take the rest of the output
+// at the end.
+const drainTime = 3 * time.Second
+
+// serviceOptions says in what respects listening commands differ.
+type serviceOptions struct {
+	spareFiles   int         // open files to reserve for everything but viewers
+	stdinFree    bool        // nothing but --token - reads standard input
+	extraSignals []os.Signal // to catch in addition to requests
+}
+
+// A service is what all listening commands share: a socket, a server behind it, and the
+// signals that end wsrun. A command calls newService, open, accept, announce, wait or
+// linger, and shutdown. Only one goroutine may use a service, but any goroutine may call
+// accept.
+type service struct {
+	options    options // with what newService read and made: users, certificate, token
+	maxViewers int
+	signals    chan os.Signal
+	listener   net.Listener
+	host       string   // that --addr names
+	urls       []string // of the listener; the first is for this machine
+
+	server   *server.Server
+	flushLog func()
+	served   chan error // receives what Serve returns
+	cleanUp  func()     // removes the page that announce opened a browser with
+
+	// accept starts to accept connections, which wait in the kernel until then. It
+	// starts a goroutine, which shutdown waits for. Only the first call does anything.
+	accept func()
+}
+
+// newService checks the flags that all listening commands share, catches signals and
+// listens.
+func newService(o options, so serviceOptions) (*service, error) {
+	maxViewers, err := o.viewers(so.spareFiles)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.guardAccess(so.stdinFree); err != nil {
+		return nil, err
+	}
+	signals := catchSignals(so.extraSignals)
+	l, host, err := listen(o.addr)
+	if err != nil {
+		return nil, err
+	}
+	o.makeToken(l)
+	limitGarbage(int64(o.buffer))
+	return &service{
+		options: o, maxViewers: maxViewers, signals: signals, listener: l, host: host, urls: o.urls(l, host),
+		served: make(chan error, 1), cleanUp: func() {},
+	}, nil
+}
+
+// open creates the server of content, whose other fields it sets. The caller must call
+// shutdown.
+func (s *service) open(content server.Options) {
+	o := s.options
+	log, flush := newServerLog(slog.Level(o.logLevel))
+	content.Version = o.version
+	content.Addr, content.Host = s.listener.Addr(), s.host
+	content.AllowHosts, content.AllowOrigins = o.allowHosts, o.allowOrigins
+	content.Token, content.Users, content.Certificate = string(o.token), o.users, o.certificate
+	content.Base, content.Deflate = o.basePath, !o.compress.off
+	content.MaxViewers, content.Log = s.maxViewers, log
+	s.server, s.flushLog = server.New(content), flush
+	s.accept = sync.OnceFunc(func() {
+		go func() { s.served <- s.server.Serve(s.listener) }()
+	})
+}
+
+// announce shows the user where to look.
+func (s *service) announce() { s.cleanUp = announce(s.options, s.urls) }
+
+// wait returns at the next request, or when over receives, which may be nil.
+func (s *service) wait(over <-chan time.Time) {
+	for {
+		select {
+		case <-over:
+			return
+		case sig := <-s.signals:
+			if isRequest(sig) {
+				return
+			}
+		}
+	}
+}
+
+// linger serves a stream that has ended, for the time that --linger says or until the
+// next request. code is the exit status to report.
+func (s *service) linger(code int) {
+	l := s.options.linger
+	if l.auto {
+		l.forever = tty.IsTerminal(os.Stdin) || tty.IsTerminal(os.Stderr)
+	}
+	if !l.forever && l.duration == 0 {
+		return
+	}
+	url := s.urls[0]
+	if !tty.IsTerminal(os.Stderr) {
+		url = withoutToken(url) // announce has printed the token if a log may show it
+	}
+	say("ended with status %d; still serving %s (Ctrl-C ends that)", code, url)
+	var over <-chan time.Time
+	if !l.forever {
+		over = time.After(l.duration)
+	}
+	s.wait(over)
+}
+
+// shutdown ends the server, and returns when nothing of it is left. wsrun ends in this
+// order:
+//
+//  1. The source writes its last byte, to viewers and to standard output.
+//  2. The local terminal is restored.
+//  3. The exit event follows the last byte, and the stream is closed: viewers get what
+//     is left, and are then closed in turn. There is no exit event if a signal has cut a
+//     pipe short.
+//  4. wsrun lingers, except after a pipe that was cut short.
+//  5. wsrun stops accepting connections. Viewers that are still behind get drainTime,
+//     and are then cut off.
+//  6. The page that opened the browser is removed, the log is flushed, and the socket
+//     is closed.
+//  7. Whatever the streams read from is closed: the files, and what watches them.
+//
+// A command that serves files has no steps 1 to 4. shutdown is steps 5 and 6.
+func (s *service) shutdown() {
+	s.accept() // so that Serve returns
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	s.server.Shutdown(ctx)
+	if err := <-s.served; !errors.Is(err, http.ErrServerClosed) {
+		say("serve: %v", err)
+	}
+	s.cleanUp()
+	s.flushLog()
+	s.listener.Close()
+}
+
+// limitGarbage makes the garbage collector run after at most 16 MiB of garbage, however
+// large the ring is. By default the heap would grow to twice the ring. The ring holds no
+// pointers, so running often costs little.
+func limitGarbage(ring int64) {
+	const garbage = 16 << 20
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(max(1, int(100*garbage/(ring+garbage))))
+	}
+}
