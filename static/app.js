@@ -2,7 +2,7 @@
 /** @import { Event } from './socket.js' */
 import { explain, logIn, sendForm } from './access.js';
 import { Bar } from './bar.js';
-import { $, base, dialog, input, nameDownloads, notice, number } from './dom.js';
+import { $, base, dialog, nameDownloads, notice, number } from './dom.js';
 import { Find } from './find.js';
 import { LogView } from './log.js';
 import { Permalinks } from './permalinks.js';
