@@ -1,13 +1,13 @@
 // @ts-check
-/** @import { Event } from './socket.js' */
+/** @import { Exit } from './driver/driver.js' */
 import { explain, logIn, sendForm } from './access.js';
 import { Bar } from './bar.js';
 import { $, base, dialog, nameDownloads, notice, number } from './dom.js';
+import { SocketDriver } from './driver/socket.js';
 import { Find } from './find.js';
 import { LogView } from './log.js';
 import { Permalinks } from './permalinks.js';
 import { keep, prefs } from './prefs.js';
-import { Stream } from './socket.js';
 import { duration, format, MODES } from './times.js';
 
 const params = new URLSearchParams(location.search);
@@ -104,7 +104,7 @@ function load(part) {
   return part().catch(() => notice('This part of the page could not be loaded: wsrun does not answer.'));
 }
 
-/** @param {Event} exit */
+/** @param {Exit} exit */
 function showExit(exit) {
   const how = exit.signal ? `killed by ${exit.signal}` : exit.code ? `failed with exit status ${exit.code}` : 'ended';
   const words = `${exit.code ? '✗' : '✓'} ${how} after ${duration(exit.durationMs)}`;
@@ -123,7 +123,7 @@ const url = new URL(location.href.replace(/^http/, 'ws'));
 url.hash = '';
 // What a file's URL means without this is its last lines, and no more.
 for (const [name, value] of [['tail', '1'], ['n', 'all']]) if (!url.searchParams.has(name)) url.searchParams.set(name, value);
-const stream = new Stream(url.href, {
+const stream = new SocketDriver(url.href, {
   hello(hello) {
     const fresh = hello.epoch !== epoch;
     notice(epoch && fresh ? 'wsrun was started anew: this is its new output.' : standing);

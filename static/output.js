@@ -1,5 +1,5 @@
 // @ts-check
-/** @import { Event } from './socket.js' */
+/** @import { Hello, Reset } from './driver/driver.js' */
 /** @import { LogView } from './log.js' */
 import { number } from './dom.js';
 import { Feed } from './feed.js';
@@ -85,7 +85,7 @@ export class Output {
 
   /**
    * Goes on at another place of the stream.
-   * @param {Event} at a hello or a reset
+   * @param {Hello | Reset} at
    * @param {boolean} clear this is another run
    * @param {number} skew of the server's clock to ours, in ms
    */
@@ -96,14 +96,16 @@ export class Output {
       if (clear) this.#lines.clear();
       else this.#lines.finish();
       this.terminal.reset();
-      if (at.cols) this.terminal.resize(at.cols, at.rows); // it is empty
-      if ('lf' in at) this.terminal.options.convertEol = at.lf;
+      if (at.event === 'hello') {
+        if (at.cols) this.terminal.resize(at.cols, at.rows); // it is empty
+        this.terminal.options.convertEol = at.lf;
+      }
       this.#lines.restart(at.kept?.line ?? at.line, 0);
       if (clear) {
         this.#log.clear();
       } else {
         this.#log.show(this.#lines.done(), []);
-        const missing = at.skippedLines ?? at.line - before;
+        const missing = at.event === 'reset' ? at.skippedLines : at.line - before;
         this.#log.gap(missing > 0 ? `${number.format(missing)} ${missing === 1 ? 'line' : 'lines'} skipped` : 'some output skipped');
       }
     });
@@ -134,7 +136,7 @@ export class Output {
 
   /**
    * Notes when the output that is to come came to the server.
-   * @param {Event | {times: [number, number][], offset: number, end: number}} at a hello, a reset, or what they keep
+   * @param {{times: [number, number][], offset: number, end: number}} at a hello, a reset, or what they keep
    * @param {number} skew of the server's clock to ours, in ms
    */
   place(at, skew) {
