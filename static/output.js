@@ -2,8 +2,8 @@
 /** @import { Hello, Reset } from './driver/driver.js' */
 /** @import { LogView } from './log.js' */
 import { number } from './dom.js';
-import { Feed } from './feed.js';
 import { Lines, SCROLLBACK } from './lines.js';
+import { TerminalWriter } from './terminal-writer.js';
 import { setWidths } from './widths.js';
 import { UnicodeGraphemesAddon } from './xterm/addon-unicode-graphemes.mjs';
 import { Terminal } from './xterm/xterm.mjs';
@@ -31,7 +31,7 @@ export class Output {
   /** @type {import('@xterm/xterm').Terminal} */
   terminal;
   #lines;
-  #feed;
+  #writer;
   #log;
   #on;
   #frame = 0;
@@ -67,7 +67,7 @@ export class Output {
     this.terminal.parser.registerOscHandler(52, () => true); // the clipboard is the user's
     this.#lines = new Lines(this.terminal);
     const lines = this.#lines;
-    this.#feed = new Feed(this.terminal, {
+    this.#writer = new TerminalWriter(this.terminal, {
       begin: (slice, ms) => lines.begin(slice, ms),
       end: () => {
         lines.end();
@@ -90,8 +90,8 @@ export class Output {
    * @param {number} skew of the server's clock to ours, in ms
    */
   restart(at, clear, skew) {
-    if (clear) this.#feed.clear();
-    this.#feed.after(() => {
+    if (clear) this.#writer.clear();
+    this.#writer.after(() => {
       const before = this.#lines.line;
       if (clear) this.#lines.clear();
       else this.#lines.finish();
@@ -109,14 +109,14 @@ export class Output {
         this.#log.gap(missing > 0 ? `${number.format(missing)} ${missing === 1 ? 'line' : 'lines'} skipped` : 'some output skipped');
       }
     });
-    this.#feed.cut();
+    this.#writer.dropPartial();
     const prelude = new TextEncoder().encode(at.prelude);
     const { offset, from, to } = at.kept ?? { offset: at.offset, from: prelude.length, to: prelude.length };
-    this.#feed.write(prelude.subarray(0, from), 0);
+    this.#writer.write(prelude.subarray(0, from), 0);
     this.place({ times: at.times, offset, end: offset + to - from }, skew);
     this.write(prelude.subarray(from, to));
-    this.#feed.write(prelude.subarray(to), 0);
-    if (at.kept) this.#feed.after(() => this.#lines.renumber(at.line));
+    this.#writer.write(prelude.subarray(to), 0);
+    if (at.kept) this.#writer.after(() => this.#lines.renumber(at.line));
     this.place(at, skew);
   }
 
@@ -125,7 +125,7 @@ export class Output {
    * @param {string} words
    */
   note(words) {
-    this.#feed.after(() => {
+    this.#writer.after(() => {
       this.#lines.finish();
       this.terminal.reset();
       this.#lines.restart(this.#lines.line, 0);
@@ -154,7 +154,7 @@ export class Output {
       const backlog = times.length > 0 && this.#offset < this.#end;
       const until = backlog ? Math.min(this.#end, times[1]?.[0] ?? Infinity) : Infinity;
       const part = bytes.subarray(0, until - this.#offset);
-      this.#feed.write(part, backlog ? times[0][1] : Date.now() + this.#skew);
+      this.#writer.write(part, backlog ? times[0][1] : Date.now() + this.#skew);
       this.#offset += part.length;
       bytes = bytes.subarray(part.length);
     }
@@ -166,7 +166,7 @@ export class Output {
    * @param {() => void} then
    */
   resize(cols, rows, then) {
-    this.#feed.after(() => {
+    this.#writer.after(() => {
       this.#lines.resize(cols, rows);
       this.#lines.end();
       this.draw();
@@ -176,7 +176,7 @@ export class Output {
 
   /** @param {() => void} action done when all output before it is shown */
   after(action) {
-    this.#feed.after(() => {
+    this.#writer.after(() => {
       this.#show();
       action();
     });
@@ -186,7 +186,7 @@ export class Output {
   draw() {
     this.#frame ||= requestAnimationFrame((now) => {
       this.#frame = 0;
-      const apart = this.#feed.waiting > BEHIND ? BEHIND_MS : this.#lines.waiting > FAST ? FAST_MS : 0;
+      const apart = this.#writer.waiting > BEHIND ? BEHIND_MS : this.#lines.waiting > FAST ? FAST_MS : 0;
       if (now - this.#drawn < apart) return this.draw();
       this.#drawn = now;
       this.#show();
