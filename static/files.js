@@ -3,7 +3,7 @@
 import { logIn, sendForm } from './access.js';
 import { $, base, input, notice, number } from './dom.js';
 import { count, FileList } from './filelist.js';
-import { keep, prefs } from './prefs.js';
+import { prefs, savePrefs } from './prefs.js';
 import { spread, tree } from './tree.js';
 
 // How often the list is asked for, in ms, while it is looked at.
@@ -88,7 +88,7 @@ function clear() {
 }
 
 function switchView() {
-  keep({ files: asTree() ? 'list' : 'tree' });
+  savePrefs({ files: asTree() ? 'list' : 'tree' });
   show(true);
 }
 

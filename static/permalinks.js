@@ -34,7 +34,7 @@ export class Permalinks {
   #seek() {
     const [, from, to] = /^#L(\d+)(?:-L(\d+))?$/.exec(location.hash) ?? [];
     const range = /** @type {[number, number]} */ ([Number(from), Number(to ?? from)].sort((a, b) => a - b));
-    this.#log.mark(from ? range : null);
+    this.#log.highlight(from ? range : null);
     this.#sought = from ? range[0] : 0;
     this.look();
   }

@@ -13,7 +13,7 @@ export function prefs() {
 }
 
 /** @param {Prefs} changes */
-export function keep(changes) {
+export function savePrefs(changes) {
   try {
     localStorage.setItem(KEY, JSON.stringify({ ...prefs(), ...changes }));
   } catch { /* no storage: for this visit only */ }
