@@ -2,7 +2,7 @@
 /** @import { Driver, Exit, FileChange, Hello, StreamEvent } from './driver/driver.js' */
 /** @import { Output } from './output.js' */
 /** @import { View } from './view.js' */
-import { explain, logIn, sendForm } from './access.js';
+import { explainDisconnect, logIn, sendForm } from './access.js';
 import { Bar } from './bar.js';
 import { Commands } from './commands.js';
 import { $, base, load, nameDownloads, notice, number } from './dom.js';
@@ -125,7 +125,7 @@ export class App {
   async #loadOutput() {
     const drawn = () => {
       $('empty').hidden = true;
-      this.links?.look();
+      this.links?.seek();
     };
     try {
       const { TerminalOutput } = await import('./output.js');
@@ -221,7 +221,7 @@ export class App {
     if (code === FULL) notice('wsrun has as many viewers as it may have; this page tries again.');
     this.#bar.retry(retryMs);
     const before = this.#connections;
-    explain(this.#bar, () => this.#connections === before);
+    explainDisconnect(this.#bar, () => this.#connections === before);
   }
 
   /** Connects at once if there is a reason to: the reader is back, or the network is. */

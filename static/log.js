@@ -6,7 +6,7 @@ import { View } from './view.js';
 // Rows of a block.
 const BLOCK = 100;
 // Rows kept while following. A paused log drops nothing: from MAX_PAUSED rows on, it
-// holds further lines back, and beyond MAX_HELD lines it only counts the oldest.
+// holds new lines back, and beyond MAX_HELD lines it only counts the oldest.
 const KEPT = 20_000;
 const MAX_PAUSED = 60_000;
 const MAX_HELD = 20_000;
@@ -134,7 +134,7 @@ export class LogView extends View {
     this.#settle(from);
   }
 
-  /** Whether further lines must be held back. */
+  /** Whether new lines must be held back. */
   get #isFull() {
     return !this.#following && this.rows.length >= MAX_PAUSED;
   }
