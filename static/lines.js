@@ -1,6 +1,7 @@
 // @ts-check
-/** @import { IBuffer, IBufferCell, IBufferLine, IMarker, Terminal } from '@xterm/xterm' */
-import { styleOf } from './style.js';
+/** @import { IBuffer, IBufferCell, IMarker, Terminal } from '@xterm/xterm' */
+/** @import { LinkRange, Run } from './cells.js' */
+import { appendRuns, contentWidth, wrappedWidth } from './cells.js';
 import { MAX_SLICE } from './terminal-writer.js';
 
 export const SCROLLBACK = MAX_SLICE + 1000;
@@ -8,11 +9,6 @@ export const SCROLLBACK = MAX_SLICE + 1000;
 const MAX_LINE = 64 << 10;
 
 /**
- * @typedef {object} Run consecutive characters with the same style and link
- * @property {string} text
- * @property {string} style as styleOf (style.js) returns it; empty for none
- * @property {string} link empty for none
- *
  * @typedef {object} Line a logical line: all rows that the terminal wrapped it into
  * @property {number} n the line's number, from 1; 0 if a cursor movement began the line
  * @property {number} ms when the line began, since 1970
@@ -20,7 +16,6 @@ const MAX_LINE = 64 << 10;
  * @property {boolean} [cut] the line was too long and continues in the next one
  *
  * @typedef {{n: number, ms: number}} Start the number and time of the line that begins in a row
- * @typedef {{from: number, to: number, link: string}} LinkRange columns of a row that are a hyperlink
  */
 
 /**
@@ -117,7 +112,7 @@ export class Lines {
     this.#ms = ms;
     // A line's time is that of its first character, not of the newline before it.
     const last = this.#starts.get(this.#lowest);
-    if (last && !this.#contentWidth(this.#buffer.getLine(this.#lowest - this.#rowsRead + this.#firstUnread()))) last.ms = ms;
+    if (last && !contentWidth(this.#buffer.getLine(this.#lowest - this.#rowsRead + this.#firstUnread()), this.#cell)) last.ms = ms;
     for (let i = slice.indexOf(0x0a); i >= 0; i = slice.indexOf(0x0a, i + 1)) this.#lineAfterSlice++;
   }
 
@@ -194,7 +189,7 @@ export class Lines {
   tail() {
     let end = this.#buffer.baseY + this.#terminal.rows;
     const first = this.#firstUnread();
-    while (end > first && !this.#contentWidth(this.#buffer.getLine(end - 1))) end--;
+    while (end > first && !contentWidth(this.#buffer.getLine(end - 1), this.#cell)) end--;
     /** @type {Line[]} */
     const lines = this.#unfinished ? [structuredClone(this.#unfinished)] : [];
     for (let y = first; y < end; y++) this.#appendRow(y, lines);
@@ -269,10 +264,10 @@ export class Lines {
     if (this.#terminal.buffer.active !== this.#buffer) return;
     const row = this.#cursorRow();
     const y = this.#buffer.baseY + this.#buffer.cursorY;
-    if (!this.#starts.has(row - 1) && y > 0 && this.#contentWidth(this.#buffer.getLine(y - 1))) {
+    if (!this.#starts.has(row - 1) && y > 0 && contentWidth(this.#buffer.getLine(y - 1), this.#cell)) {
       this.#starts.set(row - 1, { n: ended, ms: this.#ms }); // a cursor movement began the line
     }
-    if (row <= this.#lowest && this.#contentWidth(this.#buffer.getLine(this.#buffer.baseY + this.#buffer.cursorY))) return;
+    if (row <= this.#lowest && contentWidth(this.#buffer.getLine(this.#buffer.baseY + this.#buffer.cursorY), this.#cell)) return;
     this.#lowest = Math.max(row, this.#lowest);
     const start = { n: this.#line, ms: this.#ms };
     this.#starts.set(row, start);
@@ -340,70 +335,8 @@ export class Lines {
       into = { n, ms, runs: [] };
       lines.push(into);
     }
-    const wraps = this.#buffer.getLine(y + 1)?.isWrapped;
-    this.#appendRuns(line, wraps ? this.#wrappedWidth(line, y) : this.#contentWidth(line), this.#links.get(row), into.runs);
-  }
-
-  /**
-   * How many columns of text a wrapped row has: all but the last if a wide character
-   * didn't fit there.
-   * @param {IBufferLine} line
-   * @param {number} y
-   */
-  #wrappedWidth(line, y) {
-    const last = line.getCell(line.length - 1, this.#cell);
-    const empty = last?.getCode() === 0 && last.getWidth() === 1;
-    const wide = this.#buffer.getLine(y + 1)?.getCell(0, this.#cell)?.getWidth() === 2;
-    return empty && wide ? line.length - 1 : line.length;
-  }
-
-  /**
-   * How many columns of a row there are up to the last that shows something.
-   * @param {IBufferLine | undefined} line
-   */
-  #contentWidth(line) {
-    if (!line) return 0;
-    let x = line.length;
-    for (; x > 0; x--) {
-      const cell = line.getCell(x - 1, this.#cell);
-      if (!cell) continue;
-      const code = cell.getCode();
-      if (code !== 0 && code !== 32 || cell.getWidth() === 0) break;
-      if (!cell.isAttributeDefault() && (!cell.isBgDefault() || cell.isInverse() || code === 32 && cell.isUnderline())) break;
-    }
-    return x;
-  }
-
-  /**
-   * Appends the runs of a row's first columns.
-   * @param {IBufferLine} line
-   * @param {number} width
-   * @param {LinkRange[] | undefined} links
-   * @param {Run[]} runs
-   */
-  #appendRuns(line, width, links, runs) {
-    let from = 0;
-    let style = '';
-    let link = '';
-    /** @param {number} to */
-    const add = (to) => {
-      if (to === from) return;
-      const text = line.translateToString(false, from, to);
-      const last = runs.at(-1);
-      if (last && last.style === style && last.link === link) last.text += text;
-      else runs.push({ text, style, link });
-      from = to;
-    };
-    for (let x = 0; x < width; x++) {
-      const cell = line.getCell(x, this.#cell);
-      if (!cell || cell.getWidth() === 0) continue;
-      const itsStyle = cell.isAttributeDefault() ? '' : styleOf(cell);
-      // Where text was written over a link, its underline is gone.
-      const itsLink = links && cell.isUnderline() ? links.find((l) => x >= l.from && x < l.to)?.link ?? '' : '';
-      if (itsStyle === style && itsLink === link) continue;
-      add(x);
-      [style, link] = [itsStyle, itsLink];
-    }
-    add(width);
+    const next = this.#buffer.getLine(y + 1);
+    const width = next?.isWrapped ? wrappedWidth(line, next, this.#cell) : contentWidth(line, this.#cell);
+    appendRuns(into.runs, line, width, this.#links.get(row), this.#cell);
   }
 }
