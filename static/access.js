@@ -13,7 +13,7 @@ if (byUser) {
   $('token').setAttribute('aria-label', 'password');
 }
 
-/** Exchanges a token in the URL's fragment for a cookie, and hides it. Reports whether there was a right one. */
+/** Exchanges a token in the URL's fragment for a cookie, and hides it. Reports whether the token was right. */
 export async function logIn() {
   const token = new URLSearchParams(location.hash.slice(1)).get('token');
   if (token === null) return false;

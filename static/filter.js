@@ -58,7 +58,7 @@ export function ranges(element, expression) {
     const end = match.index + match[0].length;
     const first = nodes.findLast((n) => n.from <= match.index);
     const last = nodes.findLast((n) => n.from < end);
-    if (!first || !last) continue; // a match is in a node
+    if (!first || !last) continue; // never: a match has text, and text has nodes
     range.setStart(first.node, match.index - first.from);
     range.setEnd(last.node, end - last.from);
     found.push(range);
