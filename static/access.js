@@ -2,6 +2,7 @@
 /** @import { Bar } from './bar.js' */
 import { $, base, input, notice } from './dom.js';
 
+// wsrun asks for a user and a password, and not for a token.
 const byUser = document.querySelector('meta[name=login]')?.getAttribute('content') === 'password';
 if (byUser) {
   $('ask').textContent = 'This address needs a user and a password.';
@@ -12,7 +13,7 @@ if (byUser) {
   $('token').setAttribute('aria-label', 'password');
 }
 
-/** Turns a token in the URL's fragment into a cookie, and hides it. Whether it was right. */
+/** Exchanges a token in the URL's fragment for a cookie, and hides it. Reports whether the token was right. */
 export async function logIn() {
   const token = new URLSearchParams(location.hash.slice(1)).get('token');
   if (token === null) return false;
@@ -20,7 +21,7 @@ export async function logIn() {
   return send({ token });
 }
 
-/** Sends what the form holds, in exchange for a cookie. Whether it was right. */
+/** Exchanges what the form holds for a cookie, and reports whether it was right. */
 export async function sendForm() {
   const secret = input('token').value;
   const right = await send(byUser ? { user: input('user').value, password: secret } : { token: secret });
@@ -31,7 +32,10 @@ export async function sendForm() {
   return right;
 }
 
-/** @param {Record<string, string>} form */
+/**
+ * Logs in, and reports whether that worked.
+ * @param {Record<string, string>} form
+ */
 async function send(form) {
   const status = await fetch(`${base}-/login`, { method: 'POST', body: new URLSearchParams(form) }).then((r) => r.status, () => 0);
   if (status === 401) notice(byUser ? 'That user or password is not right.' : 'That token is not right.');
@@ -40,13 +44,13 @@ async function send(form) {
 }
 
 /**
- * Says why there is no connection, and what to do, which a WebSocket can't tell.
+ * Shows why there is no connection and what to do about it. A WebSocket doesn't say.
  * @param {Bar} bar
- * @param {() => boolean} wanted whether there is still no connection
+ * @param {() => boolean} isDisconnected reports whether there is still no connection
  */
-export async function explain(bar, wanted) {
+export async function explainDisconnect(bar, isDisconnected) {
   const status = await fetch(`${base}-/status`).then((r) => r.status, () => 0);
-  if (!wanted()) return;
+  if (!isDisconnected()) return;
   $('login').hidden = status !== 401;
   if (status === 401) bar.show('wait', byUser ? 'password needed' : 'token needed');
   if (status === 0 || status > 500) notice('wsrun does not answer: it was stopped, or the network is down. This page goes on trying.');

@@ -1,304 +1,313 @@
 // @ts-check
-/** @import { Event } from './socket.js' */
-import { explain, logIn, sendForm } from './access.js';
+/** @import { Driver, Exit, FileChange, Hello, StreamEvent } from './driver/driver.js' */
+/** @import { Output } from './output.js' */
+/** @import { View } from './view.js' */
+import { explainDisconnect, logIn, sendForm } from './access.js';
 import { Bar } from './bar.js';
-import { $, base, dialog, input, nameDownloads, notice, number } from './dom.js';
+import { Commands } from './commands.js';
+import { $, base, load, nameDownloads, notice, number } from './dom.js';
+import { SocketDriver } from './driver/socket.js';
 import { Find } from './find.js';
 import { LogView } from './log.js';
 import { Permalinks } from './permalinks.js';
-import { keep, prefs } from './prefs.js';
-import { Stream } from './socket.js';
-import { duration, format, MODES } from './times.js';
+import { prefs } from './prefs.js';
+import { duration, format } from './times.js';
 
-const params = new URLSearchParams(location.search);
-const bar = new Bar();
-bar.title = document.title;
-if (base !== './') { // a file's
-  $('index').setAttribute('href', base);
-  $('index').hidden = false;
-}
+const FULL = 1013; // the close code of a wsrun that has as many viewers as it may have
+// What the reader may need later is loaded after this time, so that it works even if
+// wsrun is gone by then.
+const PRELOAD_MS = 2000;
 
-const log = new LogView($('log'), {
-  follow(following, behind) {
-    $('pill').hidden = following || viewed === 'screen';
-    $('pill').textContent = behind ? `${number.format(behind)} new ${behind === 1 ? 'line' : 'lines'} ↓` : 'to the end ↓';
-  },
-  changed() {
-    find?.changed();
-  },
-});
+/** @typedef {'log' | 'screen'} ViewName */
 
-/** @typedef {import('./output.js').Output} Output */
-/** @typedef {import('./plain.js').PlainView} PlainView */
+/** The page of a stream: all of its state, and what its parts have to do with each other. */
+export class App {
+  /** @readonly */
+  log;
+  /** @type {Find | undefined} set by start */
+  find;
+  /** @type {Permalinks | undefined} set by start */
+  links;
+  #bar = new Bar();
+  #commands;
+  /** @type {Driver | undefined} set by start */
+  #driver;
+  /** @type {Output | undefined} set by start */
+  #output;
+  /** @type {Partial<Record<ViewName, View>>} the views that were opened */
+  #views = {};
+  /** @type {ViewName} the view that is shown, or being loaded */
+  #viewed = 'log';
+  /** @type {ViewName | 'auto'} the view that the reader chose */
+  #chosen = new URLSearchParams(location.search).get('view') === 'screen' ? 'screen' : 'auto';
+  #epoch = ''; // of the run, as the other fields up to #ended
+  #started = 0;
+  #title = '';
+  #ended = false;
+  #connections = 0; // so far
+  #overloaded = false; // too much output waits: not connected until it is shown
+  #standingNotice = ''; // applies for the whole visit
 
-/** @type {Output | PlainView} */
-let output;
-let viewed = 'log';
-let wanted = params.get('view') === 'screen' ? 'screen' : 'auto'; // or log
-/** @type {import('./screen.js').ScreenView | undefined} */
-let screen;
-let epoch = '';
-let started = 0;
-let title = '';
-let ended = false;
-let connections = 0;
-let held = false; // too much of it waits: not connected until that is shown
-let standing = ''; // a notice that holds for this visit
-/** @type {Find | undefined} */
-let find;
-/** @type {Permalinks | undefined} */
-let links;
-
-async function makeOutput() {
-  try {
-    const { Output } = await import('./output.js');
-    return new Output(log, {
-      alternate: () => view(),
-      crowded: (crowded) => {
-        held = crowded;
-        if (!crowded) return stream.connect();
-        stream.close();
-        bar.show('wait', 'catching up');
-      },
-      said: (words) => { bar.said = words; },
-      drawn: () => { $('empty').hidden = true; links?.look(); },
+  constructor() {
+    this.#bar.title = document.title;
+    if (base !== './') { // this is a file's page
+      $('index').setAttribute('href', base);
+      $('index').hidden = false;
+    }
+    this.log = new LogView($('log'), {
+      follow: (following, behind) => this.#showPill(following, behind),
+      changed: () => this.find?.changed(),
     });
-  } catch {
-    const { PlainView } = await import('./plain.js');
-    standing = 'This build has no xterm.js (make adds it): plain text, without colours.';
-    notice(standing);
-    return new PlainView($('log'));
+    this.#commands = new Commands(this);
+    this.#listen();
+  }
+
+  /** Loads the output, then connects. Must be called once. */
+  async start() {
+    const [output] = await Promise.all([this.#loadOutput(), logIn()]);
+    this.#output = output;
+    this.#views.log = output.log;
+    this.#driver = this.#newDriver(output);
+    this.find = new Find(this.log);
+    this.links = new Permalinks(this.log);
+    this.#commands.showSwitches();
+    this.showTimes();
+    this.#switchView();
+    this.#driver.connect();
+    if (!this.find.open) $('log').focus({ preventScroll: true });
+    for (const name of ['online', 'pageshow']) addEventListener(name, () => this.#wake());
+    document.addEventListener('visibilitychange', () => this.#wake());
+    setTimeout(() => { for (const part of ['menu', 'export', 'screen']) import(`./${part}.js`).catch(() => {}); }, PRELOAD_MS);
+  }
+
+  /** The title of the stream; empty before the first hello. */
+  get title() {
+    return this.#title;
+  }
+
+  /** Which view is shown, in words. */
+  get viewChoice() {
+    return this.#chosen === 'auto' ? 'by itself' : this.#chosen;
+  }
+
+  /** Changes the choice of the view: the other one, then the log, the screen, and back to auto. */
+  nextView() {
+    /** @type {Record<ViewName | 'auto', ViewName | 'auto'>} */
+    const next = { auto: this.#viewed === 'log' ? 'screen' : 'log', log: 'screen', screen: 'auto' };
+    this.#chosen = next[this.#chosen];
+    this.#switchView();
+  }
+
+  /** Shows the times that the reader chose, and their name in the menu. */
+  showTimes() {
+    const mode = prefs().times ?? 'off';
+    $('times-now').textContent = mode;
+    this.log.times = format(mode, this.#started);
+  }
+
+  /** Makes the views take the page's colours again. */
+  recolour() {
+    for (const view of Object.values(this.#views)) view.recolour();
+  }
+
+  #listen() {
+    $('login').addEventListener('submit', async (e) => {
+      e.preventDefault();
+      if (await sendForm()) this.#driver?.connect();
+    });
+    addEventListener('hashchange', async () => {
+      if (await logIn()) this.#driver?.connect();
+    });
+    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.recolour());
+  }
+
+  /** Loads the output with a terminal, or the plain one in a build without xterm.js. */
+  async #loadOutput() {
+    const drawn = () => {
+      $('empty').hidden = true;
+      this.links?.seek();
+    };
+    try {
+      const { TerminalOutput } = await import('./output.js');
+      return new TerminalOutput(this.log, {
+        fullScreenChanged: () => this.#switchView(),
+        overload: (overloaded) => this.#setOverloaded(overloaded),
+        titleChanged: (title) => { this.#bar.programTitle = title; },
+        drawn,
+      });
+    } catch {
+      const { PlainView } = await import('./plain.js');
+      this.#standingNotice = 'This build has no xterm.js (make adds it): plain text, without colours.';
+      notice(this.#standingNotice);
+      return new PlainView($('log'), drawn);
+    }
+  }
+
+  /** @param {Output} output */
+  #newDriver(output) {
+    return new SocketDriver(streamURL(), {
+      hello: (hello) => this.#onHello(output, hello),
+      output: (bytes) => output.write(bytes),
+      event: (event) => this.#onEvent(output, event),
+      closed: ({ code, retryMs }) => this.#onClosed(code, retryMs),
+    });
+  }
+
+  /**
+   * @param {Output} output
+   * @param {Hello} hello
+   */
+  #onHello(output, hello) {
+    const fresh = hello.epoch !== this.#epoch;
+    notice(this.#epoch && fresh ? 'wsrun was started anew: this is its new output.' : this.#standingNotice);
+    $('login').hidden = true;
+    this.#connections++;
+    if (fresh) {
+      this.#bar.programTitle = '';
+      this.#ended = false;
+      $('end').hidden = true;
+      delete document.body.dataset.ended;
+      $('empty').hidden = false;
+    }
+    this.#epoch = hello.epoch;
+    this.#started = hello.started;
+    this.#title = hello.title;
+    this.#bar.title = hello.title;
+    this.#bar.viewers = hello.viewers;
+    if (!this.#ended) this.#bar.show('live', hello.state === 'ended' ? 'loading' : 'live');
+    this.#bar.clock(hello.started, hello.now);
+    nameDownloads(hello.title);
+    $('log').classList.toggle('relative', !hello.exact);
+    if (!hello.exact) this.#bar.programTitle = 'numbers count from the first line shown';
+    output.begin(hello, { fresh, skew: this.#bar.skew });
+    this.showTimes();
+  }
+
+  /**
+   * @param {Output} output
+   * @param {StreamEvent} event
+   */
+  #onEvent(output, event) {
+    switch (event.event) {
+      case 'reset':
+        output.reset(event, this.#bar.skew);
+        break;
+      case 'resize':
+        output.resize(event.cols, event.rows);
+        break;
+      case 'file':
+        output.note(describeFile(event));
+        break;
+      case 'viewers':
+        this.#bar.viewers = event.n;
+        break;
+      case 'exit':
+        this.#ended = true;
+        output.after(() => this.#showExit(event));
+    }
+  }
+
+  /**
+   * @param {number} code
+   * @param {number} retryMs
+   */
+  #onClosed(code, retryMs) {
+    if (this.#ended) return;
+    if (retryMs < 0) {
+      this.#bar.show('ok', 'ended');
+      return;
+    }
+    this.#bar.show('wait', code === FULL ? 'full' : 'reconnecting');
+    if (code === FULL) notice('wsrun has as many viewers as it may have; this page tries again.');
+    this.#bar.retry(retryMs);
+    const before = this.#connections;
+    explainDisconnect(this.#bar, () => this.#connections === before);
+  }
+
+  /** Connects at once if there is a reason to: the reader is back, or the network is. */
+  #wake() {
+    if (!document.hidden && !this.#ended && !this.#overloaded) this.#driver?.connect();
+  }
+
+  /** @param {boolean} overloaded */
+  #setOverloaded(overloaded) {
+    this.#overloaded = overloaded;
+    if (!overloaded) return this.#driver?.connect();
+    this.#driver?.close();
+    this.#bar.show('wait', 'catching up');
+  }
+
+  /** Shows the view that the reader chose; if none, the screen while a program fills it, otherwise the log. */
+  async #switchView() {
+    const output = this.#output;
+    const automatic = output?.fullScreen ? 'screen' : 'log';
+    const name = this.#chosen === 'auto' ? automatic : this.#chosen;
+    $('view-now').textContent = this.viewChoice;
+    if (name === this.#viewed || !output) return;
+    this.#viewed = name;
+    const view = this.#views[name] ?? await load(() => output.openScreen());
+    if (this.#viewed !== name) return; // it changed while the screen was loaded
+    if (!view) {
+      this.#viewed = 'log';
+      return;
+    }
+    this.#views[name] = view;
+    for (const other of Object.values(this.#views)) if (other !== view) other.hide();
+    $('pill').hidden = name === 'screen' || this.log.following;
+    view.show();
+  }
+
+  /**
+   * Shows how far behind the log is, on a button that follows the end again.
+   * @param {boolean} following
+   * @param {number} behind lines
+   */
+  #showPill(following, behind) {
+    $('pill').hidden = following || this.#viewed === 'screen';
+    $('pill').textContent = behind ? `${number.format(behind)} new ${behind === 1 ? 'line' : 'lines'} ↓` : 'to the end ↓';
+  }
+
+  /** @param {Exit} exit */
+  #showExit(exit) {
+    const how = exit.signal ? `killed by ${exit.signal}` : exit.code ? `failed with exit status ${exit.code}` : 'ended';
+    const words = `${exit.code ? '✗' : '✓'} ${how} after ${duration(exit.durationMs)}`;
+    this.#bar.show(exit.code ? 'failed' : 'ok', how);
+    this.#bar.ended(exit.durationMs);
+    $('ended').textContent = words;
+    $('end').hidden = false;
+    $('empty').hidden = true;
+    document.body.dataset.ended = '';
+    if (prefs().notify && document.hidden && 'Notification' in window && Notification.permission === 'granted') {
+      new Notification(this.#title, { body: words, tag: this.#epoch });
+    }
   }
 }
 
-/** Shows the log, or the screen while a program fills it or when that is wanted. */
-async function view() {
-  const full = 'alternate' in output && output.alternate;
-  const now = wanted === 'auto' ? (full ? 'screen' : 'log') : wanted;
-  $('view-now').textContent = wanted === 'auto' ? `by itself` : wanted;
-  if (now === viewed || !('terminal' in output)) return;
-  viewed = now;
-  const part = now === 'screen' && await load(() => import('./screen.js'));
-  if (viewed !== now) return; // meanwhile
-  if (now === 'screen' && !part) {
-    viewed = 'log';
-    return;
-  }
-  $('log').hidden = now === 'screen';
-  $('screen').hidden = now === 'log';
-  $('pill').hidden = now === 'screen' || log.following;
-  if (part) {
-    screen ??= new part.ScreenView($('screen'), output.terminal);
-    screen.show();
-  } else {
-    output.draw();
-  }
+/** The URL of this page's stream. */
+function streamURL() {
+  const url = new URL(location.href.replace(/^http/, 'ws'));
+  url.hash = '';
+  // Without these, a file's URL means just its last lines.
+  for (const [name, value] of [['tail', '1'], ['n', 'all']]) if (!url.searchParams.has(name)) url.searchParams.set(name, value);
+  return url.href;
 }
 
 /**
- * Loads a part of the page that is not needed at first.
- * @template T
- * @param {() => Promise<T>} part
+ * What happened to a file, in words.
+ * @param {FileChange} change
  */
-function load(part) {
-  return part().catch(() => notice('This part of the page could not be loaded: wsrun does not answer.'));
-}
-
-/** @param {Event} exit */
-function showExit(exit) {
-  const how = exit.signal ? `killed by ${exit.signal}` : exit.code ? `failed with exit status ${exit.code}` : 'ended';
-  const words = `${exit.code ? '✗' : '✓'} ${how} after ${duration(exit.durationMs)}`;
-  bar.show(exit.code ? 'failed' : 'ok', how);
-  bar.ended(exit.durationMs);
-  $('ended').textContent = words;
-  $('end').hidden = false;
-  $('empty').hidden = true;
-  document.body.dataset.ended = '';
-  if (prefs().notify && document.hidden && 'Notification' in window && Notification.permission === 'granted') {
-    new Notification(title, { body: words, tag: epoch });
+function describeFile({ state, reason, lost }) {
+  switch (state) {
+    case 'truncated':
+      return `the file was truncated${lost ? `, at least ${number.format(lost)} bytes of it unread` : ''}`;
+    case 'rotated':
+      return 'the file was replaced: what follows is the new one';
+    case 'gone':
+      return `the file is gone: ${reason}`;
+    case 'back':
+      return 'the file is back';
   }
+  return state;
 }
 
-const url = new URL(location.href.replace(/^http/, 'ws'));
-url.hash = '';
-// What a file's URL means without this is its last lines, and no more.
-for (const [name, value] of [['tail', '1'], ['n', 'all']]) if (!url.searchParams.has(name)) url.searchParams.set(name, value);
-const stream = new Stream(url.href, {
-  hello(hello) {
-    const fresh = hello.epoch !== epoch;
-    notice(epoch && fresh ? 'wsrun was started anew: this is its new output.' : standing);
-    $('login').hidden = true;
-    connections++;
-    if (fresh) {
-      bar.said = '';
-      ended = false;
-      $('end').hidden = true;
-      delete document.body.dataset.ended;
-    }
-    ({ epoch, started, title } = hello);
-    bar.title = title;
-    bar.viewers = hello.viewers;
-    if (!ended) bar.show('live', hello.state === 'ended' ? 'loading' : 'live');
-    bar.clock(started, hello.now);
-    nameDownloads(title);
-    if (fresh) $('empty').hidden = false;
-    $('log').classList.toggle('relative', !hello.exact);
-    if (!hello.exact) bar.said = 'numbers count from the first line shown';
-    const skew = bar.now - Date.now();
-    if (!('restart' in output)) {
-      if (!hello.resumed) output.clear();
-      if (hello.kept) output.write(new TextEncoder().encode(hello.prelude).subarray(hello.kept.from, hello.kept.to));
-    } else if (hello.resumed) {
-      output.place(hello, skew);
-    } else {
-      output.restart(hello, fresh, skew);
-    }
-    setTimes();
-  },
-  output(bytes) {
-    if ('restart' in output) output.write(bytes);
-    else { output.write(bytes); $('empty').hidden = true; }
-  },
-  event(event) {
-    switch (event.event) {
-      case 'reset':
-        if ('restart' in output) output.restart(event, false, bar.now - Date.now());
-        else output.gap(`${number.format(event.skippedLines)} lines skipped`);
-        break;
-      case 'resize':
-        if ('resize' in output) output.resize(event.cols, event.rows, () => screen?.fit());
-        break;
-      case 'file':
-        if ('note' in output) output.note(/** @type {Record<string, string>} */ ({ truncated: `the file was truncated${event.lost ? `, at least ${number.format(event.lost)} bytes of it unread` : ''}`, rotated: 'the file was replaced: what follows is the new one', gone: `the file is gone: ${event.reason}`, back: 'the file is back' })[event.state] ?? event.state);
-        break;
-      case 'viewers':
-        bar.viewers = event.n;
-        break;
-      case 'exit':
-        ended = true;
-        if ('after' in output) output.after(() => showExit(event));
-        else showExit(event);
-    }
-  },
-  closed({ code, retryMs }) {
-    if (ended) return;
-    if (retryMs < 0) {
-      bar.show('ok', 'ended');
-      return;
-    }
-    bar.show('wait', code === 1013 ? 'full' : 'reconnecting');
-    if (code === 1013) notice('wsrun has as many viewers as it may have; this page tries again.');
-    bar.retry(retryMs);
-    const before = connections;
-    explain(bar, () => connections === before);
-  },
-});
-
-/** @param {number} by */
-function font(by) {
-  const now = parseFloat(getComputedStyle($('log')).fontSize);
-  const px = by === 0 ? 13 : Math.max(10, Math.min(32, Math.round(now) + by));
-  document.documentElement.style.setProperty('--font', `${px}px`);
-  keep({ font: px });
-}
-
-function setTimes() {
-  const mode = prefs().times ?? 'off';
-  $('times-now').textContent = mode;
-  log.times = format(mode, started);
-}
-
-/** Shows what the menu's switches are at. */
-function showSwitches() {
-  const { theme = 'auto', wrap = true, notify = false } = prefs();
-  $('theme-now').textContent = theme;
-  $('wrap-now').textContent = wrap ? 'on' : 'off';
-  $('notify-now').textContent = notify ? 'on' : 'off';
-  $('copy-now').textContent = '';
-  $('view-now').textContent = wanted === 'auto' ? 'by itself' : wanted;
-}
-
-/** @param {(menu: typeof import('./menu.js')) => void} use */
-const menu = (use) => { load(() => import('./menu.js')).then((m) => m && use(m)); };
-
-/** @type {Record<string, () => void>} */
-const actions = {
-  filter: () => { if (!params.has('embed')) find?.show(); },
-  unfilter: () => find?.close(),
-  next: () => find?.step(1),
-  previous: () => find?.step(-1),
-  follow: () => { log.following = true; },
-  pause: () => { log.following = !log.following; },
-  top: () => { log.following = false; $('log').scrollTop = 0; },
-  times: () => { keep({ times: MODES[(MODES.indexOf(prefs().times ?? 'off') + 1) % MODES.length] }); setTimes(); },
-  view: () => { wanted = { auto: viewed === 'log' ? 'screen' : 'log', log: 'screen', screen: 'auto' }[wanted] ?? 'auto'; view(); },
-  wrap: () => {
-    const wrap = prefs().wrap === false;
-    keep({ wrap });
-    document.documentElement.dataset.wrap = wrap ? 'on' : 'off';
-  },
-  theme: () => {
-    const theme = { auto: 'light', light: 'dark' }[prefs().theme ?? 'auto'] ?? 'auto';
-    keep({ theme });
-    document.documentElement.dataset.theme = theme;
-    screen?.theme();
-  },
-  bigger: () => font(1),
-  smaller: () => font(-1),
-  normal: () => font(0),
-  fullscreen: () => { document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen(); },
-  help: () => dialog('help').showModal(),
-  link: () => links?.make(),
-  share: () => menu((m) => m.share()),
-  copy: () => menu(async (m) => { await m.copy(m.allText(log)); $('copy-now').textContent = 'copied'; }),
-  'copy-url': () => menu((m) => m.copy(location.href)),
-  html: () => menu((m) => m.saveHTML(log, title)),
-  notify: () => menu(async (m) => { keep({ notify: !prefs().notify && await m.allowNotifications() }); showSwitches(); }),
-};
-/** @type {Record<string, string>} */
-const keys = {
-  '/': 'filter', n: 'next', N: 'previous', G: 'follow', End: 'follow', ' ': 'pause', g: 'top', Home: 'top', t: 'times', v: 'view',
-  w: 'wrap', f: 'fullscreen', '+': 'bigger', '=': 'bigger', '-': 'smaller', 0: 'normal', '?': 'help', l: 'link',
-};
-
-document.addEventListener('click', (e) => {
-  const target = /** @type {Element} */ (e.target);
-  const name = target.closest('[data-do]')?.getAttribute('data-do') ?? '';
-  actions[name]?.();
-  if (name) showSwitches();
-  if (target.closest('#menu') && ['filter', 'share', 'help', 'fullscreen', 'follow', 'view'].includes(name)) $('menu').hidePopover();
-});
-document.addEventListener('keydown', (e) => {
-  const target = /** @type {Element} */ (e.target);
-  if (e.key === 'Tab') document.documentElement.dataset.tabbed = '';
-  if (e.key === 'Escape' && find?.open && !document.querySelector('dialog[open], :popover-open')) return find.close();
-  if (e.ctrlKey || e.metaKey || e.altKey || target.closest('input, textarea, dialog, [popover]')) return;
-  if (e.key === ' ' && target.closest('button, a')) return;
-  const action = keys[e.key];
-  if (!action) return;
-  e.preventDefault();
-  actions[action]();
-  showSwitches();
-});
-$('login').addEventListener('submit', async (e) => {
-  e.preventDefault();
-  if (await sendForm()) stream.connect();
-});
-addEventListener('hashchange', async () => {
-  if (await logIn()) stream.connect();
-});
-matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => screen?.theme());
-
-[output] = await Promise.all([makeOutput(), logIn()]);
-find = new Find(log);
-links = new Permalinks(log);
-showSwitches();
-setTimes();
-view();
-stream.connect();
-if (!find.open) $('log').focus({ preventScroll: true });
-const wake = () => { if (!document.hidden && !ended && !held) stream.connect(); };
-for (const name of ['online', 'pageshow']) addEventListener(name, wake);
-document.addEventListener('visibilitychange', wake);
-// What is needed later works after wsrun's end, too.
-setTimeout(() => { for (const part of ['menu', 'export', 'screen']) import(`./${part}.js`).catch(() => {}); }, 2000);
+await new App().start();

@@ -3,18 +3,19 @@ import { $ } from './dom.js';
 import { duration } from './times.js';
 
 const COLOURS = { wait: '#bf8700', live: '#1a7f37', ok: '#1a7f37', failed: '#c8232c' };
-const MARKS = { wait: '…', live: '', ok: '✓', failed: '✗' };
-// How much of the end of a title stays when its middle has to go.
+const SYMBOLS = { wait: '…', live: '', ok: '✓', failed: '✗' };
+// How many characters at the end of a title stay when its middle has to go.
 const TITLE_END = 14;
+const MAX_PROGRAM_TITLE = 120;
 
 /** The bar above the output: state, title, time, viewers; and the tab's icon and title. */
 export class Bar {
   #title = '';
-  /** @type {keyof typeof MARKS} */
+  /** @type {keyof typeof SYMBOLS} */
   #state = 'wait';
   #started = 0;
-  #skew = 0; // of the server's clock to ours
-  #ended = 0;
+  #skew = 0;
+  #duration = 0; // of a run that ended
   #retryAt = 0;
 
   constructor() {
@@ -22,7 +23,8 @@ export class Bar {
   }
 
   /**
-   * @param {'wait' | 'live' | 'ok' | 'failed'} state
+   * Shows the stream's state, in the bar and in the browser's tab.
+   * @param {keyof typeof SYMBOLS} state
    * @param {string} words
    */
   show(state, words) {
@@ -33,10 +35,10 @@ export class Bar {
     const shape = state === 'failed' ? '<rect x="3" y="3" width="10" height="10"' : '<circle cx="8" cy="8" r="6"';
     const icon = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">${shape} fill="${COLOURS[state]}"/></svg>`;
     $('icon').setAttribute('href', `data:image/svg+xml,${encodeURIComponent(icon)}`);
-    this.#tab();
+    this.#nameTab();
   }
 
-  /** @param {number} ms to the next try to connect */
+  /** Counts down to the next attempt to connect. @param {number} ms */
   retry(ms) {
     this.#retryAt = Date.now() + ms;
     this.#tick();
@@ -50,12 +52,12 @@ export class Bar {
     const at = title.length > 2 * TITLE_END ? title.length - TITLE_END : title.length;
     start.textContent = title.slice(0, at);
     end.textContent = title.slice(at);
-    this.#tab();
+    this.#nameTab();
   }
 
-  /** @param {string} said what the program calls itself: hostile, so short and beside the title */
-  set said(said) {
-    $('said').textContent = [...said.replace(/[\p{Cc}\p{Cf}]/gu, '')].slice(0, 120).join('');
+  /** @param {string} title that the program set. It is hostile, so it is short and beside the title */
+  set programTitle(title) {
+    $('said').textContent = [...title.replace(/[\p{Cc}\p{Cf}]/gu, '')].slice(0, MAX_PROGRAM_TITLE).join('');
   }
 
   /** @param {number} n */
@@ -64,36 +66,37 @@ export class Bar {
   }
 
   /**
-   * @param {number} started by the server's clock, as the others
-   * @param {number} now
+   * Shows how long a run has been running.
+   * @param {number} started when the run began, by the server's clock
+   * @param {number} now the time there
    */
   clock(started, now) {
     this.#started = started;
     this.#skew = now - Date.now();
-    this.#ended = 0;
+    this.#duration = 0;
     this.#tick();
   }
 
-  /** @param {number} ms how long it ran */
+  /** Shows how long a run took. @param {number} ms */
   ended(ms) {
-    this.#ended = ms;
+    this.#duration = ms;
     this.#tick();
   }
 
-  /** The server's time. */
-  get now() {
-    return Date.now() + this.#skew;
+  /** How far the server's clock is ahead of the browser's, in milliseconds. */
+  get skew() {
+    return this.#skew;
   }
 
   #tick() {
-    if (this.#started) $('elapsed').textContent = duration(this.#ended || Math.max(this.now - this.#started, 1000));
+    if (this.#started) $('elapsed').textContent = duration(this.#duration || Math.max(Date.now() + this.#skew - this.#started, 1000));
     if (this.#retryAt) {
       const s = Math.ceil((this.#retryAt - Date.now()) / 1000);
       $('state').textContent = s > 0 ? `reconnecting in ${s} s` : 'reconnecting';
     }
   }
 
-  #tab() {
-    document.title = [MARKS[this.#state], this.#title].filter(Boolean).join(' ');
+  #nameTab() {
+    document.title = [SYMBOLS[this.#state], this.#title].filter(Boolean).join(' ');
   }
 }

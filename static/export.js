@@ -2,7 +2,7 @@
 /** @import { Row } from './log.js' */
 
 /**
- * A self-contained page of the lines, with their colours.
+ * A self-contained page of lines, with their colours.
  * @param {Row[]} rows
  * @param {string} title
  */
@@ -17,7 +17,9 @@ export function toHTML(rows, title) {
   const [ground, text] = [colour('ground'), colour('text')];
   let css = `body{margin:1em;background:${ground};color:${text};font:13px/1.5 ${style.getPropertyValue('--mono')}}` +
     'div{white-space:pre-wrap;overflow-wrap:anywhere;min-height:1.5em}.gap{text-align:center;opacity:.7}' +
-    `.bold{font-weight:700}.dim{opacity:.6}.italic{font-style:italic}.hide{visibility:hidden}.under{text-decoration:underline}.strike{text-decoration:line-through}.over{text-decoration:overline}.fi{color:${ground}}.bi{background:${text}}a{color:inherit}`;
+    '.bold{font-weight:700}.dim{opacity:.6}.italic{font-style:italic}.hide{visibility:hidden}' +
+    '.under{text-decoration:underline}.strike{text-decoration:line-through}.over{text-decoration:overline}' +
+    `.fi{color:${ground}}.bi{background:${text}}a{color:inherit}`;
   for (let i = 0; i < 16; i++) {
     css += `.f${i}{color:${colour(`c${i}`)}}.b${i}{background:${colour(`c${i}`)}}`;
   }
@@ -33,6 +35,7 @@ export function toHTML(rows, title) {
 }
 
 /**
+ * An element of another document.
  * @param {Document} page
  * @param {string} name
  * @param {string} text

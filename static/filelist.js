@@ -1,18 +1,24 @@
 // @ts-check
-/** @import { Entry, Folder } from './tree.js' */
+/** @import { Entry, File, Folder } from './tree.js' */
 import { base, number } from './dom.js';
-import { above } from './tree.js';
+import { parentOf } from './tree.js';
 
 const FRESH_MS = 60_000;
-// How many rows a folder shows at first. Browsers take seconds to lay out 10,000.
-const MOST = 200;
+// How many rows a folder shows at first: browsers take seconds to lay out 10,000.
+const FIRST_ROWS = 200;
 
 /**
- * The row of a file or folder: what takes the focus in it, and the texts it shows.
- * @typedef {{item: HTMLLIElement, handle: HTMLElement, name: Text, dir: Text, size: Text, time: Text, list?: HTMLUListElement}} Row
+ * @typedef {object} Row of a file or folder
+ * @property {HTMLLIElement} item
+ * @property {HTMLElement} handle what takes the focus
+ * @property {Text} name the texts that the row shows
+ * @property {Text} dir
+ * @property {Text} size
+ * @property {Text} time
+ * @property {HTMLUListElement} [list] a folder's entries
  */
 
-/** @param {number} ms since something happened */
+/** How long ago something happened, for people. @param {number} ms */
 function ago(ms) {
   const s = Math.max(Math.round(ms / 1000), 0);
   if (s < 60) return `${s} s ago`;
@@ -21,78 +27,81 @@ function ago(ms) {
   return `${Math.round(s / 86_400)} d ago`;
 }
 
-/** @param {number} bytes */
-function size(bytes) {
+/** A size for people. @param {number} bytes */
+function formatSize(bytes) {
   let unit = 0;
   for (; bytes >= 1000 && unit < 4; unit++) bytes /= 1024;
   return `${unit ? bytes.toFixed(1) : bytes} ${['B', 'KiB', 'MiB', 'GiB', 'TiB'][unit]}`;
 }
 
-/** How many files, in words. @param {number} n */
+/** A number of files, for people. @param {number} n */
 export const count = (n) => `${number.format(n)} ${n === 1 ? 'file' : 'files'}`;
 
 /**
- * Files and folders as rows. What is in a folder has rows only while it is open, and
- * what is far below the others not before one scrolls there.
+ * Files and folders as rows. A folder's entries have rows only while the folder is open,
+ * and entries far down only once the reader scrolls there.
  */
 export class FileList {
   #list;
   #scroller;
   /** @type {Map<string, Row>} the rows made so far, by path */
   #rows = new Map();
-  /** @type {Map<string, boolean>} whether folders are open; of those that were never, nothing */
+  /** @type {Map<string, boolean>} whether a folder is open; nothing for one that was never shown */
   #folders = new Map();
-  /** @type {Map<string, number>} how many rows a folder shows, or all of it ('') */
-  #most = new Map();
-  /** @type {Map<string, {item: HTMLLIElement, words: Text}>} the items that stand for what it does not show */
-  #rests = new Map();
-  #nearing;
+  /** @type {Map<string, number>} how many rows a folder shows, or the whole list ('') */
+  #limits = new Map();
+  /** @type {Map<string, {item: HTMLLIElement, words: Text}>} the items that stand for rows not shown, by folder */
+  #remainders = new Map();
+  #observer;
   /** @type {Entry[]} */
   #entries = [];
-  /** @type {Set<Element>} the items that were put elsewhere since show began */
+  /** @type {Set<Element>} the items that moved since show began */
   #moved = new Set();
-  /** @type {Set<string>} the folders that hold an open one */
+  /** @type {Set<string>} the folders that have an open one in them */
   #holders = new Set();
   #now = 0;
 
   /**
    * @param {HTMLElement} list
-   * @param {HTMLElement} scroller what it is scrolled in
+   * @param {HTMLElement} scroller the element that scrolls the list
    */
   constructor(list, scroller) {
     this.#list = list;
     this.#scroller = scroller;
-    this.#nearing = new IntersectionObserver((seen) => {
-      for (const { isIntersecting, target } of seen) if (isIntersecting) this.#more(/** @type {HTMLElement} */ (target).dataset.of ?? '');
+    this.#observer = new IntersectionObserver((seen) => {
+      for (const { isIntersecting, target } of seen) if (isIntersecting) this.#showMore(/** @type {HTMLElement} */ (target).dataset.of ?? '');
     }, { root: scroller, rootMargin: '1000px' });
     list.addEventListener('click', (e) => {
       const target = /** @type {Element} */ (e.target);
       const summary = target.closest('summary');
       const rest = /** @type {HTMLElement | null} */ (target.closest('.rest'));
-      if (rest) this.#more(rest.dataset.of ?? '');
+      if (rest) this.#showMore(rest.dataset.of ?? '');
       if (!summary) return;
-      e.preventDefault(); // the browser would open it before there is something in it
+      e.preventDefault(); // the browser would open the folder while it is still empty
       this.toggle(summary);
     });
   }
 
-  /** Which folders are open, and how far they are shown, for a later visit. @returns {{folders: [string, boolean][], most: [string, number][]}} */
-  get state() { return { folders: [...this.#folders], most: [...this.#most] }; }
+  /**
+   * Which folders are open, and how many rows they show, to restore on the next visit.
+   * @returns {{folders: [string, boolean][], most: [string, number][]}}
+   */
+  get state() { return { folders: [...this.#folders], most: [...this.#limits] }; }
   set state({ folders, most }) {
     this.#folders = new Map(folders);
-    this.#most = new Map(most);
+    this.#limits = new Map(most);
   }
 
-  /** What can have the focus, from the top. @returns {HTMLElement[]} */
+  /** The elements that can have the focus, from the top. @returns {HTMLElement[]} */
   get handles() { return [...this.#list.querySelectorAll(/** @type {'a'} */ ('a, summary, button'))]; }
 
-  /** The path of the row with the focus. @returns {string | undefined} */
+  /** The path of the row that has the focus. @returns {string | undefined} */
   get focused() {
     const at = document.activeElement;
     return at && this.#list.contains(at) ? /** @type {HTMLElement} */ (at).dataset.path : undefined;
   }
 
-  /** Gives a row the focus, and tells whether there is one. @param {string} path */
+  /** Gives a row the focus, and reports whether there is such a row. @param {string} path */
   focus(path) {
     const handle = this.#rows.get(path)?.handle;
     if (!handle?.isConnected) return false;
@@ -101,8 +110,8 @@ export class FileList {
   }
 
   /**
-   * Shows these and nothing else. The focus stays, and what is looked at stays in its
-   * place, unless that is the top.
+   * Shows these entries and no others. The focus stays, and so does the place of what the
+   * reader looks at, except at the top.
    * @param {Entry[]} entries
    */
   show(entries) {
@@ -111,24 +120,24 @@ export class FileList {
     this.#moved.clear();
     this.#holders.clear();
     for (const [path, open] of this.#folders) {
-      for (let p = above(path); open && p.length > 1; p = above(p)) this.#holders.add(p);
+      for (let p = parentOf(path); open && p.length > 1; p = parentOf(p)) this.#holders.add(p);
     }
     const focused = this.focused;
-    const seen = this.#scroller.scrollTop > 0 ? this.#seen() : [];
+    const seen = this.#scroller.scrollTop > 0 ? this.#visibleRows() : [];
     this.#fill(this.#list, '', entries, 1);
     const still = seen.find(([handle]) => handle.isConnected && !this.#wasMoved(handle));
     if (still) this.#scroller.scrollTop += still[0].getBoundingClientRect().top - still[1];
     if (focused && this.focused !== focused) this.#rows.get(focused)?.handle.focus({ preventScroll: true });
   }
 
-  /** Shows others, from their first on. @param {Entry[]} entries */
+  /** Shows other entries, from the top. @param {Entry[]} entries */
   begin(entries) {
-    this.#most.delete('');
+    this.#limits.delete('');
     this.#scroller.scrollTop = 0;
     this.show(entries);
   }
 
-  /** Forgets the rows of all other files. @param {Set<string>} paths */
+  /** Forgets the rows of all files but these. @param {Set<string>} paths */
   keepOnly(paths) {
     for (const path of this.#rows.keys()) if (!path.endsWith('/') && !paths.has(path)) this.#rows.delete(path);
   }
@@ -136,25 +145,32 @@ export class FileList {
   /**
    * Opens or closes a folder.
    * @param {HTMLElement} summary
-   * @param {boolean} [open] the other of what it is if left out
+   * @param {boolean} [open] toggles if left out
    */
   toggle(summary, open = !this.#folders.get(summary.dataset.path ?? '')) {
     this.#folders.set(summary.dataset.path ?? '', open);
     this.show(this.#entries);
   }
 
-  /** Whether a folder's row is open; undefined for a file's. @param {HTMLElement} handle */
+  /** Reports whether a folder's row is open; undefined for a file's. @param {HTMLElement} handle */
   isOpen(handle) {
     return handle.parentElement instanceof HTMLDetailsElement ? handle.parentElement.open : undefined;
   }
 
-  /** The row of the folder that a row is in. @param {HTMLElement} handle @returns {HTMLElement | null | undefined} */
+  /**
+   * The row of the folder that a row is in.
+   * @param {HTMLElement} handle
+   * @returns {HTMLElement | null | undefined}
+   */
   parent(handle) {
     return handle.closest('li')?.parentElement?.closest('details')?.querySelector('summary');
   }
 
-  /** The rows in view and where they are, first the one with the focus. @returns {[HTMLElement, number][]} */
-  #seen() {
+  /**
+   * The visible rows and how far down they are; first the row that has the focus.
+   * @returns {[HTMLElement, number][]}
+   */
+  #visibleRows() {
     const { left, top, bottom, width } = this.#scroller.getBoundingClientRect();
     /** @type {Set<Element | null | undefined>} */
     const handles = new Set([document.activeElement]);
@@ -169,22 +185,23 @@ export class FileList {
     return seen;
   }
 
-  /** @param {Element | null} element */
+  /** Reports whether an element moved, or one that it is in. @param {Element | null} element */
   #wasMoved(element) {
     for (; element && element !== this.#list; element = element.parentElement) if (this.#moved.has(element)) return true;
     return false;
   }
 
   /**
+   * Makes a list show entries, moving as few items as possible.
    * @param {HTMLElement} list
-   * @param {string} path whose entries they are
+   * @param {string} path the folder's
    * @param {Entry[]} entries
    * @param {number} level
    */
   #fill(list, path, entries, level) {
-    const most = this.#most.get(path) ?? MOST;
-    const items = entries.slice(0, most).map((e) => this.#row(e, level).item);
-    if (entries.length > most) items.push(this.#rest(path, entries.length - most));
+    const limit = this.#limits.get(path) ?? FIRST_ROWS;
+    const items = entries.slice(0, limit).map((e) => this.#row(e, level).item);
+    if (entries.length > limit) items.push(this.#remainder(path, entries.length - limit));
     const wanted = new Set(items);
     for (let item = list.firstElementChild; item;) {
       const next = item.nextElementSibling;
@@ -193,7 +210,7 @@ export class FileList {
     }
     let at = list.firstElementChild;
     for (const item of items) {
-      if (at && at !== item && at.nextElementSibling === item) { // at belongs further down
+      if (at && at !== item && at.nextElementSibling === item) { // at belongs below item
         this.#moved.add(at);
         at.remove();
         at = item;
@@ -208,7 +225,7 @@ export class FileList {
   }
 
   /**
-   * A file's or folder's row as it is now.
+   * A file's or folder's row, up to date.
    * @param {Entry} entry
    * @param {number} level
    */
@@ -217,19 +234,20 @@ export class FileList {
     let row = this.#rows.get(path);
     if (!row) this.#rows.set(path, row = 'entries' in entry ? folderRow(path) : fileRow(entry));
     const age = this.#now - Date.parse(modified);
-    set(row.time, ago(age));
+    setText(row.time, ago(age));
     row.handle.classList.toggle('fresh', age < FRESH_MS);
     if (!('entries' in entry)) {
-      set(row.size, size(entry.size));
+      setText(row.size, formatSize(entry.size));
       return row;
     }
-    set(row.name, entry.name);
-    set(row.size, count(entry.count));
+    setText(row.name, entry.name);
+    setText(row.size, count(entry.count));
     this.#fillFolder(/** @type {HTMLUListElement} */ (row.list), entry, level);
     return row;
   }
 
   /**
+   * Makes a folder's list show its entries, if the folder is open.
    * @param {HTMLUListElement} list
    * @param {Folder} folder
    * @param {number} level
@@ -237,7 +255,7 @@ export class FileList {
   #fillFolder(list, { path, entries }, level) {
     let open = this.#folders.get(path);
     if (open === undefined) {
-      // One that was shown as a part of another's row until now hides nothing.
+      // A folder that was a part of another's row until now must not hide its entries.
       open = level === 1 || this.#holders.has(path);
       if (open) this.#folders.set(path, open);
     }
@@ -246,48 +264,48 @@ export class FileList {
   }
 
   /**
-   * The item that stands for what is not shown.
+   * The item that stands for a folder's rows not shown.
    * @param {string} path
-   * @param {number} left
+   * @param {number} left how many they are
    */
-  #rest(path, left) {
-    let rest = this.#rests.get(path);
-    if (!rest) {
+  #remainder(path, left) {
+    let remainder = this.#remainders.get(path);
+    if (!remainder) {
       const item = document.createElement('li');
       item.className = 'rest';
       item.dataset.of = path;
       const words = item.appendChild(document.createElement('button')).appendChild(document.createTextNode(''));
-      this.#rests.set(path, rest = { item, words });
-      this.#nearing.observe(item);
+      this.#remainders.set(path, remainder = { item, words });
+      this.#observer.observe(item);
     }
-    set(rest.words, `${number.format(left)} more`);
-    return rest.item;
+    setText(remainder.words, `${number.format(left)} more`);
+    return remainder.item;
   }
 
-  /** @param {string} path of the folder of which more is wanted */
-  #more(path) {
-    const item = this.#rests.get(path)?.item;
+  /** Shows more rows of a folder. @param {string} path */
+  #showMore(path) {
+    const item = this.#remainders.get(path)?.item;
     if (!item?.isConnected) return;
     const at = item.contains(document.activeElement) ? this.handles.indexOf(/** @type {HTMLElement} */ (item.firstElementChild)) : -1;
-    this.#most.set(path, 2 * (this.#most.get(path) ?? MOST));
+    this.#limits.set(path, 2 * (this.#limits.get(path) ?? FIRST_ROWS));
     this.show(this.#entries);
     if (at >= 0) this.handles[at]?.focus({ preventScroll: true });
-    this.#nearing.unobserve(item); // it may still be near, of which it would not tell again
-    this.#nearing.observe(item);
+    this.#observer.unobserve(item); // the item may still be near, which the observer would not report again
+    this.#observer.observe(item);
   }
 }
 
-/** @param {Text} text @param {string} words */
-function set(text, words) {
+/** Changes a text if it is another. @param {Text} text @param {string} words */
+function setText(text, words) {
   if (text.data !== words) text.data = words;
 }
 
 /**
- * Gives a handle its texts.
+ * Gives a handle the texts of a row, empty.
  * @param {HTMLElement} handle
  * @param {string} path
  */
-function texts(handle, path) {
+function addTexts(handle, path) {
   handle.dataset.path = path;
   const [name, dir, size, time] = ['name', 'dir', 'size', 'time'].map((kind) => {
     const part = document.createElement('span');
@@ -298,13 +316,13 @@ function texts(handle, path) {
   return { name, dir, size, time };
 }
 
-/** @param {import('./tree.js').File} file @returns {Row} */
+/** @param {File} file @returns {Row} */
 function fileRow({ path, link }) {
   const item = document.createElement('li');
   const handle = item.appendChild(document.createElement('a'));
   handle.href = base + link.slice('./'.length);
-  const row = { item, handle, ...texts(handle, path) };
-  row.dir.data = above(path);
+  const row = { item, handle, ...addTexts(handle, path) };
+  row.dir.data = parentOf(path);
   row.name.data = path.slice(row.dir.length);
   return row;
 }
@@ -314,5 +332,5 @@ function folderRow(path) {
   const item = document.createElement('li');
   const details = item.appendChild(document.createElement('details'));
   const handle = details.appendChild(document.createElement('summary'));
-  return { item, handle, ...texts(handle, path), list: details.appendChild(document.createElement('ul')) };
+  return { item, handle, ...addTexts(handle, path), list: details.appendChild(document.createElement('ul')) };
 }

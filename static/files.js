@@ -3,12 +3,12 @@
 import { logIn, sendForm } from './access.js';
 import { $, base, input, notice, number } from './dom.js';
 import { count, FileList } from './filelist.js';
-import { keep, prefs } from './prefs.js';
-import { spread, tree } from './tree.js';
+import { prefs, savePrefs } from './prefs.js';
+import { inSeveralFolders, tree } from './tree.js';
 
-// How often the list is asked for, in ms, while it is looked at.
+// How often the page asks for the list while it is visible.
 const REFRESH_MS = 3000;
-// What this tab keeps of its visit, for when the user comes back to the page.
+// Where this tab keeps the state of the page, for when the reader comes back to it.
 const VISIT = `wsrun ${location.pathname}`;
 
 const query = input('query');
@@ -16,22 +16,26 @@ const list = new FileList($('files'), $('main'));
 /** @type {File[]} */
 let files = [];
 
-const asTree = () => (prefs().files ?? (spread(files) ? 'tree' : 'list')) === 'tree';
+/** Reports whether files are shown as a tree, if there is no query. */
+const isTree = () => (prefs().files ?? (inSeveralFolders(files) ? 'tree' : 'list')) === 'tree';
 
-/** @param {boolean} anew whether it is something else that is shown now */
-function show(anew) {
+/** Shows the files that the query finds. @param {boolean} fromTop whether these are other files than before */
+function show(fromTop) {
   const words = query.value.toLowerCase().split(/\s+/).filter(Boolean);
   const shown = words.length ? files.filter((f) => words.every((w) => f.path.toLowerCase().includes(w))) : files;
-  const flat = words.length > 0 || !asTree();
+  const flat = words.length > 0 || !isTree();
   $('files').classList.toggle('flat', flat);
-  $('tree').setAttribute('aria-pressed', String(asTree()));
+  $('tree').setAttribute('aria-pressed', String(isTree()));
   const entries = flat ? shown : tree(files);
-  anew ? list.begin(entries) : list.show(entries);
+  fromTop ? list.begin(entries) : list.show(entries);
   $('state').textContent = words.length ? `${number.format(shown.length)} of ${number.format(files.length)}` : count(files.length);
 }
 
-/** @returns {Promise<{status: number, list?: {files: File[], cut: boolean}, words?: string} | null>} the server's answer */
-async function ask() {
+/**
+ * Asks the server for the list; null if it doesn't answer.
+ * @returns {Promise<{status: number, list?: {files: File[], cut: boolean}, words?: string} | null>}
+ */
+async function fetchList() {
   try {
     const answer = await fetch(base, { headers: { accept: 'application/json' } });
     return answer.ok ? { status: answer.status, list: await answer.json() } : { status: answer.status, words: await answer.text() };
@@ -40,15 +44,16 @@ async function ask() {
   }
 }
 
+/** Shows the list as it is now, or why there is none. */
 async function refresh() {
-  const answer = await ask();
+  const answer = await fetchList();
   $('login').hidden = answer?.status !== 401;
   if (answer?.list) {
     ({ files } = answer.list);
     list.keepOnly(new Set(files.map((f) => f.path)));
     notice(answer.list.cut ? 'There are more files than these.' : '');
     show(false);
-  } else if (!answer || answer.status > 500) { // the latter from a proxy
+  } else if (!answer || answer.status > 500) { // a proxy's 502 to 504
     notice('wsrun does not answer: it was stopped, or the network is down. This page goes on trying.');
   } else {
     notice(answer.status === 401 ? '' : answer.words ?? '');
@@ -60,6 +65,7 @@ async function keepRefreshing() {
   setTimeout(keepRefreshing, REFRESH_MS);
 }
 
+/** Restores what the tab kept of the last visit, except for focus and scrolling. */
 function restore() {
   /** @type {{list: FileList['state'], query: string, focused?: string, top: number} | null} */
   let visit = null;
@@ -76,9 +82,10 @@ addEventListener('pagehide', () => {
   const visit = { list: list.state, query: query.value, focused: list.focused, top: $('main').scrollTop };
   try {
     sessionStorage.setItem(VISIT, JSON.stringify(visit));
-  } catch { /* no storage: it begins anew */ }
+  } catch { /* no storage: the next visit starts over */ }
 });
 
+/** Clears the query, or leaves the list if there is none. */
 function clear() {
   if (!query.value) return $('main').focus();
   const focused = list.focused;
@@ -88,11 +95,15 @@ function clear() {
 }
 
 function switchView() {
-  keep({ files: asTree() ? 'list' : 'tree' });
+  savePrefs({ files: isTree() ? 'list' : 'tree' });
   show(true);
 }
 
-/** @type {Record<string, (handles: HTMLElement[], at: number) => void>} what keys do, with a row's place if it has the focus */
+/**
+ * What keys do. The arguments are the elements that can have the focus, and the index of
+ * the one that has it.
+ * @type {Record<string, (handles: HTMLElement[], at: number) => void>}
+ */
 const keys = {
   ArrowDown: (handles, at) => handles[Math.min(at + 1, handles.length - 1)]?.focus(),
   ArrowUp: (handles, at) => (at > 0 ? handles[at - 1] : query).focus(),
@@ -118,7 +129,7 @@ document.addEventListener('keydown', (e) => {
     if (key === 'Enter') return query.value && handles[0]?.click();
     if (!['ArrowDown', 'ArrowUp', 'Escape'].includes(key)) return;
   } else if (!keys[key]) {
-    if (key.length === 1 && key !== ' ') query.focus(); // which then gets it
+    if (key.length === 1 && key !== ' ') query.focus(); // which then gets the character
     return;
   }
   if (at < 0 && ['ArrowRight', 'ArrowLeft'].includes(key)) return;

@@ -1,45 +1,47 @@
 // @ts-check
-// What is looked at of a line, in characters.
-const LONGEST = 10_000;
-// A repetition of a group that repeats or chooses itself: it can take for ever on a
-// line of forty characters, and a link can bring it.
+// Only the start of a longer line, in characters, is searched.
+const MAX_LENGTH = 10_000;
+// A repeated group that has a repetition or a choice in it. It can take for ever on a
+// line of forty characters, and a stranger's link can hold one.
 const NESTED = /\((?:[^()\\]|\\.)*(?:[*+|]|\{\d)(?:[^()\\]|\\.)*\)(?:[*+]|\{\d+,)/;
 
 /**
  * @typedef {object} Query
  * @property {string} text what to look for; /…/ is a regular expression
  * @property {boolean} matchCase
- * @property {boolean} invert
+ * @property {boolean} invert whether the hits are the lines that do not match
  */
 
 /**
- * A test of lines by a query, and an expression that finds the hits in one. An
- * error says in words what is wrong with the query.
+ * Compiles a query to a test, which reports whether a line is a hit, and an expression
+ * that finds what to highlight in one. The error is for the reader.
  * @param {Query} query
- * @returns {{test: (text: string) => boolean, find: RegExp | null} | {error: string}}
+ * @returns {{test: (text: string) => boolean, expression: RegExp | null} | {error: string}}
  */
 export function compile({ text, matchCase, invert }) {
   const regex = /^\/(.*)\/$/s.exec(text);
-  let find;
-  if (regex && NESTED.test(regex[1].replace(/\\.|\[(?:[^\]\\]|\\.)*\]/g, 'x'))) return { error: 'bad expression: a repetition within a repetition' };
+  let expression;
+  if (regex && NESTED.test(regex[1].replace(/\\.|\[(?:[^\]\\]|\\.)*\]/g, 'x'))) {
+    return { error: 'bad expression: a repetition within a repetition' };
+  }
   try {
-    find = new RegExp(regex ? regex[1] : text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&'), `g${matchCase ? '' : 'i'}u`);
+    expression = new RegExp(regex ? regex[1] : text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&'), `g${matchCase ? '' : 'i'}u`);
   } catch (e) {
     return { error: String(e instanceof Error ? e.message : e).replace(/^Invalid regular expression: /, 'bad expression: ') };
   }
-  const once = new RegExp(find.source, find.flags.replace('g', ''));
+  const once = new RegExp(expression.source, expression.flags.replace('g', ''));
   return {
-    test: (line) => once.test(line.length > LONGEST ? line.slice(0, LONGEST) : line) !== invert,
-    find: invert ? null : find,
+    test: (line) => once.test(line.length > MAX_LENGTH ? line.slice(0, MAX_LENGTH) : line) !== invert,
+    expression: invert ? null : expression,
   };
 }
 
 /**
  * The ranges of an element's text that an expression finds.
  * @param {HTMLElement} element
- * @param {RegExp} find with the flag g
+ * @param {RegExp} expression with the flag g
  */
-export function ranges(element, find) {
+export function ranges(element, expression) {
   const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
   /** @type {{node: Text, from: number}[]} */
   const nodes = [];
@@ -50,15 +52,15 @@ export function ranges(element, find) {
   }
   /** @type {Range[]} */
   const found = [];
-  for (const match of text.slice(0, LONGEST).matchAll(find)) {
+  for (const match of text.slice(0, MAX_LENGTH).matchAll(expression)) {
     if (!match[0]) continue;
     const range = document.createRange();
-    const place = (/** @type {number} */ at, /** @type {boolean} */ end) => {
-      const { node, from } = /** @type {{node: Text, from: number}} */ (nodes.findLast((n) => (end ? n.from < at : n.from <= at)));
-      return /** @type {[Text, number]} */ ([node, at - from]);
-    };
-    range.setStart(...place(match.index, false));
-    range.setEnd(...place(match.index + match[0].length, true));
+    const end = match.index + match[0].length;
+    const first = nodes.findLast((n) => n.from <= match.index);
+    const last = nodes.findLast((n) => n.from < end);
+    if (!first || !last) continue; // never: a match has text, and text has nodes
+    range.setStart(first.node, match.index - first.from);
+    range.setEnd(last.node, end - last.from);
     found.push(range);
   }
   return found;

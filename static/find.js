@@ -3,16 +3,16 @@
 import { $, input, number } from './dom.js';
 import { compile, ranges } from './filter.js';
 
-/** The box that filters and searches, the hits that it marks, and the URL that keeps it. */
+/** The bar that filters and searches: highlights hits, and keeps the query in the URL. */
 export class Find {
   #log;
   #form;
   /** @type {RegExp | null} */
-  #find = null;
-  #on = false;
+  #expression = null; // finds the hits in a line
+  #active = false; // there is a query, and it is a good one
   /** @type {Row | null} */
-  #current = null;
-  #frame = 0;
+  #current = null; // the hit that was last gone to
+  #frame = 0; // requested from the browser
 
   /** @param {LogView} log */
   constructor(log) {
@@ -26,23 +26,25 @@ export class Find {
     const q = new URLSearchParams(location.search);
     if (!q.has('filter')) return;
     input('query').value = q.get('filter') ?? '';
-    for (const name of ['case', 'invert', 'only']) this.#box(name).checked = q.get(name) === '1';
-    this.#box('context').value = String(Math.max(Number(q.get('context')) || 0, 0));
+    for (const name of ['case', 'invert', 'only']) this.#field(name).checked = q.get(name) === '1';
+    this.#field('context').value = String(Math.max(Number(q.get('context')) || 0, 0));
     this.#form.hidden = false;
     this.#apply();
   }
 
+  /** Whether the bar is visible. */
   get open() {
     return !this.#form.hidden;
   }
 
+  /** Shows the bar, ready to type. */
   show() {
     this.#form.hidden = false;
     input('query').focus();
     input('query').select();
   }
 
-  /** Leaves and clears it. */
+  /** Clears the query and hides the bar. */
   close() {
     this.#form.hidden = true;
     input('query').value = '';
@@ -50,22 +52,22 @@ export class Find {
     $('log').focus({ preventScroll: true });
   }
 
-  /** @param {1 | -1} by to the next or the previous hit */
+  /** Goes to the next hit or the previous one. @param {1 | -1} by */
   step(by) {
-    if (!this.#on) return;
+    if (!this.#active) return;
     const hits = this.#log.rows.filter((r) => r.hit);
     if (!hits.length) return;
     const at = this.#current ? hits.indexOf(this.#current) : -1;
-    this.#go(hits[at < 0 ? (by > 0 ? 0 : hits.length - 1) : (at + by + hits.length) % hits.length]);
+    this.#goTo(hits[at < 0 ? (by > 0 ? 0 : hits.length - 1) : (at + by + hits.length) % hits.length]);
   }
 
-  /** To be called when rows or the view of them have changed. */
+  /** Must be called when other rows are visible. */
   changed() {
-    if (this.#on) this.#frame ||= requestAnimationFrame(() => this.#mark());
+    if (this.#active) this.#frame ||= requestAnimationFrame(() => this.#highlightHits());
   }
 
   /** @param {Row} row */
-  #go(row) {
+  #goTo(row) {
     this.#current?.element.classList.remove('current');
     this.#current = row;
     row.element.classList.add('current');
@@ -73,38 +75,42 @@ export class Find {
     this.changed();
   }
 
-  /** @param {string} name */
-  #box(name) {
+  /** The form's input with a name. @param {string} name */
+  #field(name) {
     return /** @type {HTMLInputElement} */ (this.#form.elements.namedItem(name));
   }
 
+  /** Applies what the form holds. */
   #apply() {
     const text = input('query').value;
-    this.#keep(text);
-    const query = { text, matchCase: this.#box('case').checked, invert: this.#box('invert').checked };
+    this.#updateURL(text);
+    const query = { text, matchCase: this.#field('case').checked, invert: this.#field('invert').checked };
     const compiled = text ? compile(query) : null;
     this.#current?.element.classList.remove('current');
     this.#current = null;
     const bad = compiled && 'error' in compiled ? compiled.error : '';
     $('count').classList.toggle('bad', bad !== '');
     $('count').textContent = bad;
-    this.#on = compiled !== null && !bad;
+    this.#active = compiled !== null && !bad;
     if (!compiled || 'error' in compiled) {
-      this.#find = null;
+      this.#expression = null;
       CSS.highlights?.delete('hit');
       this.#log.filter = null;
       return;
     }
-    this.#find = compiled.find;
-    const context = Number(this.#box('context').value) || 0;
-    this.#log.filter = { test: compiled.test, only: this.#box('only').checked, context: Math.max(context, 0) };
+    this.#expression = compiled.expression;
+    const context = Number(this.#field('context').value) || 0;
+    this.#log.filter = { test: compiled.test, only: this.#field('only').checked, context: Math.max(context, 0) };
     this.changed();
   }
 
   /** @param {string} text */
-  #keep(text) {
+  #updateURL(text) {
     const url = new URL(location.href);
-    const values = { filter: text, case: this.#box('case').checked, invert: this.#box('invert').checked, only: this.#box('only').checked, context: this.#box('context').value };
+    const checked = (/** @type {string} */ name) => this.#field(name).checked;
+    const values = {
+      filter: text, case: checked('case'), invert: checked('invert'), only: checked('only'), context: this.#field('context').value,
+    };
     for (const [name, value] of Object.entries(values)) {
       if (!text || !value || value === '0') url.searchParams.delete(name);
       else url.searchParams.set(name, value === true ? '1' : String(value));
@@ -112,15 +118,18 @@ export class Find {
     if (url.href !== location.href) history.replaceState(null, '', url);
   }
 
-  #mark() {
+  /** Highlights the visible hits, and shows how many there are in all. */
+  #highlightHits() {
     this.#frame = 0;
-    if (!this.#on) return;
+    if (!this.#active) return;
     const all = this.#log.hits;
     const at = this.#current ? this.#log.rows.filter((r) => r.hit).indexOf(this.#current) + 1 : 0;
-    $('count').textContent = all === 0 ? 'no hits' : at ? `${number.format(at)} of ${number.format(all)}` : `${number.format(all)} ${all === 1 ? 'hit' : 'hits'}`;
-    const find = this.#find;
-    if (!find || !CSS.highlights) return;
-    const found = this.#log.inView().filter((r) => r.hit).flatMap((r) => ranges(r.element, find));
+    if (all === 0) $('count').textContent = 'no hits';
+    else if (at) $('count').textContent = `${number.format(at)} of ${number.format(all)}`;
+    else $('count').textContent = `${number.format(all)} ${all === 1 ? 'hit' : 'hits'}`;
+    const expression = this.#expression;
+    if (!expression || !CSS.highlights) return;
+    const found = this.#log.inView().filter((r) => r.hit).flatMap((r) => ranges(r.element, expression));
     CSS.highlights.set('hit', new Highlight(...found));
   }
 }

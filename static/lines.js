@@ -1,28 +1,27 @@
 // @ts-check
-/** @import { IBuffer, IBufferCell, IBufferLine, IMarker, Terminal } from '@xterm/xterm' */
-import { SLICE } from './feed.js';
-import { styleOf } from './style.js';
+/** @import { IBuffer, IBufferCell, IMarker, Terminal } from '@xterm/xterm' */
+/** @import { LinkRange, Run } from './cells.js' */
+import { appendRuns, contentWidth, wrappedWidth } from './cells.js';
+import { MAX_SLICE } from './terminal-writer.js';
 
-export const SCROLLBACK = SLICE + 1000;
-// A line longer than this is cut into several, in characters.
-const LONGEST = 64 << 10;
+export const SCROLLBACK = MAX_SLICE + 1000;
+// A longer line, in characters, is cut into several.
+const MAX_LINE = 64 << 10;
 
 /**
- * @typedef {object} Run characters that look alike
- * @property {string} text
- * @property {string} style by which style.js knows it; empty for none
- * @property {string} link empty for none
- *
- * @typedef {object} Line a logical line: rows that the terminal wrapped are one
- * @property {number} n its absolute number, from 1; 0 if a movement of the cursor began it
- * @property {number} ms when it began, since 1970
+ * @typedef {object} Line a logical line: all rows that the terminal wrapped it into
+ * @property {number} n the line's number, from 1; 0 if a cursor movement began the line
+ * @property {number} ms when the line began, since 1970
  * @property {Run[]} runs
- * @property {boolean} [cut] it was too long, and goes on in the next one
+ * @property {boolean} [cut] the line was too long and continues in the next one
+ *
+ * @typedef {{n: number, ms: number}} Start the number and time of the line that begins in a row
  */
 
 /**
- * Reads a terminal's normal buffer as lines of text. Rows that scrolled out of its
- * view never change again, and are given once; those in view are the tail.
+ * Reads a terminal's normal buffer as lines of text. Rows that scrolled off the screen
+ * never change again, and are returned once, by done; the rows on the screen are the
+ * tail. Row numbers count from the first row ever; y is a row's index in the buffer.
  */
 export class Lines {
   #terminal;
@@ -30,52 +29,52 @@ export class Lines {
   #buffer;
   /** @type {IBufferCell} */
   #cell;
-  /** @type {IMarker | undefined} the last row that is taken; none if none is kept */
-  #mark;
-  /** @type {number | undefined} stands for #mark where there can be none */
-  #firstRow;
-  #taken = 0; // rows, ever: row numbers below are counted from the first ever
-  #newest = 0; // the lowest row that was begun
-  /** @type {Map<number, {n: number, ms: number}>} of the rows that are not taken */
-  #begun = new Map();
-  /** @type {Map<number, {from: number, to: number, link: string}[]>} columns, by row */
+  /** @type {IMarker | undefined} at the last row read, if the buffer still has that row */
+  #marker;
+  /** @type {number | undefined} the y of the first unread row, where there can be no marker */
+  #firstUnreadRow;
+  #rowsRead = 0; // rows that scrolled off the screen and were read
+  #lowest = 0; // the lowest row in which a line began
+  /** @type {Map<number, Start>} by unread row */
+  #starts = new Map();
+  /** @type {Map<number, LinkRange[]>} by unread row */
   #links = new Map();
   #link = '';
   #linkRow = 0;
   #linkColumn = 0;
   /** @type {Line[]} */
   #done = [];
-  /** @type {Line | undefined} whose first rows are taken and the others are not */
-  #open;
+  /** @type {Line | undefined} a line of which only the first rows were read */
+  #unfinished;
 
-  #reset = false; // the stream has reset the terminal
-  #line = 1; // that is being parsed
-  #lineAfter = 1; // the slice
+  #wasReset = false; // by the stream, in this slice
+  #line = 1; // the number of the line that is being parsed
+  #lineAfterSlice = 1; // by the slice's newlines
   #ms = 0;
-  /** @type {{n: number, ms: number}[]} rows begun by this slice, in order */
-  #fresh = [];
+  /** @type {Start[]} of the lines that began in this slice, in order */
+  #sliceStarts = [];
 
   /** @param {Terminal} terminal with a scrollback of SCROLLBACK rows */
   constructor(terminal) {
     this.#terminal = terminal;
     this.#buffer = terminal.buffer.normal;
     this.#cell = this.#buffer.getNullCell();
-    terminal.onLineFeed(() => this.#lineFeed());
+    terminal.onLineFeed(() => this.#onLineFeed());
     terminal.buffer.onBufferChange(() => {
-      if (this.#firstRow !== undefined) this.#place(this.#firstRow);
+      if (this.#firstUnreadRow !== undefined) this.#setFirst(this.#firstUnreadRow);
     });
     terminal.parser.registerEscHandler({ final: 'c' }, () => {
-      this.#reset = true;
+      this.#wasReset = true;
       return false; // xterm.js does it
     });
     terminal.parser.registerCsiHandler({ final: 'J' }, ([what]) => {
-      this.#erased(Number(what));
+      this.#onErase(Number(what));
       return false;
     });
-    terminal.parser.registerOscHandler(8, (data) => this.#osc8(data));
+    terminal.parser.registerOscHandler(8, (data) => this.#onHyperlink(data));
   }
 
-  /** How many lines done() would give. */
+  /** How many lines done() would return. */
   get waiting() {
     return this.#done.length;
   }
@@ -86,74 +85,75 @@ export class Lines {
   }
 
   /**
-   * Begins anew, with an empty terminal, at the line of the given number.
-   * @param {number} line
-   * @param {number} ms
+   * Starts over with an empty terminal.
+   * @param {number} line the number of the line that comes next
+   * @param {number} ms when that line began
    */
   restart(line, ms) {
-    this.#line = this.#lineAfter = line;
+    this.#line = this.#lineAfterSlice = line;
     this.#ms = ms;
-    this.#rebase();
+    this.#startOver();
   }
 
   /**
-   * Goes on with the line of the given number.
+   * Sets the number of the current line.
    * @param {number} line
    */
   renumber(line) {
-    this.#line = this.#lineAfter = line;
+    this.#line = this.#lineAfterSlice = line;
   }
 
   /**
-   * To be called before a slice is parsed.
+   * Must be called before the terminal parses a slice.
    * @param {Uint8Array} slice
-   * @param {number} ms when it came
+   * @param {number} ms when the slice was written
    */
   begin(slice, ms) {
     this.#ms = ms;
     // A line's time is that of its first character, not of the newline before it.
-    const last = this.#begun.get(this.#newest);
-    if (last && !this.#width(this.#buffer.getLine(this.#newest - this.#taken + this.#first()))) last.ms = ms;
-    for (let i = slice.indexOf(0x0a); i >= 0; i = slice.indexOf(0x0a, i + 1)) this.#lineAfter++;
+    const last = this.#starts.get(this.#lowest);
+    if (last && !contentWidth(this.#buffer.getLine(this.#lowest - this.#rowsRead + this.#firstUnread()), this.#cell)) last.ms = ms;
+    for (let i = slice.indexOf(0x0a); i >= 0; i = slice.indexOf(0x0a, i + 1)) this.#lineAfterSlice++;
   }
 
-  /** To be called after a slice was parsed. */
+  /** Must be called after the terminal parsed a slice. */
   end() {
-    if (this.#line !== this.#lineAfter) this.#correct();
-    this.#fresh = [];
-    if (this.#reset) this.#rebase();
+    if (this.#line !== this.#lineAfterSlice) this.#correctNumbers();
+    this.#sliceStarts = [];
+    if (this.#wasReset) this.#startOver();
     const base = this.#buffer.baseY;
-    const first = this.#first();
+    const first = this.#firstUnread();
     if (first >= base) return;
     for (let y = first; y < base; y++) {
-      this.#take(y);
-      this.#begun.delete(this.#taken + y - first);
-      this.#links.delete(this.#taken + y - first);
+      this.#readRow(y);
+      this.#starts.delete(this.#rowsRead + y - first);
+      this.#links.delete(this.#rowsRead + y - first);
     }
-    this.#taken += base - first;
-    this.#place(base);
+    this.#rowsRead += base - first;
+    this.#setFirst(base);
   }
 
   /**
-   * Resizes the terminal, which wraps its lines anew.
+   * Resizes the terminal, which then wraps its lines again.
    * @param {number} cols
    * @param {number} rows
    */
   resize(cols, rows) {
     const buffer = this.#buffer;
     const isWrapped = (/** @type {number} */ y) => buffer.getLine(y)?.isWrapped ?? false;
-    // A line that is partly taken is in the buffer as a whole.
-    let first = this.#first();
-    while (this.#open && first > 0 && isWrapped(first)) first--;
-    const begun = [];
+    // A line that was partly read is wrapped again as a whole.
+    let first = this.#firstUnread();
+    while (this.#unfinished && first > 0 && isWrapped(first)) first--;
+    const starts = [];
     const cursor = buffer.baseY + buffer.cursorY;
-    let above = 0; // lines above the cursor's that are not taken
+    let above = 0; // unread lines above the cursor's line
     for (let y = first; y < buffer.length; y++) {
       if (y > first && isWrapped(y)) continue;
-      begun.push(this.#begun.get(this.#rowOf(y)) ?? (y < this.#first() && this.#open ? { n: this.#open.n, ms: this.#open.ms } : undefined));
+      const unfinished = y < this.#firstUnread() && this.#unfinished;
+      starts.push(this.#starts.get(this.#rowNumber(y)) ?? (unfinished ? { n: unfinished.n, ms: unfinished.ms } : undefined));
       if (y > first && y <= cursor) above++;
     }
-    this.#open = undefined;
+    this.#unfinished = undefined;
     this.#terminal.resize(cols, rows);
     let y = buffer.baseY + buffer.cursorY;
     while (y > 0 && isWrapped(y)) y--;
@@ -161,19 +161,19 @@ export class Lines {
       y--;
       while (y > 0 && isWrapped(y)) y--;
     }
-    this.#place(y);
-    this.#begun.clear();
+    this.#setFirst(y);
+    this.#starts.clear();
     this.#links.clear();
-    for (let at = 0; y < buffer.length && at < begun.length; y++) {
+    for (let at = 0; y < buffer.length && at < starts.length; y++) {
       if (at > 0 && isWrapped(y)) continue;
-      const it = begun[at++];
-      if (it) this.#begun.set(this.#rowOf(y), it);
+      const start = starts[at++];
+      if (start) this.#starts.set(this.#rowNumber(y), start);
     }
-    this.#newest = Math.max(this.#row(), ...this.#begun.keys());
+    this.#lowest = Math.max(this.#cursorRow(), ...this.#starts.keys());
   }
 
   /**
-   * The lines that will not change any more since the last call.
+   * The lines that became unchangeable since the last call.
    * @returns {Line[]}
    */
   done() {
@@ -183,115 +183,115 @@ export class Lines {
   }
 
   /**
-   * The lines in view, down to the last that is not blank.
+   * The lines on the screen, down to the last that is not blank.
    * @returns {Line[]}
    */
   tail() {
     let end = this.#buffer.baseY + this.#terminal.rows;
-    const first = this.#first();
-    while (end > first && !this.#width(this.#buffer.getLine(end - 1))) end--;
+    const first = this.#firstUnread();
+    while (end > first && !contentWidth(this.#buffer.getLine(end - 1), this.#cell)) end--;
     /** @type {Line[]} */
-    const lines = this.#open ? [structuredClone(this.#open)] : [];
-    for (let y = first; y < end; y++) this.#read(y, lines);
+    const lines = this.#unfinished ? [structuredClone(this.#unfinished)] : [];
+    for (let y = first; y < end; y++) this.#appendRow(y, lines);
     return lines;
   }
 
-  /** Makes the tail unchangeable: the terminal is about to be emptied. */
+  /** Makes the tail unchangeable, because the terminal is about to be emptied. */
   finish() {
     this.#done.push(...this.tail());
-    this.#open = undefined;
-    this.#taken += this.#terminal.rows;
+    this.#unfinished = undefined;
+    this.#rowsRead += this.#terminal.rows;
   }
 
-  /** Forgets everything. */
+  /** Forgets all lines. */
   clear() {
     this.#done = [];
-    this.#open = undefined;
+    this.#unfinished = undefined;
   }
 
-  /** Mends the numbers of the slice's rows: not all that fed a line was a newline. */
-  #correct() {
-    this.#line = this.#lineAfter;
-    this.#fresh.forEach((begun, i) => { begun.n = i === this.#fresh.length - 1 ? this.#line : 0; });
+  /** Corrects the numbers of the slice's lines: not every line feed was a newline. */
+  #correctNumbers() {
+    this.#line = this.#lineAfterSlice;
+    this.#sliceStarts.forEach((start, i) => { start.n = i === this.#sliceStarts.length - 1 ? this.#line : 0; });
   }
 
-  #rebase() {
-    this.#reset = false;
-    this.#buffer = this.#terminal.buffer.normal; // a reset makes new ones
-    this.#open = undefined;
-    this.#begun.clear();
+  #startOver() {
+    this.#wasReset = false;
+    this.#buffer = this.#terminal.buffer.normal; // a reset replaces the buffers
+    this.#unfinished = undefined;
+    this.#starts.clear();
     this.#links.clear();
     this.#link = '';
-    this.#place(this.#buffer.baseY);
-    this.#newest = this.#taken + this.#buffer.cursorY;
-    this.#begun.set(this.#newest, { n: this.#line, ms: this.#ms });
+    this.#setFirst(this.#buffer.baseY);
+    this.#lowest = this.#rowsRead + this.#buffer.cursorY;
+    this.#starts.set(this.#lowest, { n: this.#line, ms: this.#ms });
   }
 
   /**
-   * Sets the first row that is not taken. The one above it is marked, since erasing
-   * rows in view removes their marks.
-   * @param {number} first
+   * Sets the first unread row. The marker is put on the row above it, because erasing
+   * rows on the screen removes their markers.
+   * @param {number} first the row's y
    */
-  #place(first) {
-    this.#mark?.dispose();
-    this.#mark = undefined;
-    this.#firstRow = undefined;
+  #setFirst(first) {
+    this.#marker?.dispose();
+    this.#marker = undefined;
+    this.#firstUnreadRow = undefined;
     if (first === 0) return;
-    this.#mark = this.#terminal.registerMarker(first - 1 - this.#buffer.baseY - this.#buffer.cursorY);
-    if (!this.#mark) this.#firstRow = first; // on the alternate screen, where nothing scrolls
+    this.#marker = this.#terminal.registerMarker(first - 1 - this.#buffer.baseY - this.#buffer.cursorY);
+    if (!this.#marker) this.#firstUnreadRow = first; // on the alternate screen, where nothing scrolls
   }
 
-  /** The first row that is not taken; 0 when those that are were dropped. */
-  #first() {
-    return this.#firstRow ?? (this.#mark?.line ?? -1) + 1;
+  /** The y of the first unread row; 0 if all rows that were read were dropped. */
+  #firstUnread() {
+    return this.#firstUnreadRow ?? (this.#marker?.line ?? -1) + 1;
   }
 
   /**
-   * A row of the buffer, counted from the first ever.
+   * The number of a row of the buffer.
    * @param {number} y
    */
-  #rowOf(y) {
-    return this.#taken + y - this.#first();
+  #rowNumber(y) {
+    return this.#rowsRead + y - this.#firstUnread();
   }
 
-  /** The cursor's row, counted from the first ever. */
-  #row() {
-    return this.#rowOf(this.#buffer.baseY + this.#buffer.cursorY);
+  /** The number of the cursor's row. */
+  #cursorRow() {
+    return this.#rowNumber(this.#buffer.baseY + this.#buffer.cursorY);
   }
 
-  #lineFeed() {
+  #onLineFeed() {
     const ended = this.#line++;
     if (this.#terminal.buffer.active !== this.#buffer) return;
-    const row = this.#row();
+    const row = this.#cursorRow();
     const y = this.#buffer.baseY + this.#buffer.cursorY;
-    if (!this.#begun.has(row - 1) && y > 0 && this.#width(this.#buffer.getLine(y - 1))) {
-      this.#begun.set(row - 1, { n: ended, ms: this.#ms }); // begun by a movement of the cursor
+    if (!this.#starts.has(row - 1) && y > 0 && contentWidth(this.#buffer.getLine(y - 1), this.#cell)) {
+      this.#starts.set(row - 1, { n: ended, ms: this.#ms }); // a cursor movement began the line
     }
-    if (row <= this.#newest && this.#width(this.#buffer.getLine(this.#buffer.baseY + this.#buffer.cursorY))) return;
-    this.#newest = Math.max(row, this.#newest);
-    const begun = { n: this.#line, ms: this.#ms };
-    this.#begun.set(row, begun);
-    this.#fresh.push(begun);
+    if (row <= this.#lowest && contentWidth(this.#buffer.getLine(this.#buffer.baseY + this.#buffer.cursorY), this.#cell)) return;
+    this.#lowest = Math.max(row, this.#lowest);
+    const start = { n: this.#line, ms: this.#ms };
+    this.#starts.set(row, start);
+    this.#sliceStarts.push(start);
   }
 
   /**
-   * Rows are erased, and what is written there next is another line.
-   * @param {number} what of ED
+   * Rows were erased: text written there next begins another line.
+   * @param {number} what the parameter of ED
    */
-  #erased(what) {
+  #onErase(what) {
     if (this.#terminal.buffer.active !== this.#buffer || what !== 2 && (what !== 0 || this.#buffer.cursorX > 0)) return;
-    const from = what === 2 ? this.#rowOf(this.#buffer.baseY) : this.#row();
-    for (const row of this.#begun.keys()) if (row >= from) this.#begun.delete(row);
-    this.#newest = Math.min(this.#newest, from - 1);
+    const from = what === 2 ? this.#rowNumber(this.#buffer.baseY) : this.#cursorRow();
+    for (const row of this.#starts.keys()) if (row >= from) this.#starts.delete(row);
+    this.#lowest = Math.min(this.#lowest, from - 1);
   }
 
   /**
-   * A hyperlink's begin or end: the buffer does not tell which cells are linked.
-   * @param {string} data
+   * A hyperlink begins or ends. The buffer doesn't say which cells are linked.
+   * @param {string} data of OSC 8
    */
-  #osc8(data) {
+  #onHyperlink(data) {
     if (this.#terminal.buffer.active === this.#buffer) {
-      const [row, column] = [this.#row(), this.#buffer.cursorX];
+      const [row, column] = [this.#cursorRow(), this.#buffer.cursorX];
       if (this.#link) {
         for (let y = this.#linkRow; y <= row; y++) {
           const from = y === this.#linkRow ? this.#linkColumn : 0;
@@ -309,96 +309,34 @@ export class Lines {
   }
 
   /** @param {number} y */
-  #take(y) {
-    const lines = this.#open ? [this.#open] : [];
-    this.#read(y, lines);
-    this.#open = this.#buffer.getLine(y + 1)?.isWrapped ? lines.pop() : undefined;
-    if (this.#open && this.#open.runs.reduce((n, r) => n + r.text.length, 0) > LONGEST) {
-      lines.push({ ...this.#open, cut: true });
-      this.#open = { n: 0, ms: this.#open.ms, runs: [] };
+  #readRow(y) {
+    const lines = this.#unfinished ? [this.#unfinished] : [];
+    this.#appendRow(y, lines);
+    this.#unfinished = this.#buffer.getLine(y + 1)?.isWrapped ? lines.pop() : undefined;
+    if (this.#unfinished && this.#unfinished.runs.reduce((n, r) => n + r.text.length, 0) > MAX_LINE) {
+      lines.push({ ...this.#unfinished, cut: true });
+      this.#unfinished = { n: 0, ms: this.#unfinished.ms, runs: [] };
     }
     this.#done.push(...lines);
   }
 
   /**
-   * Reads a row to the end of lines.
+   * Appends a row to the last line, or as another line.
    * @param {number} y
    * @param {Line[]} lines
    */
-  #read(y, lines) {
-    const row = this.#rowOf(y);
+  #appendRow(y, lines) {
+    const row = this.#rowNumber(y);
     const line = this.#buffer.getLine(y);
     if (!line) return;
     let into = lines.at(-1);
     if (!into || !line.isWrapped) {
-      const { n, ms } = this.#begun.get(row) ?? { n: row === this.#row() ? this.#line : 0, ms: this.#ms };
+      const { n, ms } = this.#starts.get(row) ?? { n: row === this.#cursorRow() ? this.#line : 0, ms: this.#ms };
       into = { n, ms, runs: [] };
       lines.push(into);
     }
-    const wraps = this.#buffer.getLine(y + 1)?.isWrapped;
-    this.#runs(line, wraps ? this.#whole(line, y) : this.#width(line), this.#links.get(row), into.runs);
-  }
-
-  /**
-   * The columns of a row that goes on in the next one: all, but for the last where a
-   * wide character did not fit.
-   * @param {IBufferLine} line
-   * @param {number} y
-   */
-  #whole(line, y) {
-    const last = line.getCell(line.length - 1, this.#cell);
-    const empty = last?.getCode() === 0 && last.getWidth() === 1;
-    const wide = this.#buffer.getLine(y + 1)?.getCell(0, this.#cell)?.getWidth() === 2;
-    return empty && wide ? line.length - 1 : line.length;
-  }
-
-  /**
-   * The columns of a row up to the last that shows something.
-   * @param {IBufferLine | undefined} line
-   */
-  #width(line) {
-    if (!line) return 0;
-    let x = line.length;
-    for (; x > 0; x--) {
-      const cell = line.getCell(x - 1, this.#cell);
-      if (!cell) continue;
-      const code = cell.getCode();
-      if (code !== 0 && code !== 32 || cell.getWidth() === 0) break;
-      if (!cell.isAttributeDefault() && (!cell.isBgDefault() || cell.isInverse() || code === 32 && cell.isUnderline())) break;
-    }
-    return x;
-  }
-
-  /**
-   * Adds the runs of a row's first columns.
-   * @param {IBufferLine} line
-   * @param {number} width
-   * @param {{from: number, to: number, link: string}[] | undefined} links
-   * @param {Run[]} runs
-   */
-  #runs(line, width, links, runs) {
-    let from = 0;
-    let style = '';
-    let link = '';
-    /** @param {number} to */
-    const add = (to) => {
-      if (to === from) return;
-      const text = line.translateToString(false, from, to);
-      const last = runs.at(-1);
-      if (last && last.style === style && last.link === link) last.text += text;
-      else runs.push({ text, style, link });
-      from = to;
-    };
-    for (let x = 0; x < width; x++) {
-      const cell = line.getCell(x, this.#cell);
-      if (!cell || cell.getWidth() === 0) continue;
-      const itsStyle = cell.isAttributeDefault() ? '' : styleOf(cell);
-      // Where text was written over a link, its underline is gone.
-      const itsLink = links && cell.isUnderline() ? links.find((l) => x >= l.from && x < l.to)?.link ?? '' : '';
-      if (itsStyle === style && itsLink === link) continue;
-      add(x);
-      [style, link] = [itsStyle, itsLink];
-    }
-    add(width);
+    const next = this.#buffer.getLine(y + 1);
+    const width = next?.isWrapped ? wrappedWidth(line, next, this.#cell) : contentWidth(line, this.#cell);
+    appendRuns(into.runs, line, width, this.#links.get(row), this.#cell);
   }
 }

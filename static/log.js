@@ -1,86 +1,102 @@
 // @ts-check
 /** @import { Line } from './lines.js' */
-import { apply } from './style.js';
+import { lineNodes } from './line-nodes.js';
+import { View } from './view.js';
 
+// Rows of a block.
 const BLOCK = 100;
-// Rows kept while following. For one who reads further up nothing is dropped, but
-// over PAUSED what comes is held back, and over HELD counted.
+// Rows kept while following. A paused log drops nothing: from MAX_PAUSED rows on, it
+// holds new lines back, and beyond MAX_HELD lines it only counts the oldest.
 const KEPT = 20_000;
-const PAUSED = 60_000;
-const HELD = 20_000;
+const MAX_PAUSED = 60_000;
+const MAX_HELD = 20_000;
+// Closer to the end than this, scrolling down follows the log again.
 const NEAR_END_PX = 12;
-// Towers of combining marks take the browser seconds to draw.
+// The browser takes seconds to draw towers of combining characters.
 const TOWER = /\p{M}{9}/u;
 const TOWERS = /(\p{M}{8})\p{M}+/gu;
-const URLS = /\bhttps?:\/\/[^\s<>"'`\u0000-\u0020]+/g;
 
 /**
  * @typedef {object} Row
  * @property {HTMLElement} element
  * @property {Block} block
  * @property {number} n the line's number; 0 for none
- * @property {number} ms
+ * @property {number} ms when the line began; 0 if that is not known
  * @property {string} text
- * @property {string} look all that its element shows
- * @property {boolean} hit
- * @property {boolean} out not to be shown, for the filter's sake
- * @property {boolean} hidden it is not
- * @property {boolean} gap it says that lines are missing, and is none
+ * @property {string} fingerprint of all that the element shows; empty if the row never changes
+ * @property {boolean} hit whether the filter finds the text
+ * @property {boolean} filtered whether the filter hides the row
+ * @property {boolean} hidden whether the element is hidden
+ * @property {boolean} gap whether the row is a note in place of lines, and not a line
  *
- * @typedef {object} Block rows that the browser lays out only when they come into view
+ * @typedef {object} Block rows that the browser lays out only when they become visible
  * @property {HTMLElement} element
  * @property {number} rows
- * @property {number} shown of them; fewer if a filter hides the others
+ * @property {number} shown how many of the rows the filter doesn't hide
  *
  * @typedef {object} Filter
- * @property {(text: string) => boolean} test
- * @property {boolean} only hide the others
- * @property {number} context lines shown around a hit
+ * @property {(text: string) => boolean} test reports whether a line is a hit
+ * @property {boolean} only whether to hide the other lines
+ * @property {number} context how many lines around a hit to show as well
+ *
+ * @typedef {(row: Row, before: Row | undefined) => string} TimeFormat what to show beside a row
+ *
+ * @typedef {object} LogCallbacks
+ * @property {(following: boolean, behind: number) => void} follow following began or ended,
+ *   or a paused log is so many lines behind
+ * @property {() => void} changed other rows are visible, or the same ones elsewhere
  */
 
-/** Shows lines as text, one element a line, and follows their end. */
-export class LogView {
-  #element;
-  #on;
-  /** @type {Row[]} */
+/** Shows lines as text, one element for each line, and follows the end of the output. */
+export class LogView extends View {
+  #callbacks;
+  /** @type {Row[]} to read only */
   rows = [];
   /** @type {Block[]} */
   #blocks = [];
-  #fixed = 0; // rows that will not change any more
+  #fixed = 0; // how many rows will not change any more
   #following = true;
-  #scrolled = 0;
-  #set = -1; // the scroll position that we set last
+  #scrolled = 0; // the last scroll position
+  #scrollSet = -1; // the last scroll position that was set from here
   /** @type {Line[]} */
   #held = [];
-  #dropped = 0; // of those held, the oldest
-  #digits = 0; // of the largest number
-  #seen = 0; // lines that there were when following ended
+  #dropped = 0; // how many lines were held back and then dropped
+  #digits = 0; // of the largest line number
+  #seen = 0; // the last line's number when following ended
   /** @type {Filter | null} */
   #filter = null;
+  /** How many rows are hits. */
   hits = 0;
-  /** @type {[number, number] | null} */
-  #marked = null;
-  /** @type {((row: Row, before: Row | undefined) => string) | null} */
+  /** @type {[number, number] | null} the lines of the permalink */
+  #linked = null;
+  /** @type {TimeFormat | null} */
   #times = null;
 
   /**
    * @param {HTMLElement} element that scrolls
-   * @param {{follow(following: boolean, behind: number): void, changed(): void}} on
+   * @param {LogCallbacks} callbacks
    */
-  constructor(element, on) {
-    this.#element = element;
-    this.#on = on;
+  constructor(element, callbacks) {
+    super(element);
+    this.#callbacks = callbacks;
     element.addEventListener('scroll', () => this.#onScroll(), { passive: true });
-    // To look up is to pause, however far.
+    // Scrolling up pauses, however little.
     const pause = () => { if (element.scrollHeight > element.clientHeight) this.following = false; };
     let touched = 0;
     element.addEventListener('wheel', (e) => { if (e.deltaY < 0 && !e.ctrlKey) pause(); }, { passive: true });
     element.addEventListener('touchstart', (e) => { touched = e.touches[0].clientY; }, { passive: true });
     element.addEventListener('touchmove', (e) => { if (e.touches[0].clientY > touched + 3) pause(); }, { passive: true });
     element.addEventListener('keydown', (e) => { if (['ArrowUp', 'PageUp'].includes(e.key)) pause(); });
-    new ResizeObserver(() => this.#stick()).observe(element);
+    new ResizeObserver(() => this.#scrollToEnd()).observe(element);
   }
 
+  show() {
+    super.show();
+    if (this.#isFull) this.#hold([]);
+    else this.#settle(this.rows.length);
+  }
+
+  /** Whether the log scrolls to the end when lines are added. */
   get following() {
     return this.#following;
   }
@@ -89,24 +105,24 @@ export class LogView {
   set following(following) {
     if (following === this.#following) return;
     this.#following = following;
-    this.#element.classList.toggle('paused', !following);
-    this.#seen = this.#last();
+    this.element.classList.toggle('paused', !following);
+    this.#seen = this.#lastNumber();
     if (following) this.#release();
-    this.#stick();
-    this.#on.follow(following, 0);
+    this.#scrollToEnd();
+    this.#callbacks.follow(following, 0);
   }
 
   /**
-   * Shows lines: those that will not change any more, and behind them those that do.
-   * @param {Line[]} done
-   * @param {Line[]} tail
+   * Appends lines, in place of the tail of the last call.
+   * @param {Line[]} done lines that will not change any more
+   * @param {Line[]} tail lines that may
    */
-  show(done, tail) {
-    // Those that would be dropped at once are not made.
-    if (!this.#following && this.rows.length >= PAUSED) {
+  update(done, tail) {
+    if (this.#isFull) {
       this.#hold(done);
       return;
     }
+    // Rows that would be dropped at once are not created.
     const skip = this.#following ? Math.max(done.length - KEPT, 0) : 0;
     if (skip) this.#drop(this.rows.length);
     let at = this.#fixed;
@@ -118,26 +134,31 @@ export class LogView {
     this.#settle(from);
   }
 
-  /** @param {Line[]} lines that are to be shown later */
-  #hold(lines) {
-    this.#held.push(...lines);
-    if (this.#held.length > HELD) this.#dropped += this.#held.splice(0, this.#held.length - HELD).length;
-    const last = this.#held.findLast((line) => line.n)?.n ?? 0;
-    this.#on.follow(false, Math.max(last - this.#seen, 0));
+  /** Whether new lines must be held back. */
+  get #isFull() {
+    return !this.#following && this.rows.length >= MAX_PAUSED;
   }
 
-  /** Shows what was held back. */
+  /** @param {Line[]} lines to show later */
+  #hold(lines) {
+    this.#held.push(...lines);
+    if (this.#held.length > MAX_HELD) this.#dropped += this.#held.splice(0, this.#held.length - MAX_HELD).length;
+    const last = this.#held.findLast((line) => line.n)?.n ?? 0;
+    this.#callbacks.follow(false, Math.max(last - this.#seen, 0));
+  }
+
+  /** Shows the lines that were held back. */
   #release() {
     const held = this.#held;
     const dropped = this.#dropped;
     [this.#held, this.#dropped] = [[], 0];
     if (dropped) this.gap(`${dropped.toLocaleString('en')} lines not shown`);
-    if (held.length) this.show(held, []);
+    if (held.length) this.update(held, []);
     this.#evict();
   }
 
   /**
-   * Shows words in place of lines that are missing.
+   * Appends a note, for example in place of missing lines.
    * @param {string} words
    */
   gap(words) {
@@ -148,82 +169,90 @@ export class LogView {
     this.#settle(this.#fixed);
   }
 
+  /** Removes all rows. */
   clear() {
     this.#drop(this.rows.length);
     [this.#fixed, this.#seen, this.#held, this.#dropped] = [0, 0, [], 0];
     this.hits = 0;
-    this.#on.changed();
+    this.#callbacks.changed();
   }
 
   /**
-   * Shows a time beside each line.
-   * @param {((row: Row, before: Row | undefined) => string) | null} times
+   * Shows a time beside each line, or none.
+   * @param {TimeFormat | null} times
    */
   set times(times) {
     this.#times = times;
-    this.#element.classList.toggle('timed', times !== null);
-    this.rows.forEach((row, i) => this.#time(row, i));
-    this.#stick();
+    this.element.classList.toggle('timed', times !== null);
+    this.rows.forEach((row, i) => this.#showTime(row, i));
+    this.#scrollToEnd();
   }
 
   /**
-   * Marks lines by their numbers.
-   * @param {[number, number] | null} range
+   * Highlights the lines of a permalink, or none.
+   * @param {[number, number] | null} range the first and the last line's number
    */
-  mark(range) {
-    this.#marked = range;
-    for (const row of this.rows) this.#markRow(row);
+  highlight(range) {
+    this.#linked = range;
+    for (const row of this.rows) this.#highlightRow(row);
   }
 
   /**
-   * Scrolls to a line. False if it is not there.
+   * Scrolls to a line, and reports whether there is such a line.
    * @param {number} n
    */
   reveal(n) {
     const row = this.rows.find((r) => r.n === n);
     if (!row) return false;
-    const [box, view] = [row.element.getBoundingClientRect(), this.#element.getBoundingClientRect()];
+    const [box, view] = [row.element.getBoundingClientRect(), this.element.getBoundingClientRect()];
     if (box.height && box.top >= view.top && box.bottom <= view.bottom) this.following = false;
     else this.goTo(row);
     return true;
   }
 
-  /** @param {Row} row */
+  /**
+   * Scrolls to a row, even if the filter hides it.
+   * @param {Row} row
+   */
   goTo(row) {
     this.following = false;
-    row.out = row.hidden = false;
+    row.filtered = row.hidden = false;
     row.element.classList.remove('out');
     row.block.element.hidden = false;
     row.element.scrollIntoView({ block: 'center' });
-    this.#set = this.#scrolled = this.#element.scrollTop;
+    this.#scrollSet = this.#scrolled = this.element.scrollTop;
   }
 
-  /** The first row in view. */
+  /** The first visible row. */
   get top() {
-    const { top } = this.#element.getBoundingClientRect();
-    return this.inView().find((row) => !row.out && row.element.getBoundingClientRect().bottom > top);
+    const { top } = this.element.getBoundingClientRect();
+    return this.inView().find((row) => !row.filtered && row.element.getBoundingClientRect().bottom > top);
   }
 
-  /** @param {Filter | null} filter */
+  /**
+   * Finds hits, and hides other lines if the filter says so. The line at the top stays
+   * where it is, unless the log follows the end.
+   * @param {Filter | null} filter
+   */
   set filter(filter) {
     const top = this.#following ? undefined : this.top;
-    const reseat = (filter?.only ?? false) !== (this.#filter?.only ?? false);
+    const reattach = (filter?.only ?? false) !== (this.#filter?.only ?? false);
     this.#filter = filter;
-    this.#judge(0);
-    // A block out of view is taken to be as high as when it was seen last, unless it
-    // was out of the page since.
-    if (reseat) this.#element.replaceChildren(...this.#blocks.map((b) => b.element));
-    this.#on.changed();
-    this.#stick();
+    this.#applyFilter(0);
+    // The browser takes a block that it doesn't lay out to be as high as it was when last
+    // visible, unless the block has left the page since then.
+    if (reattach) this.element.replaceChildren(...this.#blocks.map((b) => b.element));
+    this.#callbacks.changed();
+    this.#scrollToEnd();
     if (!top) return;
     const at = this.rows.indexOf(top);
-    (this.rows.slice(at).find((row) => !row.out) ?? this.rows.findLast((row) => !row.out))?.element.scrollIntoView({ block: 'start' });
-    this.#set = this.#scrolled = this.#element.scrollTop;
+    (this.rows.slice(at).find((row) => !row.filtered) ?? this.rows.findLast((row) => !row.filtered))?.element.scrollIntoView({ block: 'start' });
+    this.#scrollSet = this.#scrolled = this.element.scrollTop;
   }
 
-  /** The rows in view, and some more. */
+  /** The visible rows, and a few around them. */
   inView() {
-    const { top, bottom } = this.#element.getBoundingClientRect();
+    const { top, bottom } = this.element.getBoundingClientRect();
     const seen = new Set(this.#blocks.filter((b) => {
       const box = b.element.getBoundingClientRect();
       return box.bottom >= top && box.top <= bottom;
@@ -232,9 +261,10 @@ export class LogView {
   }
 
   /**
-   * @param {number} at
+   * Makes a row show a line.
+   * @param {number} at the row's index, or one past the last row
    * @param {Line} line
-   * @param {boolean} [fixed] it will not change any more
+   * @param {boolean} [fixed] whether the line will not change any more
    */
   #put(at, line, fixed) {
     let text = line.runs.length === 1 ? line.runs[0].text : line.runs.map((r) => r.text).join('');
@@ -243,47 +273,52 @@ export class LogView {
       text = line.runs.map((r) => r.text).join('');
     }
     const known = this.rows[at];
-    let look = '';
+    let fingerprint = '';
     if (known || !fixed) {
-      look = `${line.n} ${line.ms} ${text}`;
+      fingerprint = `${line.n} ${line.ms} ${text}`;
       if (line.runs.length > 1 || line.runs[0]?.style || line.runs[0]?.link) {
-        look += line.runs.map((r) => `\n${r.text.length} ${r.style} ${r.link}`).join('');
+        fingerprint += line.runs.map((r) => `\n${r.text.length} ${r.style} ${r.link}`).join('');
       }
-      if (known?.look === look) return;
+      if (known?.fingerprint === fingerprint) return;
     }
-    const row = known ?? { element: document.createElement('div'), block: this.#block(), n: 0, ms: 0, text: '', look: '', hit: false, out: false, hidden: false, gap: false };
+    const row = known ?? {
+      element: document.createElement('div'), block: this.#lastBlock(), n: 0, ms: 0, text: '', fingerprint: '',
+      hit: false, filtered: false, hidden: false, gap: false,
+    };
     row.n = line.n;
     row.ms = line.ms;
     row.text = text;
-    row.look = look;
+    row.fingerprint = fingerprint;
     if (row.n) row.element.setAttribute('data-n', String(row.n));
     else row.element.removeAttribute('data-n');
     const digits = String(row.n).length;
     if (digits > this.#digits) {
       this.#digits = digits;
-      this.#element.style.setProperty('--digits', String(digits));
+      this.element.style.setProperty('--digits', String(digits));
     }
-    row.element.replaceChildren(...contents(line, text));
+    row.element.replaceChildren(...lineNodes(line, text));
     row.element.classList.toggle('cut', line.cut ?? false);
-    this.#time(row, at);
-    if (this.#marked) this.#markRow(row);
+    this.#showTime(row, at);
+    if (this.#linked) this.#highlightRow(row);
     if (known) return;
     row.block.element.append(row.element);
     row.block.rows++;
     this.rows.push(row);
   }
 
-  #block() {
+  /** The block that takes the next row. */
+  #lastBlock() {
     let block = this.#blocks.at(-1);
     if (!block || block.rows >= BLOCK) {
       block = { element: document.createElement('div'), rows: 0, shown: BLOCK };
       block.element.className = 'block';
       this.#blocks.push(block);
-      this.#element.append(block.element);
+      this.element.append(block.element);
     }
     return block;
   }
 
+  /** Removes the last row. */
   #pop() {
     const row = this.rows.pop();
     if (!row) return;
@@ -294,7 +329,10 @@ export class LogView {
     }
   }
 
-  /** @param {number} count rows from the start, in whole blocks unless they are all */
+  /**
+   * Drops whole blocks from the start, and returns how many rows they had.
+   * @param {number} count at most so many rows
+   */
   #drop(count) {
     let dropped = 0;
     while (this.#blocks.length && dropped + this.#blocks[0].rows <= count) {
@@ -308,26 +346,34 @@ export class LogView {
     return dropped;
   }
 
+  /** Drops the rows that are too many, and returns how many they were. */
   #evict() {
     return this.#following ? this.#drop(this.rows.length - KEPT) : 0;
   }
 
-  /** @param {number} from the first row that may be new */
+  /**
+   * Does what must follow every change of rows.
+   * @param {number} from the first row that may be new
+   */
   #settle(from) {
     from -= this.#evict();
-    if (this.#filter) this.#judge(Math.max(from, 0));
-    this.#stick();
-    if (!this.#following) this.#on.follow(false, Math.max(this.#last() - this.#seen, 0));
-    this.#on.changed();
+    if (this.#filter) this.#applyFilter(Math.max(from, 0));
+    this.#scrollToEnd();
+    if (!this.#following) this.#callbacks.follow(false, Math.max(this.#lastNumber() - this.#seen, 0));
+    this.#callbacks.changed();
   }
 
-  #last() {
+  /** The number of the last line that has one. */
+  #lastNumber() {
     for (let i = this.rows.length - 1; i >= 0; i--) if (this.rows[i].n) return this.rows[i].n;
     return 0;
   }
 
-  /** @param {number} from */
-  #judge(from) {
+  /**
+   * Finds hits, and which rows to hide.
+   * @param {number} from the first row that may be new
+   */
+  #applyFilter(from) {
     const filter = this.#filter;
     const context = filter?.context ?? 0;
     for (let i = from; i < this.rows.length; i++) {
@@ -336,35 +382,33 @@ export class LogView {
     this.hits = 0;
     for (const row of this.rows) if (row.hit) this.hits++;
     const only = filter?.only ?? false;
-    let shown = -Infinity; // up to this row, for the last hit's sake
+    let shown = -Infinity; // the last row that a hit's context reaches
     const start = Math.max(from - context, 0);
     for (let i = Math.max(start - context, 0); i < start; i++) if (this.rows[i].hit) shown = i + context;
     for (let i = start, ahead = start; i < this.rows.length; i++) {
       for (; ahead <= i + context && ahead < this.rows.length; ahead++) if (this.rows[ahead].hit) shown = ahead + context;
-      const row = this.rows[i];
-      const out = only && i > shown;
-      row.out = out;
+      this.rows[i].filtered = only && i > shown;
     }
-    this.#size(only);
+    this.#updateBlocks(only);
   }
 
   /**
-   * Tells each block how many of its rows are shown.
-   * @param {boolean} only not all
+   * Shows and hides rows, and blocks without a row to show.
+   * @param {boolean} only whether the filter hides rows
    */
-  #size(only) {
+  #updateBlocks(only) {
     let at = 0;
     for (const block of this.#blocks) {
       let shown = 0;
       const end = at + block.rows;
-      if (only) for (let i = at; i < end; i++) shown += this.rows[i].out ? 0 : 1;
+      if (only) for (let i = at; i < end; i++) shown += this.rows[i].filtered ? 0 : 1;
       else shown = BLOCK;
-      // In a block that is hidden as a whole, rows need not be.
+      // Rows of a block that is hidden as a whole can stay as they are.
       for (let i = shown ? at : end; i < end; i++) {
         const row = this.rows[i];
-        if (row.out === row.hidden) continue;
-        row.hidden = row.out;
-        row.element.classList.toggle('out', row.out);
+        if (row.filtered === row.hidden) continue;
+        row.hidden = row.filtered;
+        row.element.classList.toggle('out', row.filtered);
       }
       at = end;
       if (shown === block.shown) continue;
@@ -378,91 +422,32 @@ export class LogView {
    * @param {Row} row
    * @param {number} at
    */
-  #time(row, at) {
+  #showTime(row, at) {
     if (this.#times && row.ms) row.element.setAttribute('data-t', this.#times(row, this.rows[at - 1]));
     else row.element.removeAttribute('data-t');
   }
 
   /** @param {Row} row */
-  #markRow(row) {
-    const on = this.#marked !== null && row.n >= this.#marked[0] && row.n <= this.#marked[1];
+  #highlightRow(row) {
+    const on = this.#linked !== null && row.n >= this.#linked[0] && row.n <= this.#linked[1];
     row.element.classList.toggle('marked', on);
   }
 
-  #stick() {
+  #scrollToEnd() {
     if (!this.#following) return;
-    this.#element.scrollTop = this.#element.scrollHeight;
-    this.#set = this.#scrolled = this.#element.scrollTop;
+    this.element.scrollTop = this.element.scrollHeight;
+    this.#scrollSet = this.#scrolled = this.element.scrollTop;
   }
 
   #onScroll() {
-    const { scrollTop, clientHeight, scrollHeight } = this.#element;
+    const { scrollTop, clientHeight, scrollHeight } = this.element;
     const by = scrollTop - this.#scrolled;
     this.#scrolled = scrollTop;
-    this.#on.changed();
-    if (Math.abs(scrollTop - this.#set) <= 1) return; // ours, which comes a frame later
-    this.#set = -1;
+    this.#callbacks.changed();
+    if (Math.abs(scrollTop - this.#scrollSet) <= 1) return; // set from here: the event comes a frame later
+    this.#scrollSet = -1;
     const atEnd = scrollHeight - scrollTop - clientHeight <= NEAR_END_PX;
-    if (by < -1 && !atEnd) this.following = false; // at the end there is just less to show
+    if (by < -1 && !atEnd) this.following = false; // at the end, the log just got shorter
     else if (by > 0 && atEnd) this.following = true;
   }
-}
-
-/**
- * The nodes of a line: text, and elements only where something is to be seen.
- * @param {Line} line
- * @param {string} text
- */
-function contents(line, text) {
-  if (!text) return [document.createElement('br')];
-  if (!text.includes('://') && line.runs.every((r) => !r.style)) return [text];
-  const urls = text.includes('://') ? [...text.matchAll(URLS)].map((m) => ({ from: m.index, url: trimmed(m[0]) })) : [];
-  const nodes = [];
-  let at = 0;
-  let next = 0; // of urls
-  for (const run of line.runs) {
-    const end = at + run.text.length;
-    for (let from = at; from < end;) {
-      while (next < urls.length && urls[next].from + urls[next].url.length <= from) next++;
-      const url = urls[next]?.from < end ? urls[next] : undefined;
-      const inside = url && from >= url.from;
-      const to = !url ? end : inside ? Math.min(end, url.from + url.url.length) : url.from;
-      nodes.push(piece(text.slice(from, to), run.style, run.link || (inside ? url.url : '')));
-      from = to;
-    }
-    at = end;
-  }
-  return nodes;
-}
-
-/**
- * A URL without the punctuation of the sentence around it.
- * @param {string} url
- */
-function trimmed(url) {
-  let end = url.length;
-  while (/[.,;:!?)\]}]/.test(url[end - 1])) {
-    const closes = { ')': '(', ']': '[', '}': '{' }[url[end - 1]];
-    if (closes && url.slice(0, end).includes(closes)) break;
-    end--;
-  }
-  return url.slice(0, end);
-}
-
-/**
- * @param {string} text
- * @param {string} style
- * @param {string} link
- */
-function piece(text, style, link) {
-  if (!style && !link) return text;
-  const element = document.createElement(link ? 'a' : 'span');
-  if (element instanceof HTMLAnchorElement) {
-    element.href = link;
-    element.target = '_blank';
-    element.rel = 'noopener noreferrer';
-  }
-  apply(element, style);
-  element.textContent = text;
-  return element;
 }

@@ -2,7 +2,7 @@
 /** @import { LogView } from './log.js' */
 import { $, base, dialog, fileName, notice } from './dom.js';
 
-/** Shows the address, for others. */
+/** Shows the address, to share it. */
 export function share() {
   const url = new URL(location.href);
   const link = /** @type {HTMLAnchorElement} */ ($('share-url'));
@@ -17,7 +17,7 @@ export function share() {
   dialog('share').showModal();
 }
 
-/** @param {string} text */
+/** Copies text to the clipboard. @param {string} text */
 export async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
@@ -30,10 +30,11 @@ export async function copy(text) {
   }
 }
 
-/** @param {LogView} log */
+/** The text of all lines. @param {LogView} log */
 export const allText = (log) => log.rows.filter((r) => !r.gap).map((r) => `${r.text}\n`).join('');
 
 /**
+ * Downloads the log as a page of its own.
  * @param {LogView} log
  * @param {string} title
  */
@@ -46,7 +47,7 @@ export async function saveHTML(log, title) {
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
-/** Asks the browser whether notifications are allowed. */
+/** Asks for permission to show notifications, and reports whether there is one. */
 export async function allowNotifications() {
   if (!('Notification' in window)) {
     notice('This browser shows no notifications here.');

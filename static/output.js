@@ -1,43 +1,78 @@
 // @ts-check
-/** @import { Event } from './socket.js' */
+/** @import { Terminal as XTerm } from '@xterm/xterm' */
+/** @import { Hello, Reset } from './driver/driver.js' */
 /** @import { LogView } from './log.js' */
-import { number } from './dom.js';
-import { Feed } from './feed.js';
+/** @import { ScreenView } from './screen.js' */
+/** @import { View } from './view.js' */
+import { $, number } from './dom.js';
 import { Lines, SCROLLBACK } from './lines.js';
+import { TerminalWriter } from './terminal-writer.js';
 import { setWidths } from './widths.js';
 import { UnicodeGraphemesAddon } from './xterm/addon-unicode-graphemes.mjs';
 import { Terminal } from './xterm/xterm.mjs';
 
-// While the page is behind by this many bytes, it draws less often: laying out lines
-// that the next frame scrolls away takes as long as parsing them.
+/**
+ * What the page writes a stream to. An output turns bytes and events into what its
+ * views show, in the order in which it was given them, though maybe later.
+ *
+ * @typedef {object} Output
+ * @property {boolean} fullScreen whether a program fills the screen, so that only a screen can show it
+ * @property {View} log the view of the stream's lines
+ * @property {() => Promise<View | undefined>} openScreen loads the view of the stream's
+ *   screen, once; undefined if the output has none
+ * @property {(hello: Hello, how: Connection) => void} begin a connection begins: continue if
+ *   the hello says `resumed`, start over if not
+ * @property {(reset: Reset, skew: number) => void} reset output was skipped: show how much, and continue at another place
+ * @property {(bytes: Uint8Array) => void} write
+ * @property {(cols: number, rows: number) => void} resize
+ * @property {(words: string) => void} note shows words in their place among the output, if the output can
+ * @property {(action: () => void) => void} after runs an action once all output before it is shown
+ *
+ * @typedef {object} Connection
+ * @property {boolean} fresh this is another run: what was shown before must go
+ * @property {number} skew of the server's clock to the browser's, in milliseconds
+ *
+ * @typedef {object} OutputCallbacks
+ * @property {() => void} fullScreenChanged a program began or stopped filling the screen
+ * @property {(overloaded: boolean) => void} overload true: too much output waits, and no
+ *   more should come; false: nothing waits any more
+ * @property {(title: string) => void} titleChanged the program set its title
+ * @property {() => void} drawn there may be more to see
+ */
+
+// While this many bytes wait, the page draws less often: laying out lines that the next
+// frame scrolls away takes as long as parsing them.
 const BEHIND = 256 << 10;
 const BEHIND_MS = 250;
-// Nobody reads more than this many lines at a time: they come 20 times a second, so
-// that frames are left for whoever scrolls.
+// No one can read more than this many lines at a time: the page draws them 20 times a
+// second, so that scrolling stays smooth.
 const FAST = 12;
 const FAST_MS = 50;
-// So many lines are not kept for the next frame.
-const MOST_WAITING = 10_000;
+// With this many lines waiting, the page doesn't wait for the next frame.
+const MAX_WAITING = 10_000;
 
 // CHT, IL, DL, SU, SD, CBT, REP; and how often a program can mean it.
 const REPEATED = 'ILMSTZb';
 const MOST_REPEATED = 1000;
 
 /**
- * The stream's output: the terminal that parses it, and the log that shows its
- * lines. The terminal answers no query: nothing listens to it.
+ * The output that parses a stream with xterm.js, and shows its lines in a log and its
+ * screen in a screen view. Nothing listens to the terminal's answers to queries.
+ * @implements {Output}
  */
-export class Output {
-  /** @type {import('@xterm/xterm').Terminal} */
-  terminal;
+export class TerminalOutput {
+  log;
+  #callbacks;
+  /** @type {XTerm} */
+  #terminal;
   #lines;
-  #feed;
-  #log;
-  #on;
-  #frame = 0;
-  #changed = false; // to the alternate screen, or back
-  #drawn = 0; // when, on the clock of frames
-  /** @type {[number, number][]} [offset, ms] of output that is to come */
+  #writer;
+  /** @type {ScreenView | undefined} */
+  #screen;
+  #frame = 0; // requested from the browser
+  #drawnAt = 0; // by the clock of frames
+  #fullScreenChanged = false; // since the last frame
+  /** @type {[number, number][]} [offset, ms] of the backlog yet to come */
   #times = [];
   #offset = 0; // of the next byte
   #end = 0; // of the backlog
@@ -45,103 +80,51 @@ export class Output {
 
   /**
    * @param {LogView} log
-   * @param {{alternate(): void, crowded(crowded: boolean): void, said(title: string): void, drawn(): void}} on
+   * @param {OutputCallbacks} callbacks
    */
-  constructor(log, on) {
-    this.#log = log;
-    this.#on = on;
-    this.terminal = new Terminal({
-      allowProposedApi: true, // for the widths of characters
-      disableStdin: true,
-      scrollback: SCROLLBACK,
-      cursorInactiveStyle: 'none',
-      minimumContrastRatio: 4.5, // WCAG AA
-      logLevel: 'off', // what the stream does wrong is not for the console
-      linkHandler: { activate: (_, link) => { open(link, '_blank', 'noopener,noreferrer'); } },
-    });
-    // xterm.js does these one by one, up to 2³¹ times.
-    for (const final of REPEATED) this.terminal.parser.registerCsiHandler({ final }, ([n]) => Number(n) > MOST_REPEATED);
-    setWidths(this.terminal, new UnicodeGraphemesAddon());
-    this.terminal.buffer.onBufferChange(() => { this.#changed = true; });
-    this.terminal.onTitleChange((/** @type {string} */ title) => on.said(title));
-    this.terminal.parser.registerOscHandler(52, () => true); // the clipboard is the user's
-    this.#lines = new Lines(this.terminal);
-    const lines = this.#lines;
-    this.#feed = new Feed(this.terminal, {
+  constructor(log, callbacks) {
+    this.log = log;
+    this.#callbacks = callbacks;
+    this.#terminal = newTerminal();
+    this.#terminal.buffer.onBufferChange(() => { this.#fullScreenChanged = true; });
+    this.#terminal.onTitleChange((title) => callbacks.titleChanged(title));
+    const lines = new Lines(this.#terminal);
+    this.#lines = lines;
+    this.#writer = new TerminalWriter(this.#terminal, {
       begin: (slice, ms) => lines.begin(slice, ms),
       end: () => {
         lines.end();
-        // A page that nobody sees has no frames.
-        if (lines.waiting > MOST_WAITING) this.#show();
-        else this.draw();
+        // A hidden tab gets no frames.
+        if (lines.waiting > MAX_WAITING) this.#draw();
+        else this.#requestDraw();
       },
-    }, on.crowded);
+    }, callbacks.overload);
   }
 
-  /** Whether a program fills the screen. */
-  get alternate() {
-    return this.terminal.buffer.active.type === 'alternate';
+  get fullScreen() {
+    return this.#terminal.buffer.active.type === 'alternate';
   }
 
-  /**
-   * Goes on at another place of the stream.
-   * @param {Event} at a hello or a reset
-   * @param {boolean} clear this is another run
-   * @param {number} skew of the server's clock to ours, in ms
-   */
-  restart(at, clear, skew) {
-    if (clear) this.#feed.clear();
-    this.#feed.after(() => {
-      const before = this.#lines.line;
-      if (clear) this.#lines.clear();
-      else this.#lines.finish();
-      this.terminal.reset();
-      if (at.cols) this.terminal.resize(at.cols, at.rows); // it is empty
-      if ('lf' in at) this.terminal.options.convertEol = at.lf;
-      this.#lines.restart(at.kept?.line ?? at.line, 0);
-      if (clear) {
-        this.#log.clear();
-      } else {
-        this.#log.show(this.#lines.done(), []);
-        const missing = at.skippedLines ?? at.line - before;
-        this.#log.gap(missing > 0 ? `${number.format(missing)} ${missing === 1 ? 'line' : 'lines'} skipped` : 'some output skipped');
-      }
-    });
-    this.#feed.cut();
-    const prelude = new TextEncoder().encode(at.prelude);
-    const { offset, from, to } = at.kept ?? { offset: at.offset, from: prelude.length, to: prelude.length };
-    this.#feed.write(prelude.subarray(0, from), 0);
-    this.place({ times: at.times, offset, end: offset + to - from }, skew);
-    this.write(prelude.subarray(from, to));
-    this.#feed.write(prelude.subarray(to), 0);
-    if (at.kept) this.#feed.after(() => this.#lines.renumber(at.line));
-    this.place(at, skew);
+  async openScreen() {
+    const { ScreenView } = await import('./screen.js');
+    return this.#screen ??= new ScreenView($('screen'), this.#terminal);
   }
 
   /**
-   * Says something in its place among the lines.
-   * @param {string} words
+   * @param {Hello} hello
+   * @param {Connection} how
    */
-  note(words) {
-    this.#feed.after(() => {
-      this.#lines.finish();
-      this.terminal.reset();
-      this.#lines.restart(this.#lines.line, 0);
-      this.#log.show(this.#lines.done(), []);
-      this.#log.gap(words);
-    });
+  begin(hello, { fresh, skew }) {
+    if (hello.resumed) this.#locate(hello, skew);
+    else this.#restart(hello, fresh, skew);
   }
 
   /**
-   * Notes when the output that is to come came to the server.
-   * @param {Event | {times: [number, number][], offset: number, end: number}} at a hello, a reset, or what they keep
-   * @param {number} skew of the server's clock to ours, in ms
+   * @param {Reset} reset
+   * @param {number} skew
    */
-  place(at, skew) {
-    this.#times = at.times;
-    this.#offset = at.offset;
-    this.#end = at.end;
-    this.#skew = skew;
+  reset(reset, skew) {
+    this.#restart(reset, false, skew);
   }
 
   /** @param {Uint8Array} bytes */
@@ -152,7 +135,7 @@ export class Output {
       const backlog = times.length > 0 && this.#offset < this.#end;
       const until = backlog ? Math.min(this.#end, times[1]?.[0] ?? Infinity) : Infinity;
       const part = bytes.subarray(0, until - this.#offset);
-      this.#feed.write(part, backlog ? times[0][1] : Date.now() + this.#skew);
+      this.#writer.write(part, backlog ? times[0][1] : Date.now() + this.#skew);
       this.#offset += part.length;
       bytes = bytes.subarray(part.length);
     }
@@ -161,42 +144,127 @@ export class Output {
   /**
    * @param {number} cols
    * @param {number} rows
-   * @param {() => void} then
    */
-  resize(cols, rows, then) {
-    this.#feed.after(() => {
+  resize(cols, rows) {
+    this.#writer.after(() => {
       this.#lines.resize(cols, rows);
       this.#lines.end();
-      this.draw();
-      then();
+      this.#requestDraw();
+      this.#screen?.fit();
     });
   }
 
-  /** @param {() => void} action done when all output before it is shown */
+  /** @param {string} words */
+  note(words) {
+    this.#writer.after(() => {
+      this.#lines.finish();
+      this.#terminal.reset();
+      this.#lines.restart(this.#lines.line, 0);
+      this.log.update(this.#lines.done(), []);
+      this.log.gap(words);
+    });
+  }
+
+  /** @param {() => void} action */
   after(action) {
-    this.#feed.after(() => {
-      this.#show();
+    this.#writer.after(() => {
+      this.#draw();
       action();
     });
   }
 
-  /** Shows what was parsed, with the next frame or, when much more waits, a later one. */
-  draw() {
+  /**
+   * Continues at another place of the stream, with an empty terminal.
+   * @param {Hello | Reset} at
+   * @param {boolean} fresh this is another run
+   * @param {number} skew
+   */
+  #restart(at, fresh, skew) {
+    if (fresh) this.#writer.clear();
+    this.#writer.after(() => this.#startOver(at, fresh));
+    this.#writer.dropPartial();
+    const prelude = new TextEncoder().encode(at.prelude);
+    const { offset, from, to } = at.kept ?? { offset: at.offset, from: prelude.length, to: prelude.length };
+    this.#writer.write(prelude.subarray(0, from), 0);
+    this.#locate({ times: at.times, offset, end: offset + to - from }, skew);
+    this.write(prelude.subarray(from, to));
+    this.#writer.write(prelude.subarray(to), 0);
+    if (at.kept) this.#writer.after(() => this.#lines.renumber(at.line));
+    this.#locate(at, skew);
+  }
+
+  /**
+   * Empties the terminal, and the log if this is another run.
+   * @param {Hello | Reset} at
+   * @param {boolean} fresh
+   */
+  #startOver(at, fresh) {
+    const before = this.#lines.line;
+    if (fresh) this.#lines.clear();
+    else this.#lines.finish();
+    this.#terminal.reset();
+    if (at.event === 'hello') {
+      if (at.cols) this.#terminal.resize(at.cols, at.rows); // there is nothing to wrap again
+      this.#terminal.options.convertEol = at.lf;
+    }
+    this.#lines.restart(at.kept?.line ?? at.line, 0);
+    if (fresh) {
+      this.log.clear();
+      return;
+    }
+    this.log.update(this.#lines.done(), []);
+    const missing = at.event === 'reset' ? at.skippedLines : at.line - before;
+    this.log.gap(missing > 0 ? `${number.format(missing)} ${missing === 1 ? 'line' : 'lines'} skipped` : 'some output skipped');
+  }
+
+  /**
+   * Sets the offset of the next byte, and the times of the backlog.
+   * @param {{times: [number, number][], offset: number, end: number}} at
+   * @param {number} skew
+   */
+  #locate(at, skew) {
+    this.#times = at.times;
+    this.#offset = at.offset;
+    this.#end = at.end;
+    this.#skew = skew;
+  }
+
+  /** Draws with the next frame, or with a later one if much more output waits. */
+  #requestDraw() {
     this.#frame ||= requestAnimationFrame((now) => {
       this.#frame = 0;
-      const apart = this.#feed.waiting > BEHIND ? BEHIND_MS : this.#lines.waiting > FAST ? FAST_MS : 0;
-      if (now - this.#drawn < apart) return this.draw();
-      this.#drawn = now;
-      this.#show();
+      const interval = this.#writer.waiting > BEHIND ? BEHIND_MS : this.#lines.waiting > FAST ? FAST_MS : 0;
+      if (now - this.#drawnAt < interval) return this.#requestDraw();
+      this.#drawnAt = now;
+      this.#draw();
     });
   }
 
-  #show() {
+  /** Shows all output that was parsed. */
+  #draw() {
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
-    if (this.#changed) this.#on.alternate();
-    this.#changed = false;
-    this.#log.show(this.#lines.done(), this.#lines.tail());
-    if (this.#log.rows.length || this.alternate) this.#on.drawn();
+    if (this.#fullScreenChanged) this.#callbacks.fullScreenChanged();
+    this.#fullScreenChanged = false;
+    this.log.update(this.#lines.done(), this.#lines.tail());
+    if (this.log.rows.length || this.fullScreen) this.#callbacks.drawn();
   }
+}
+
+/** @returns {XTerm} a terminal that is safe to write hostile output to */
+function newTerminal() {
+  const terminal = new Terminal({
+    allowProposedApi: true, // for the widths of characters
+    disableStdin: true,
+    scrollback: SCROLLBACK,
+    cursorInactiveStyle: 'none',
+    minimumContrastRatio: 4.5, // WCAG AA
+    logLevel: 'off', // the console is not for the stream's mistakes
+    linkHandler: { activate: (_, link) => { open(link, '_blank', 'noopener,noreferrer'); } },
+  });
+  // xterm.js repeats these one by one, up to 2³¹ times.
+  for (const final of REPEATED) terminal.parser.registerCsiHandler({ final }, ([n]) => Number(n) > MOST_REPEATED);
+  terminal.parser.registerOscHandler(52, () => true); // the clipboard is the user's
+  setWidths(terminal, new UnicodeGraphemesAddon());
+  return terminal;
 }

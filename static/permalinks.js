@@ -5,42 +5,43 @@ import { $, notice, number } from './dom.js';
 /** Links to lines: #L123, or #L10-L20. */
 export class Permalinks {
   #log;
-  #sought = 0; // a line that is yet to come
+  #sought = 0; // the number of a line to go to once it is there
 
   /** @param {LogView} log */
   constructor(log) {
     this.#log = log;
-    addEventListener('hashchange', () => this.#seek());
-    // A number is drawn before its line: a click on it is one on the line's left edge.
+    addEventListener('hashchange', () => this.#readHash());
+    // A line's number is drawn by the style sheet: a click on it is a click on the line's left edge.
     $('log').addEventListener('click', (e) => {
       const row = /** @type {HTMLElement | null} */ (/** @type {Element} */ (e.target).closest('[data-n]'));
       if (!row || e.clientX - row.getBoundingClientRect().left > parseFloat(getComputedStyle(row, '::before').width)) return;
       const n = Number(row.dataset.n);
       const first = Number(/^#L(\d+)/.exec(location.hash)?.[1] ?? n);
       history.replaceState(null, '', e.shiftKey && first !== n ? `#L${Math.min(first, n)}-L${Math.max(first, n)}` : `#L${n}`);
-      this.#seek();
+      this.#readHash();
     });
-    this.#seek();
+    this.#readHash();
   }
 
-  /** Makes one to the current hit, or the first line in view. */
+  /** Makes a link to the current hit, or else to the first visible line. */
   make() {
     const row = this.#log.rows.find((r) => r.element.classList.contains('current')) ?? this.#log.top;
     if (!row?.n) return;
     history.replaceState(null, '', `#L${row.n}`);
-    this.#seek();
+    this.#readHash();
   }
 
-  #seek() {
+  /** Highlights the lines that the address links to, and goes to the first of them. */
+  #readHash() {
     const [, from, to] = /^#L(\d+)(?:-L(\d+))?$/.exec(location.hash) ?? [];
     const range = /** @type {[number, number]} */ ([Number(from), Number(to ?? from)].sort((a, b) => a - b));
-    this.#log.mark(from ? range : null);
+    this.#log.highlight(from ? range : null);
     this.#sought = from ? range[0] : 0;
-    this.look();
+    this.seek();
   }
 
-  /** Goes to the line sought, once it is there. */
-  look() {
+  /** Goes to the line that the address links to, if it is there now. */
+  seek() {
     const sought = this.#sought;
     if (!sought) return;
     const first = this.#log.rows.find((r) => r.n)?.n ?? 0;

@@ -1,10 +1,16 @@
 // @ts-check
-const MOST_LINES = 20_000;
+/** @import { Hello, Reset } from './driver/driver.js' */
+/** @import { Output } from './output.js' */
+import { View } from './view.js';
+
+const MAX_LINES = 20_000;
 // A longer line, in characters, is cut.
-const LONGEST = 64 << 10;
+const MAX_LINE = 64 << 10;
+// Closer to the end than this, the view follows it.
+const NEAR_END_PX = 20;
 
 /**
- * Text without escape sequences, and without what carriage returns wrote over.
+ * Text without escape sequences, and without what carriage returns overwrote.
  * @param {string} text
  */
 export function plain(text) {
@@ -19,49 +25,80 @@ export function plain(text) {
     .replace(/[\x00-\x08\x0b-\x1f\x7f]/g, '');
 }
 
-/** Shows output as plain text: what is left when xterm.js can't be loaded. */
-export class PlainView {
-  #element;
+/**
+ * Shows output as plain text when xterm.js can't be loaded. It is its own output, has
+ * no terminal and so no size, no screen and no times.
+ * @implements {Output}
+ */
+export class PlainView extends View {
+  #onDrawn;
   #decoder = new TextDecoder();
   #line = document.createElement('div'); // the unfinished last one
-  #rest = '';
+  #rest = ''; // its text
 
-  /** @param {HTMLElement} element */
-  constructor(element) {
-    this.#element = element;
+  fullScreen = false;
+  log = this;
+
+  /**
+   * @param {HTMLElement} element
+   * @param {() => void} onDrawn called when there is more output to see
+   */
+  constructor(element, onDrawn) {
+    super(element);
+    this.#onDrawn = onDrawn;
   }
 
-  /** @param {Uint8Array} bytes */
-  write(bytes) {
-    const { scrollTop, clientHeight, scrollHeight } = this.#element;
-    const follows = scrollTop + clientHeight >= scrollHeight - 20;
-    const text = this.#rest + this.#decoder.decode(bytes, { stream: true });
-    const end = text.lastIndexOf('\n') + 1;
-    this.#line.remove();
-    if (end) this.#element.append(...plain(text.slice(0, end - 1)).split('\n').map(row));
-    // Of a progress bar only what follows its last start can be seen.
-    this.#rest = text.slice(end).replace(/^.*\r(?=[^\r])/s, '');
-    if (this.#rest.length > LONGEST) {
-      this.#element.append(row(plain(this.#rest)));
-      this.#rest = '';
-    }
-    this.#line = row(plain(this.#rest));
-    this.#element.append(this.#line);
-    for (let over = this.#element.childElementCount - MOST_LINES; over > 0; over--) this.#element.firstChild?.remove();
-    if (follows) this.#element.scrollTop = this.#element.scrollHeight;
+  /** @param {Hello} hello */
+  begin({ resumed, kept, prelude }) {
+    if (!resumed) this.#clear();
+    if (kept) this.write(new TextEncoder().encode(prelude).subarray(kept.from, kept.to));
   }
 
-  /** @param {string} words */
-  gap(words) {
-    this.#line = row(words);
+  /** @param {Reset} reset */
+  reset({ skippedLines }) {
+    this.#line = row(`${skippedLines.toLocaleString('en')} lines skipped`);
     this.#line.className = 'gap';
-    this.#element.append(this.#line);
+    this.element.append(this.#line);
     this.#line = row('');
     this.#rest = '';
   }
 
-  clear() {
-    this.#element.replaceChildren();
+  /** @param {Uint8Array} bytes */
+  write(bytes) {
+    const { scrollTop, clientHeight, scrollHeight } = this.element;
+    const follows = scrollTop + clientHeight >= scrollHeight - NEAR_END_PX;
+    const text = this.#rest + this.#decoder.decode(bytes, { stream: true });
+    const end = text.lastIndexOf('\n') + 1;
+    this.#line.remove();
+    if (end) this.element.append(...plain(text.slice(0, end - 1)).split('\n').map(row));
+    // Of a progress bar, only what follows its last carriage return can be seen.
+    this.#rest = text.slice(end).replace(/^.*\r(?=[^\r])/s, '');
+    if (this.#rest.length > MAX_LINE) {
+      this.element.append(row(plain(this.#rest)));
+      this.#rest = '';
+    }
+    this.#line = row(plain(this.#rest));
+    this.element.append(this.#line);
+    for (let excess = this.element.childElementCount - MAX_LINES; excess > 0; excess--) this.element.firstChild?.remove();
+    if (follows) this.element.scrollTop = this.element.scrollHeight;
+    this.#onDrawn();
+  }
+
+  resize() {}
+
+  note() {}
+
+  /** @param {() => void} action */
+  after(action) {
+    action();
+  }
+
+  async openScreen() {
+    return undefined;
+  }
+
+  #clear() {
+    this.element.replaceChildren();
     this.#decoder = new TextDecoder();
     this.#rest = '';
   }

@@ -3,7 +3,10 @@ const KEY = 'wsrun';
 
 /** @typedef {{theme?: string, font?: number, wrap?: boolean, times?: string, notify?: boolean, files?: 'tree' | 'list'}} Prefs */
 
-/** @returns {Prefs} what this browser keeps for its user */
+/**
+ * The reader's preferences, which the browser keeps.
+ * @returns {Prefs}
+ */
 export function prefs() {
   try {
     return JSON.parse(localStorage.getItem(KEY) ?? '{}') ?? {};
@@ -12,8 +15,8 @@ export function prefs() {
   }
 }
 
-/** @param {Prefs} changes */
-export function keep(changes) {
+/** Saves preferences; the others stay. @param {Prefs} changes */
+export function savePrefs(changes) {
   try {
     localStorage.setItem(KEY, JSON.stringify({ ...prefs(), ...changes }));
   } catch { /* no storage: for this visit only */ }

@@ -12,7 +12,7 @@ import (
 	"sync"
 )
 
-//go:embed *.html style.css *.js xterm
+//go:embed *.html style.css *.js driver xterm
 var files embed.FS
 
 // The types of the page's files. The system's own table can't be relied on: it
@@ -61,14 +61,16 @@ func Open(name string) (File, bool) {
 var compressed sync.Map // what Open has compressed, by name
 
 // Digest names this version of the files, so that they can be cached for ever.
-var Digest = sync.OnceValue(func() string {
+var Digest = sync.OnceValue(func() string { return digest(files) })
+
+func digest(files fs.FS) string {
 	sum := sha256.New()
 	fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
-		if data, err := files.ReadFile(name); err == nil {
+		if data, err := fs.ReadFile(files, name); err == nil {
 			sum.Write([]byte(name))
 			sum.Write(data)
 		}
 		return nil
 	})
 	return hex.EncodeToString(sum.Sum(nil))[:12]
-})
+}

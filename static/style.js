@@ -1,14 +1,14 @@
 // @ts-check
 /** @import { IBufferCell } from '@xterm/xterm' */
 
-// A program that shades every cell must not fill the memory.
-const MOST_KNOWN = 4096;
+// A program that gives every cell its own colour must not fill the memory.
+const MAX_CACHED = 4096;
 /** @type {Map<number, Map<number, string>>} by background, then by the rest */
-const known = new Map();
+const cache = new Map();
 
 /**
- * What a cell looks like, as a string: class names and, behind a bar, the colours
- * that have none. Empty for a cell without attributes.
+ * A cell's look as a string: class names and, after a vertical bar, the colours that
+ * have no class. Empty for a cell without attributes.
  * @param {IBufferCell} cell
  */
 export function styleOf(cell) {
@@ -16,22 +16,22 @@ export function styleOf(cell) {
     (cell.isBold() && 1) + (cell.isDim() && 2) + (cell.isItalic() && 4) + (cell.isInvisible() && 8) + (cell.isBlink() && 16) +
     (cell.isUnderline() && 32) + (cell.isStrikethrough() && 64) + (cell.isOverline() && 128) + (cell.isInverse() && 256);
   const back = cell.getBgColorMode() | Math.max(cell.getBgColor(), 0);
-  let styles = known.get(back);
-  if (!styles) known.set(back, styles = new Map());
+  let styles = cache.get(back);
+  if (!styles) cache.set(back, styles = new Map());
   let style = styles.get(front);
   if (style === undefined) {
     style = describe(cell);
-    if (known.size + styles.size > MOST_KNOWN) known.clear();
+    if (cache.size + styles.size > MAX_CACHED) cache.clear();
     else styles.set(front, style);
   }
   return style;
 }
 
-/** @param {IBufferCell} cell */
+/** The same, without the cache. @param {IBufferCell} cell */
 function describe(cell) {
   let classes = '';
   let css = '';
-  let ground = -1; // an RGB colour that the theme does not know
+  let ground = -1; // a background that is not one of the theme's colours
   const inverse = cell.isInverse() !== 0;
   /** @type {['f' | 'b', boolean, boolean, boolean, number][]} */
   const colours = [
@@ -50,7 +50,7 @@ function describe(cell) {
   }
   // The theme's colours are made for the theme's ground.
   if (ground >= 0 && !css.includes('color:')) css += `color:${isLight(ground) ? '#000' : '#fff'};`;
-  if (cell.isBold() || cell.isBlink()) classes += ' bold'; // nothing here blinks
+  if (cell.isBold() || cell.isBlink()) classes += ' bold'; // the page blinks nothing
   if (cell.isDim()) classes += ' dim';
   if (cell.isItalic()) classes += ' italic';
   if (cell.isInvisible()) classes += ' hide';
@@ -61,9 +61,9 @@ function describe(cell) {
 }
 
 /**
- * Puts a style on an element.
+ * Gives an element a style.
  * @param {HTMLElement} element
- * @param {string} style
+ * @param {string} style as styleOf returns it
  */
 export function apply(element, style) {
   const [classes, css = ''] = style.split('|');
@@ -75,7 +75,7 @@ export function apply(element, style) {
 const hex = (rgb) => `#${rgb.toString(16).padStart(6, '0')}`;
 
 /**
- * Whether black is easier to read on it than white (WCAG 2.2, relative luminance).
+ * Reports whether black is easier to read on a colour than white (WCAG 2.2, relative luminance).
  * @param {number} rgb
  */
 function isLight(rgb) {
@@ -84,8 +84,8 @@ function isLight(rgb) {
 }
 
 /**
- * A colour of xterm's 256, as RGB: a cube of 6 steps a side from 16 on, greys from
- * 232 on.
+ * One of xterm's 256 colours as RGB: from 16 on a cube of six steps a side, from 232 on
+ * greys.
  * @param {number} colour
  */
 export function palette(colour) {

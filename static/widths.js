@@ -2,21 +2,21 @@
 /** @import { IUnicodeVersionProvider, Terminal } from '@xterm/xterm' */
 /** @import { UnicodeGraphemesAddon } from '@xterm/addon-unicode-graphemes' */
 
-// Marks that combine, characters that only format but for the soft hyphen, and the
-// vowels and finals of Hangul.
+// Combining characters, format characters except the soft hyphen, and the vowels and
+// final consonants of Hangul.
 const NO_WIDTH = /^(?!\u00ad)[\p{Mn}\p{Me}\p{Cf}\u1160-\u11ff]$/u;
 
 /**
- * How many columns each character takes: what wcwidth(3) says, for by that programs
- * place the cursor. xterm.js' own table is of Unicode 6. Its addon has a newer one, but
- * either joins what programs don't, as emoji, or nothing, not even an accent.
+ * How many columns each character takes, as wcwidth(3) has it, because programs place
+ * the cursor by that. xterm.js' own table is Unicode 6. Its addon has a newer table, but
+ * joins either too much (emoji, which programs don't join) or nothing (not even accents).
  * @implements {IUnicodeVersionProvider}
  */
 class Widths {
   version = 'wcwidth';
   #table;
   /** @type {Map<number, boolean>} */
-  #none = new Map();
+  #isZero = new Map(); // by character
 
   /** @param {IUnicodeVersionProvider} table */
   constructor(table) {
@@ -29,10 +29,10 @@ class Widths {
    */
   wcwidth(code) {
     if (code < 0x300) return code < 0x20 ? 0 : 1;
-    let none = this.#none.get(code);
-    if (none === undefined) this.#none.set(code, none = NO_WIDTH.test(String.fromCodePoint(code)));
-    // The table is one of joins as well: alone, a character has a width.
-    return none ? 0 : this.#table.wcwidth(code) || 1;
+    let zero = this.#isZero.get(code);
+    if (zero === undefined) this.#isZero.set(code, zero = NO_WIDTH.test(String.fromCodePoint(code)));
+    // The table has no width for characters that join others, but alone they have one.
+    return zero ? 0 : this.#table.wcwidth(code) || 1;
   }
 
   /**
@@ -49,13 +49,14 @@ class Widths {
 }
 
 /**
+ * Makes a terminal take the widths of characters from here.
  * @param {Terminal} terminal
- * @param {UnicodeGraphemesAddon} addon whose table is used
+ * @param {UnicodeGraphemesAddon} addon whose table to use
  */
 export function setWidths(terminal, addon) {
   const register = (/** @type {IUnicodeVersionProvider} */ table) => {
     if (table.version === '15') terminal.unicode.register(new Widths(table));
   };
-  addon.activate(/** @type {any} */ ({ unicode: { register } }));
+  addon.activate(/** @type {Terminal} */ ({ unicode: { register } }));
   terminal.unicode.activeVersion = 'wcwidth';
 }

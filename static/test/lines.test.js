@@ -1,19 +1,19 @@
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { test } from 'node:test';
-import { Feed } from '../feed.js';
+import { TerminalWriter } from '../terminal-writer.js';
 import { Lines, SCROLLBACK } from '../lines.js';
 
 const { Terminal } = createRequire(import.meta.url)('@xterm/headless');
 
-/** A feed into lines, as the page has it. */
+/** A terminal writer and its lines, as the page has it. */
 function make(cols = 80, rows = 24) {
   const terminal = new Terminal({ cols, rows, scrollback: SCROLLBACK, allowProposedApi: true });
   const lines = new Lines(terminal);
-  const feed = new Feed(terminal, { begin: (s, ms) => lines.begin(s, ms), end: () => lines.end() }, () => {});
+  const writer = new TerminalWriter(terminal, { begin: (s, ms) => lines.begin(s, ms), end: () => lines.end() }, () => {});
   lines.restart(1, 0);
-  const parsed = () => new Promise((resolve) => feed.after(resolve));
-  return { terminal, lines, feed, parsed, write: (text, ms = 1) => feed.write(Buffer.from(text), ms) };
+  const parsed = () => new Promise((resolve) => writer.after(resolve));
+  return { terminal, lines, writer, parsed, write: (text, ms = 1) => writer.write(Buffer.from(text), ms) };
 }
 
 const textOf = (lines) => lines.map((l) => l.runs.map((r) => r.text).join(''));
@@ -172,11 +172,11 @@ test('oracle: the text is that of a terminal that has kept everything', async ()
     const r = random(seed * 7919);
     const text = stream(r);
     const [cols, rows] = [10 + r(100), 2 + r(30)];
-    const { lines, feed, parsed } = make(cols, rows);
+    const { lines, writer, parsed } = make(cols, rows);
     const bytes = Buffer.from(text);
     for (let at = 0; at < bytes.length;) {
       const n = 1 + r(40);
-      feed.write(bytes.subarray(at, at + n), 1);
+      writer.write(bytes.subarray(at, at + n), 1);
       at += n;
       if (r(4)) continue;
       await parsed();

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { WebSocket, WebSocketServer } from 'ws';
-import { Stream, delay } from '../socket.js';
+import { SocketDriver, delay } from '../driver/socket.js';
 import { plain } from '../plain.js';
 
 globalThis.WebSocket ??= WebSocket;
@@ -21,7 +21,7 @@ async function connect(t, serve) {
   await once(server, 'listening');
   server.on('connection', (socket, request) => serve(socket, new URL(request.url, 'http://x').searchParams));
   const log = [];
-  const stream = new Stream(`ws://127.0.0.1:${server.address().port}/`, {
+  const stream = new SocketDriver(`ws://127.0.0.1:${server.address().port}/`, {
     hello: (e) => log.push(`hello ${e.resumed}`),
     output: (bytes) => log.push(Buffer.from(bytes).toString()),
     event: (e) => log.push(e.event),

@@ -1,14 +1,14 @@
 // Viewers as the page has them: node viewers.mjs URL N. What happens to each is told
 // on standard output, a JSON object a line.
 import { createRequire } from 'node:module';
-import { Stream } from '../../../static/socket.js';
+import { SocketDriver } from '../../../static/driver/socket.js';
 
 globalThis.WebSocket ??= createRequire(new URL('../../../static/package.json', import.meta.url))('ws').WebSocket;
 
 const [url, n] = process.argv.slice(2);
 const tell = (event) => process.stdout.write(`${JSON.stringify(event)}\n`);
 for (let viewer = 0; viewer < Number(n); viewer++) {
-  new Stream(url, {
+  new SocketDriver(url, {
     hello: ({ epoch, resumed }) => tell({ event: 'hello', viewer, epoch, resumed }),
     output: () => {},
     event: () => {},

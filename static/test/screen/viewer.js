@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { WebSocket } from 'ws';
-import { Feed } from '../../feed.js';
+import { TerminalWriter } from '../../terminal-writer.js';
 import { setWidths } from '../../widths.js';
 
 // The addon reads its tables from the start of their ArrayBuffer, which in Node is
@@ -37,7 +37,7 @@ export class Viewer {
   resets = 0;
   /** What hello said. */
   hello;
-  #feed = new Feed(this.terminal, { begin() {}, end() {} }, () => {});
+  #writer = new TerminalWriter(this.terminal, { begin() {}, end() {} }, () => {});
   #socket;
   /** @type {{until: () => boolean, resolve: () => void, reject: (e: Error) => void}[]} */
   #waiting = [];
@@ -51,7 +51,7 @@ export class Viewer {
     this.#socket.on('message', (data, binary) => {
       if (binary) {
         on.output?.(data, this.offset);
-        this.#feed.write(data, 0);
+        this.#writer.write(data, 0);
         this.offset += data.length;
       } else {
         this.#event(JSON.parse(String(data)), on);
@@ -75,7 +75,7 @@ export class Viewer {
       case 'resize':
         on.resize?.(event.cols, event.rows, this.offset);
         this.size = `${event.cols}x${event.rows}`;
-        this.#feed.after(() => this.terminal.resize(event.cols, event.rows));
+        this.#writer.after(() => this.terminal.resize(event.cols, event.rows));
         break;
       case 'exit':
         this.ended = true;
@@ -86,12 +86,12 @@ export class Viewer {
   #restart({ offset, prelude }, cols, rows) {
     this.offset = offset;
     if (cols) this.size = `${cols}x${rows}`;
-    this.#feed.after(() => {
+    this.#writer.after(() => {
       this.terminal.reset();
       if (cols) this.terminal.resize(cols, rows);
     });
-    this.#feed.cut();
-    if (prelude) this.#feed.write(Buffer.from(prelude), 0);
+    this.#writer.dropPartial();
+    if (prelude) this.#writer.write(Buffer.from(prelude), 0);
   }
 
   /** Whether the hello held a screen, and no more than colours and modes. */
@@ -102,7 +102,7 @@ export class Viewer {
   /** Resolves when the condition holds after a message, and all before it is parsed. */
   until(condition) {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ until: condition, resolve: () => this.#feed.after(() => resolve(this)), reject });
+      this.#waiting.push({ until: condition, resolve: () => this.#writer.after(() => resolve(this)), reject });
       this.#check();
     });
   }

@@ -1,51 +1,49 @@
 // @ts-check
-/**
- * @typedef {{event: string, [field: string]: any}} Event
- * @typedef {object} Callbacks
- * @property {(hello: Event) => void} hello every connection's first event; unless `resumed`, begin anew
- * @property {(bytes: Uint8Array) => void} output
- * @property {(event: Event) => void} event the others, in their place among the output
- * @property {(closed: {code: number, retryMs: number}) => void} closed retryMs is negative if there is no retry
- */
+/** @import { Callbacks, Driver, Hello, StreamEvent } from './driver.js' */
 
-const LEAST_MS = 500;
-const MOST_MS = 30_000;
+const MIN_RETRY_MS = 500;
+const MAX_RETRY_MS = 30_000;
 // The server sends something at least every 30 s.
 const SILENT_MS = 60_000;
-// The stream ended; we broke the protocol. Coming again would change nothing.
+// The stream ended; we broke the protocol. Connecting again would change nothing.
 const FINAL = [1000, 1008];
+// RFC 6455, section 7.4.1: the connection was lost without a close frame.
+const ABNORMAL = 1006;
 
 /**
- * How long to wait before the given try, from 0: anything up to a bound that
+ * How long to wait before the given attempt, from 0: anything up to a bound that
  * doubles, so that thousands of viewers don't come back at once.
  * @param {number} attempt
  */
 export function delay(attempt, random = Math.random) {
-  return LEAST_MS + random() * (Math.min(MOST_MS, LEAST_MS * 2 ** (attempt + 1)) - LEAST_MS);
+  return MIN_RETRY_MS + random() * (Math.min(MAX_RETRY_MS, MIN_RETRY_MS * 2 ** (attempt + 1)) - MIN_RETRY_MS);
 }
 
-/** Follows a stream by wsrun.v1, and resumes it when the connection is lost. */
-export class Stream {
+/**
+ * The driver for a live stream: speaks wsrun.v1 over a WebSocket, and resumes the
+ * stream when the connection is lost.
+ * @implements {Driver}
+ */
+export class SocketDriver {
   #url;
-  #on;
+  #callbacks;
   /** @type {WebSocket | undefined} */
   #socket;
   #epoch = '';
-  #offset = 0;
+  #offset = 0; // of the next byte
   #attempt = 0;
-  /** @type {any} */
+  /** @type {ReturnType<typeof setTimeout> | undefined} until the next attempt, or until silence means a dead connection */
   #timer;
 
   /**
    * @param {string} url of the WebSocket
-   * @param {Callbacks} on
+   * @param {Callbacks} callbacks
    */
-  constructor(url, on) {
+  constructor(url, callbacks) {
     this.#url = url;
-    this.#on = on;
+    this.#callbacks = callbacks;
   }
 
-  /** Connects now, if there is no connection. */
   connect() {
     if (this.#socket) return;
     clearTimeout(this.#timer);
@@ -56,14 +54,13 @@ export class Stream {
     }
     const socket = new WebSocket(url, 'wsrun.v1');
     socket.binaryType = 'arraybuffer';
-    socket.onmessage = ({ data }) => this.#message(data);
-    socket.onerror = () => {}; // close follows, and there is no more to know
-    socket.onclose = ({ code }) => this.#closed(socket, code);
+    socket.onmessage = ({ data }) => this.#onMessage(data);
+    socket.onerror = () => {}; // close follows, and says all there is to know
+    socket.onclose = ({ code }) => this.#onClose(socket, code);
     this.#socket = socket;
-    this.#listen();
+    this.#awaitMessage();
   }
 
-  /** Leaves the stream for good. */
   close() {
     const socket = this.#socket;
     this.#socket = undefined;
@@ -73,31 +70,32 @@ export class Stream {
   }
 
   /** Starts the time after which silence means that the connection is dead. */
-  #listen() {
+  #awaitMessage() {
     clearTimeout(this.#timer);
     const socket = this.#socket;
     this.#timer = setTimeout(() => {
       socket?.close();
-      this.#closed(socket, 1006); // the browser would wait for an answer first
+      this.#onClose(socket, ABNORMAL); // the browser would wait for an answer first
     }, SILENT_MS);
   }
 
   /** @param {string | ArrayBuffer} data */
-  #message(data) {
-    this.#listen();
+  #onMessage(data) {
+    this.#awaitMessage();
     if (typeof data !== 'string') {
       this.#offset += data.byteLength;
-      this.#on.output(new Uint8Array(data));
+      this.#callbacks.output(new Uint8Array(data));
       return;
     }
+    /** @type {Hello | StreamEvent} */
     const event = JSON.parse(data);
     if (event.event === 'hello' || event.event === 'reset') this.#offset = event.offset;
     if (event.event === 'hello') {
       this.#epoch = event.epoch;
       this.#attempt = 0;
-      this.#on.hello(event);
+      this.#callbacks.hello(event);
     } else {
-      this.#on.event(event);
+      this.#callbacks.event(event);
     }
   }
 
@@ -105,13 +103,13 @@ export class Stream {
    * @param {WebSocket | undefined} socket
    * @param {number} code
    */
-  #closed(socket, code) {
+  #onClose(socket, code) {
     if (socket !== this.#socket) return;
     this.#socket = undefined;
     clearTimeout(this.#timer);
     if (socket) socket.onmessage = null;
     const retryMs = FINAL.includes(code) ? -1 : delay(this.#attempt++);
     if (retryMs >= 0) this.#timer = setTimeout(() => this.connect(), retryMs);
-    this.#on.closed({ code, retryMs });
+    this.#callbacks.closed({ code, retryMs });
   }
 }
