@@ -12,8 +12,8 @@
 VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo devel)
 export CHROMIUM ?= $(shell for b in chromium chromium-browser google-chrome; do command -v $$b && break; done)
 
-FUZZ := broadcaster:FuzzRing cli:FuzzRequest cli:FuzzValues filetail:FuzzMatchPath filetail:FuzzOpen filetail:FuzzTail \
-	screen:FuzzScreen server:FuzzGrep server:FuzzQuery internal/plaintext:FuzzDecoder internal/plaintext:FuzzResolver
+FUZZ := broadcaster:FuzzRing server:FuzzRequest cli:FuzzValues filetail:FuzzMatchPath filetail:FuzzOpen filetail:FuzzTail \
+	screen:FuzzScreen internal/logs:FuzzGrep server:FuzzQuery internal/plaintext:FuzzDecoder internal/plaintext:FuzzResolver
 FUZZTIME ?= 10s
 
 .PHONY: all wsrun test fuzz oracle chaos security mutants bench bench-compare tools clean

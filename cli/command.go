@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"wsrun/broadcaster"
+	"wsrun/hub"
 )
 
 // A command is a source: a program under a PTY, with the local terminal attached to it.
@@ -22,7 +23,9 @@ type command struct {
 }
 
 // describe implements [source].
-func (c *command) describe() (title string, args []string) { return c.title, c.args }
+func (c *command) describe() hub.Options {
+	return hub.Options{Kind: hub.Command, Title: c.title, Command: c.args}
+}
 
 // prepare implements [source].
 func (c *command) prepare(sink broadcaster.Sink) {

@@ -21,22 +21,22 @@ import (
 	"github.com/coder/websocket"
 )
 
-// A logs is a folder that wsrun files serves.
-type logs struct {
+// A logFolder is a folder that wsrun files serves.
+type logFolder struct {
 	*running
 	dir string
 }
 
-func startFiles(t *testing.T, args ...string) *logs {
+func startFiles(t *testing.T, args ...string) *logFolder {
 	t.Helper()
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &logs{start(t, append([]string{"files"}, append(args, dir)...)...), dir}
+	return &logFolder{start(t, append([]string{"files"}, append(args, dir)...)...), dir}
 }
 
-func (l *logs) write(name, content string) string {
+func (l *logFolder) write(name, content string) string {
 	l.t.Helper()
 	path := filepath.Join(l.dir, name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -48,7 +48,7 @@ func (l *logs) write(name, content string) string {
 	return path
 }
 
-func (l *logs) append(name, content string) {
+func (l *logFolder) append(name, content string) {
 	l.t.Helper()
 	f, err := os.OpenFile(filepath.Join(l.dir, name), os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o644)
 	if err != nil {
@@ -62,7 +62,7 @@ func (l *logs) append(name, content string) {
 
 // get returns the answer to a request for a path below the folder, with the given
 // headers, in pairs.
-func (l *logs) get(path string, headers ...string) (*http.Response, string) {
+func (l *logFolder) get(path string, headers ...string) (*http.Response, string) {
 	l.t.Helper()
 	if path != "/" {
 		path = l.dir + "/" + path
@@ -86,7 +86,7 @@ func (l *logs) get(path string, headers ...string) (*http.Response, string) {
 	return resp, string(body)
 }
 
-func (l *logs) open(path string, subprotocols ...string) *websocket.Conn {
+func (l *logFolder) open(path string, subprotocols ...string) *websocket.Conn {
 	l.t.Helper()
 	c, _, err := websocket.Dial(l.t.Context(), "ws://"+l.addr+l.dir+"/"+path, &websocket.DialOptions{Subprotocols: subprotocols})
 	if err != nil {
@@ -336,7 +336,7 @@ func TestOnlyWhatIsShownCanBeRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &logs{dir: dir, running: &running{t: t}}
+	l := &logFolder{dir: dir, running: &running{t: t}}
 	for _, name := range []string{"a.log", "a.txt", ".a.log", ".git/a.log", "sub/a.log", "sub/.git/a.log", "sub/no/a.log", "sub/no/deep/a.log", "no/a.log", "given/.git/a.log", "file/no.log"} {
 		l.write(name, name+"\n")
 	}
@@ -388,7 +388,7 @@ func TestOddNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &logs{dir: dir, running: &running{t: t}}
+	l := &logFolder{dir: dir, running: &running{t: t}}
 	names := []string{
 		"a b", " ", "a%20b", "%", "%zz", "%2e%2e", "#", "a#b", "a?b", "?n=1", "a\nb", "a\r\nb", "\t", "\x01\x1b[31m", "\xff", "a\xc0\xafb", "ü", "u\u0308", "\u2028", "日本",
 		"a:b", "http:", "javascript:alert(1)", "a;b", "a&b", "a+b", "a=b", "<script>", "\"", "'", "$(x)", "*", "[a", "{a}", "~", "a...", "-", "--n", "@", "a,b", "|", "😀",

@@ -24,13 +24,13 @@ const insideText, outsideText = "INSIDE\n", "OUTSIDE\n"
 // startHostile serves logs/ of a folder in which secret/ is what nobody may read,
 // and returns that folder, too. Started by root, the server is nobody, so that modes
 // mean something to it.
-func startHostile(t *testing.T) (l *logs, base string) {
+func startHostile(t *testing.T) (l *logFolder, base string) {
 	t.Helper()
 	base, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	l = &logs{dir: base + "/logs", running: &running{t: t}}
+	l = &logFolder{dir: base + "/logs", running: &running{t: t}}
 	for _, name := range []string{"a.log", "sub/a.log", "sub/passwd", ".hidden", "no.log", "locked/a.log", "unreadable.log"} {
 		l.write(name, insideText)
 	}
@@ -84,7 +84,7 @@ func startHostile(t *testing.T) (l *logs, base string) {
 
 // ask sends a request for a target as it is, and returns all of the answer, for which
 // it waits a second.
-func (l *logs) ask(method, target string, headers ...string) []byte {
+func (l *logFolder) ask(method, target string, headers ...string) []byte {
 	l.t.Helper()
 	c, err := net.Dial("tcp", l.addr)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"wsrun/broadcaster"
+	"wsrun/hub"
 	"wsrun/ptyproc"
 )
 
@@ -23,7 +24,7 @@ type pipe struct {
 }
 
 // describe implements [source].
-func (p *pipe) describe() (title string, args []string) { return p.title, nil }
+func (p *pipe) describe() hub.Options { return hub.Options{Kind: hub.Pipe, Title: p.title} }
 
 // extraSignals implements [source].
 func (*pipe) extraSignals() []os.Signal { return nil }

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"wsrun/broadcaster"
-	"wsrun/hub"
 	"wsrun/internal/tty"
 	"wsrun/server"
 )
@@ -25,9 +24,9 @@ func run(o options, args []string) (int, error) {
 	}
 	b := broadcaster.New(broadcaster.Options{Lines: int(o.lines), Bytes: int(o.buffer)})
 	src.prepare(b)
-	title, command := src.describe()
-	started := time.Now()
-	s.open(server.Options{Source: hub.Source{Stream: b, Title: title, Command: command, Started: started}})
+	stream := src.describe()
+	stream.Stream, stream.Started = b, time.Now()
+	s.open(server.Single(stream))
 	defer s.shutdown()
 	s.announce()
 	// Connections are accepted only when the source has started: they could take the
@@ -35,7 +34,7 @@ func run(o options, args []string) (int, error) {
 	end := src.fill(b, s.signals, s.accept)
 	finished := end.state == endFinished
 	if finished {
-		b.Emit(broadcaster.Exit{Code: end.status.Code, Signal: end.status.Signal, Duration: time.Since(started)})
+		b.Emit(broadcaster.Exit{Code: end.status.Code, Signal: end.status.Signal, Duration: time.Since(stream.Started)})
 	}
 	b.Close()
 	if finished {

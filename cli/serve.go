@@ -71,18 +71,17 @@ func newService(o options, so serviceOptions) (*service, error) {
 	}, nil
 }
 
-// open creates the server of content, whose other fields it sets. The caller must call
-// shutdown.
-func (s *service) open(content server.Options) {
+// open creates the server of a catalog. The caller must call shutdown.
+func (s *service) open(c server.Catalog) {
 	o := s.options
 	log, flush := newServerLog(slog.Level(o.logLevel))
-	content.Version = o.version
-	content.Addr, content.Host = s.listener.Addr(), s.host
-	content.AllowHosts, content.AllowOrigins = o.allowHosts, o.allowOrigins
-	content.Token, content.Users, content.Certificate = string(o.token), o.users, o.certificate
-	content.Base, content.Deflate = o.basePath, !o.compress.off
-	content.MaxViewers, content.Log = s.maxViewers, log
-	s.server, s.flushLog = server.New(content), flush
+	s.flushLog = flush
+	s.server = server.New(server.Options{
+		Catalog: c, Version: o.version, Addr: s.listener.Addr(), Host: s.host,
+		AllowHosts: o.allowHosts, AllowOrigins: o.allowOrigins,
+		Token: string(o.token), Users: o.users, Certificate: o.certificate, Base: o.basePath,
+		Deflate: !o.compress.off, MaxViewers: s.maxViewers, Log: log,
+	})
 	s.accept = sync.OnceFunc(func() {
 		go func() { s.served <- s.server.Serve(s.listener) }()
 	})

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"wsrun/broadcaster"
+	"wsrun/hub"
 	"wsrun/internal/tty"
 	"wsrun/ptyproc"
 )
@@ -18,7 +19,7 @@ const defaultCols, defaultRows = 120, 30
 type source interface {
 	// describe returns the page's title and the command's words, which are nil if
 	// there is no command.
-	describe() (title string, args []string)
+	describe() hub.Options
 
 	// extraSignals returns the signals that fill handles in addition to the requests
 	// that every listening command handles.

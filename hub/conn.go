@@ -31,7 +31,7 @@ var errStalled = errors.New("the viewer takes nothing")
 // errStalled. A deadline for the whole would drop those that are merely slow.
 type conn struct {
 	net.Conn
-	stalled atomic.Bool // it takes nothing: not even the end of TLS
+	takesNothing atomic.Bool // not even the end of TLS
 
 	mu sync.Mutex
 	fd int // of Conn, for try; -1 when it is closed, or is no socket
@@ -67,7 +67,7 @@ func (c *conn) Write(p []byte) (int, error) {
 // was not written.
 func (c *conn) send(b *net.Buffers) error {
 	for since := time.Now(); ; {
-		if c.stalled.Load() {
+		if c.takesNothing.Load() {
 			return errStalled
 		}
 		c.Conn.SetWriteDeadline(time.Now().Add(min(lookTime, stallTime-time.Since(since))))
@@ -78,10 +78,13 @@ func (c *conn) send(b *net.Buffers) error {
 		case n > 0:
 			since = time.Now()
 		case time.Since(since) >= stallTime:
-			c.stalled.Store(true)
+			c.takesNothing.Store(true)
 		}
 	}
 }
+
+// stalled reports whether writes have failed since the viewer takes nothing.
+func (c *conn) stalled() bool { return c.takesNothing.Load() }
 
 // giveUp writes b to one that has stalled, if it wakes within the time given.
 func (c *conn) giveUp(b net.Buffers, within time.Duration) error {
@@ -136,6 +139,9 @@ func (c tlsConn) send(b *net.Buffers) error {
 	_, err := c.Write(slices.Concat(*b...))
 	return err
 }
+
+// stalled reports what the connection below does.
+func (c tlsConn) stalled() bool { return c.NetConn().(*conn).stalled() }
 
 // delivered tells of the connection below.
 func (c tlsConn) delivered() (acked, queued int64, ok bool) { return c.NetConn().(*conn).delivered() }

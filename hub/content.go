@@ -1,9 +1,7 @@
 package hub
 
 import (
-	"context"
 	"crypto/rand"
-	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -12,54 +10,68 @@ import (
 	"wsrun/internal/protocol"
 )
 
-// An Ended is what viewers are told of content that ends.
-type Ended struct {
+// Content is what viewers are told of content that ends.
+type Content struct {
+	Kind     Kind
 	Title    string
 	Exact    bool            // its lines' numbers are those of the whole
-	Stopping context.Context // done when the server is shut down
+	Stopping <-chan struct{} // closed when the server is shut down
 }
 
 // ServeContent sends by WebSocket what copy writes, and closes it.
-func (s *Sessions) ServeContent(w http.ResponseWriter, visit *Visit, e Ended, copy func(io.Writer) error) {
-	if v := s.upgrade(w, visit, false); v != nil {
-		v.end(v.content(e, copy))
+func (s *Sessions) ServeContent(w http.ResponseWriter, visit *Session, e Content, copy func(io.Writer) error) bool {
+	v := s.upgrade(w, visit, false)
+	if v == nil {
+		visit.End(Left)
+		return false
 	}
+	visit.End(v.end(v.content(e, copy)))
+	return true
 }
 
-// content sends content and all that goes with it; the error is [io.EOF] if that went
-// well.
-func (v *viewer) content(e Ended, copy func(io.Writer) error) error {
+// content sends content and all that goes with it.
+func (v *viewer) content(e Content, copy func(io.Writer) error) Outcome {
 	v.nextPing = time.Now().Add(untilPing())
-	if err := v.place(protocol.HelloEvent{
-		Event: "hello", Epoch: rand.Text(), Line: 1, Times: [][2]int64{}, Title: e.Title, Command: []string{},
+	if out := v.place(protocol.HelloEvent{
+		Event: "hello", Kind: string(e.Kind), Epoch: rand.Text(), Line: 1, Times: [][2]int64{}, Title: e.Title, Command: []string{},
 		Started: time.Now().UnixMilli(), Now: time.Now().UnixMilli(), State: "ended", LF: true, Exact: e.Exact,
-	}, NoPrelude); err != nil {
-		return err
+	}, NoPrelude); out != Following {
+		return out
 	}
-	err := copy(frames{v})
-	if e.Stopping.Err() != nil {
-		return errStopping
+	to := &frames{v: v}
+	err := copy(to)
+	select {
+	case <-e.Stopping:
+		return Stopping
+	default:
 	}
 	if err != nil {
-		return err
+		return max(to.out, Left)
 	}
-	return errors.Join(v.message(v.text.Flush()), io.EOF)
+	if out := v.message(v.text.Flush()); out != Following {
+		return out
+	}
+	return Ended
 }
 
 // frames writes to a viewer.
-type frames struct{ v *viewer }
+type frames struct {
+	v   *viewer
+	out Outcome // of the last write
+}
 
-func (f frames) Write(p []byte) (int, error) {
+func (f *frames) Write(p []byte) (int, error) {
+	f.out = Left
 	select {
 	case <-f.v.left:
-		return 0, net.ErrClosed
 	default:
+		if f.out = f.v.heartbeat(time.Now()); f.out == Following {
+			opcode, payload := f.v.payload(p)
+			f.out = f.v.chunk(opcode, payload, false)
+		}
 	}
-	if err := f.v.heartbeat(time.Now()); err != nil {
-		return 0, err
-	}
-	if err := f.v.output(p); err != nil {
-		return 0, err
+	if f.out != Following {
+		return 0, net.ErrClosed
 	}
 	return len(p), nil
 }

@@ -2,7 +2,6 @@ package hub
 
 import (
 	"context"
-	"errors"
 	"runtime"
 	"slices"
 	"sync"
@@ -34,15 +33,12 @@ const (
 	walkTime = 12 * time.Microsecond
 )
 
-// errCrowd says that a viewer is in the crowd now.
-var errCrowd = errors.New("in the crowd")
-
 // A crowd is the viewers of a stream that take what they are sent. A few goroutines
 // write to one after the other: to wake one for each viewer costs a quarter of what the
 // write itself does, and a stack each. A viewer that takes no more is given a goroutine
 // of its own, to wait until it does.
 type crowd struct {
-	f       *Feed
+	hub     *Hub
 	ctx     context.Context // done when it is closed
 	cancel  context.CancelFunc
 	answers chan struct{} // holds one for each walker that sees to its queue
@@ -54,8 +50,8 @@ type crowd struct {
 	running sync.WaitGroup
 }
 
-func newCrowd(f *Feed) *crowd {
-	c := &crowd{f: f, answers: make(chan struct{}, halfTheProcessors()), walks: make(chan struct{}, halfTheProcessors())}
+func newCrowd(f *Hub) *crowd {
+	c := &crowd{hub: f, answers: make(chan struct{}, halfTheProcessors()), walks: make(chan struct{}, halfTheProcessors())}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
 }
@@ -93,7 +89,7 @@ func walkersFor(viewers int) int { return min(runtime.GOMAXPROCS(0), 1+viewers/p
 
 // place gives a viewer its walker.
 func (c *crowd) place(v *viewer) bool {
-	n, _ := c.f.audience.count()
+	n, _ := c.hub.audience.count()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ctx.Err() != nil {
@@ -220,7 +216,7 @@ func (w *walker) run() {
 	defer ticker.Stop()
 	tell := time.NewTimer(tellTime)
 	defer tell.Stop()
-	f := w.c.f
+	f := w.c.hub
 	wake := f.Stream.Changed()
 	_, counted := f.audience.count()
 	tells := false                         // at the next walk
@@ -284,7 +280,7 @@ func (w *walker) run() {
 // who have not.
 func (w *walker) answer() {
 	now := time.Now()
-	n, _ := w.c.f.audience.count()
+	n, _ := w.c.hub.audience.count()
 	for time.Since(now) < turn {
 		v, ok := w.next()
 		if !ok {
@@ -329,9 +325,9 @@ func (w *walker) serve(v *viewer, now time.Time, viewers int, fromQueue bool) (w
 		return false, false
 	}
 	was = v.spot.here
-	more, err := false, error(nil)
+	more, out := false, Following
 	if v.spot.called || fromQueue {
-		err = v.answerPing()
+		out = v.answerPing()
 	}
 	if fromQueue {
 		if was || !v.spot.untold {
@@ -339,22 +335,22 @@ func (w *walker) serve(v *viewer, now time.Time, viewers int, fromQueue bool) (w
 		}
 		v.spot.called, v.spot.untold = false, false
 	}
-	if err == nil {
-		more, err = v.catchUp(now, viewers)
+	if out == Following {
+		more, out = v.catchUp(now, viewers)
 	}
 	switch {
-	case err == nil && !v.wire.blocked():
+	case out == Following && !v.wire.blocked():
 		if is = !more; more {
 			w.call(v)
 		}
-	case err == nil || err == errGap:
+	case out == Following || out == behind:
 		v.spot.walker = nil
 		v.wire.hurry(false)
 		go v.run()
 	default:
 		v.spot.walker = nil
 		v.wire.hurry(false)
-		go v.leave(err)
+		go v.leave(out)
 	}
 	v.spot.here = is
 	return was, is
@@ -369,38 +365,35 @@ func (v *viewer) call() {
 	}
 }
 
-// errGap says that a viewer is to go on at another place, which takes too long for the
-// crowd.
-var errGap = errors.New("the viewer fell out of the ring")
-
 // catchUp sends what there is, as far as that goes without waiting, and tells whether
-// there may be more.
-func (v *viewer) catchUp(now time.Time, viewers int) (more bool, err error) {
+// there may be more. The outcome is behind if the viewer has fallen out of the ring: to
+// place it anew takes too long for the crowd.
+func (v *viewer) catchUp(now time.Time, viewers int) (more bool, out Outcome) {
 	if viewers != nobody {
-		if err := v.viewers(viewers); err != nil {
-			return false, err
+		if out := v.viewers(viewers); out != Following {
+			return false, out
 		}
 	}
-	if err := v.ping(now); err != nil {
-		return false, err
+	if out := v.ping(now); out != Following {
+		return false, out
 	}
 	for before := v.sent; !v.wire.blocked(); {
 		if v.sent-before >= atATime {
-			return true, nil
+			return true, Following
 		}
 		item, wait, err := v.cursor.Poll()
 		switch {
 		case err != nil:
 			return false, v.atEnd()
 		case wait != nil:
-			return false, nil
+			return false, Following
 		case item.Reset != nil:
 			v.lost = item.Reset
-			return false, errGap
+			return false, behind
 		}
-		if err := v.item(item); err != nil {
-			return false, err
+		if out := v.item(item); out != Following {
+			return false, out
 		}
 	}
-	return false, nil
+	return false, Following
 }

@@ -202,10 +202,10 @@ func TestALateViewerTakesTurns(t *testing.T) {
 	turns := 1
 	for ; ; turns++ {
 		late := w.awaitEntry(t) // again, if it was too slow
-		before := late.visit.sent.Load()
+		before := late.session.sent.Load()
 		w.next()
 		_, has := w.serve(late, time.Now(), nobody, true)
-		sent := late.visit.sent.Load()
+		sent := late.session.sent.Load()
 		if most := int64(atATime + 64<<10); sent-before > most {
 			t.Errorf("%d bytes in a turn, want %d at the most", sent-before, most)
 		}
@@ -439,7 +439,7 @@ func TestWalkersFor(t *testing.T) {
 func (b *fixture) sent() (n int64) {
 	b.sessions.mu.Lock()
 	defer b.sessions.mu.Unlock()
-	for v := range b.sessions.here {
+	for v := range b.sessions.open {
 		n += v.sent.Load()
 	}
 	return n

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type fixture struct {
 	*broadcaster.Broadcaster
 	t        testing.TB
-	hub      *Feed
+	hub      *Hub
 	sessions *Sessions
 	http     http.Server
 	addr     string
@@ -48,8 +48,8 @@ func serveOn(t testing.TB, l net.Listener, o broadcaster.Options) *fixture {
 	b := broadcaster.New(o)
 	f := &fixture{
 		Broadcaster: b, t: t, addr: l.Addr().String(),
-		hub:      NewFeed(Source{Stream: b, Started: time.Now()}),
-		sessions: NewSessions(0, true, slog.New(slog.DiscardHandler)),
+		hub:      New(Options{Stream: b, Started: time.Now()}),
+		sessions: NewSessions(SessionOptions{Deflate: true, Log: slog.New(slog.DiscardHandler)}),
 	}
 	f.http = http.Server{Handler: f, ConnContext: ConnContext}
 	done := make(chan error)
@@ -90,7 +90,7 @@ func (f *fixture) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	at := Position{Lines: number("n"), Epoch: q.Get("epoch"), Offset: int64(number("offset"))}
-	f.sessions.ServeWebSocket(w, session, f.hub, at, q.Get("deflate") != "0")
+	f.sessions.ServeWebSocket(w, session, f.hub, Join{at, q.Get("deflate") != "0"})
 }
 
 func (f *fixture) end(code int) {
@@ -175,5 +175,8 @@ func watch(c *websocket.Conn, limit int) (r report, err error) {
 // awaitSlots waits until so many slots are taken.
 func (f *fixture) awaitSlots(want int) {
 	f.t.Helper()
-	wait.For(f.t, wait.Patience, fmt.Sprintf("not %d slots are taken", want), func() bool { return f.sessions.Slots() == want })
+	wait.For(f.t, wait.Patience, fmt.Sprintf("not %d slots are taken", want), func() bool {
+		taken, _ := f.sessions.Slots()
+		return taken == want
+	})
 }

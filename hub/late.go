@@ -44,7 +44,7 @@ type late struct {
 
 	mu      sync.Mutex // given back by release
 	screen  *screen.Screen
-	kept    lines          // before the program that was followed last
+	kept    Lines          // before the program that was followed last
 	picture screen.Picture // for all who join
 	made    time.Time      // when it was
 	seen    int64          // offset that the screen was at then

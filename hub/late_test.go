@@ -28,7 +28,7 @@ import (
 func (b *fixture) followed() {
 	b.t.Helper()
 	b.Flush()
-	late := b.hub.Late
+	late := b.hub.late
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
 		late.mu.Lock()
 		at := late.screen.Offset()
@@ -210,7 +210,7 @@ func TestAfterAGap(t *testing.T) {
 	b := serve(t, broadcaster.Options{Lines: 10})
 	b.Emit(broadcaster.Resize{Cols: 40, Rows: 10})
 	for _, program := range []bool{false, true} {
-		v := &viewer{f: b.hub, v1: true}
+		v := &viewer{hub: b.hub, v1: true}
 		_, gap := b.Open(-1)
 		if program {
 			b.Write([]byte("\x1b[?1049h\x1b[Hhello\x1b[K"))
@@ -221,7 +221,7 @@ func TestAfterAGap(t *testing.T) {
 			_, gap = b.Open(-1)
 		}
 		gap.SkippedBytes, gap.SkippedLines = gap.Offset-3, gap.Line-1
-		cursor, start, o := v.f.Late.reopen(gap)
+		cursor, start, o := v.hub.late.reopen(gap)
 		if program {
 			text, _ := shown(t, string(o.prelude))
 			if text != "hello\n" || start.Offset != b.Stats().End || start.SkippedLines != 0 || o.kept.Line != 1 || o.kept.Offset != 0 {
@@ -289,13 +289,13 @@ func TestAbandonedWaitsForNoScreen(t *testing.T) {
 	b.Emit(broadcaster.Resize{Cols: 10_000, Rows: 10_000})
 	b.Write([]byte("\x1b[?1049h"))
 	b.followed()
-	b.hub.Late.mu.Lock()
-	defer time.AfterFunc(wait.Patience, b.hub.Late.mu.Unlock).Stop()
+	b.hub.late.mu.Lock()
+	defer time.AfterFunc(wait.Patience, b.hub.late.mu.Unlock).Stop()
 	n := b.hub.Abandoned()
-	if b.hub.Late.mu.TryLock() {
+	if b.hub.late.mu.TryLock() {
 		t.Error("it has waited")
 	}
-	b.hub.Late.mu.Unlock()
+	b.hub.late.mu.Unlock()
 	if n != 1 {
 		t.Errorf("%d programs were abandoned, want 1", n)
 	}
@@ -338,7 +338,7 @@ func TestLateJoinersOfALostScreen(t *testing.T) {
 	b.Emit(broadcaster.Resize{Cols: 40, Rows: 10})
 	b.Write([]byte("two\r\n"))
 	b.followed()
-	b.hub.Late.close()
+	b.hub.late.close()
 	b.Write([]byte(strings.Repeat("line\r\n", 1<<19)))
 	b.Flush()
 	c, hello := b.join("")
@@ -444,13 +444,13 @@ func TestRowsAreShared(t *testing.T) {
 	b.Emit(broadcaster.Resize{Cols: 40, Rows: 10})
 	b.Write([]byte("\x1b[?1049h\x1b[Hhello\x1b[m"))
 	b.followed()
-	_, first := b.hub.Late.Rows(broadcaster.Start{}, -1, false)
-	if _, second := b.hub.Late.Rows(broadcaster.Start{}, -1, false); string(first) != "hello\n" || &first[0] != &second[0] {
+	_, first := b.hub.late.rows(broadcaster.Start{}, -1, false)
+	if _, second := b.hub.late.rows(broadcaster.Start{}, -1, false); string(first) != "hello\n" || &first[0] != &second[0] {
 		t.Errorf("%q, then another %q", first, second)
 	}
 	b.Emit(broadcaster.Resize{Cols: 3, Rows: 10})
 	wait.For(t, wait.Patience, "the rows are not those of another size", func() bool {
-		_, rows := b.hub.Late.Rows(broadcaster.Start{}, -1, false)
+		_, rows := b.hub.late.rows(broadcaster.Start{}, -1, false)
 		return string(rows) == "hel\n"
 	})
 }
@@ -526,7 +526,7 @@ func BenchmarkFlood(b *testing.B) {
 	flood := func(follow bool) time.Duration {
 		s := serve(b, broadcaster.Options{Lines: 200_000, Bytes: 20 << 20})
 		if !follow {
-			s.hub.Late.close()
+			s.hub.late.close()
 		}
 		c := s.dial("", "wsrun.v1")
 		p, err := ptyproc.Start(ptyproc.Options{Path: shell, Args: []string{"sh", "-c", "yes " + strings.Repeat("x", 98) + " | head -n 200000"}, Env: os.Environ(), Cols: 120, Rows: 30})
@@ -568,7 +568,7 @@ func TestNobodyBeginsWithinASequence(t *testing.T) {
 		b.followed()
 		c, hello := b.join("?n=0")
 		plain := b.dial("?n=0")
-		wait.For(t, wait.Patience, "not all are here", func() bool { return b.sessions.Tallies()[kindOf(false)].Now == 1 })
+		wait.For(t, wait.Patience, "not all are here", func() bool { return b.sessions.Tallies()[formOf(false)].Now == 1 })
 		b.Write([]byte(tt.after))
 		b.end(0)
 		r, err := watch(c, -1)
@@ -595,7 +595,7 @@ func TestAPlainViewerAfterAGap(t *testing.T) {
 	b := serve(t, broadcaster.Options{Lines: 10})
 	c := b.dialSlow()
 	b.Write([]byte("begin\n"))
-	wait.For(t, wait.Patience, "it is not there", func() bool { return b.sessions.Tallies()[KindPlain].Now == 1 })
+	wait.For(t, wait.Patience, "it is not there", func() bool { return b.sessions.Tallies()[FormPlain].Now == 1 })
 	b.Write([]byte("\x1b[35m"))
 	b.followed()
 	for range 200 {

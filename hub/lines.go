@@ -8,8 +8,8 @@ import (
 	"wsrun/screen"
 )
 
-// lines are those of the normal screen before a program that fills it.
-type lines struct {
+// Lines are those of the normal screen before a program that fills it.
+type Lines struct {
 	Place        // where they begin
 	line  int64  // number of the first
 	since int64  // where the program began
@@ -18,7 +18,7 @@ type lines struct {
 
 // tail returns the lines before an offset, of so many bytes at the most. mu must be
 // held.
-func (l *late) tail(since, most int64) (lines, bool) {
+func (l *late) tail(since, most int64) (Lines, bool) {
 	from := max(since-most, 0)
 	parts, _, ok := l.stream.Range(from, since)
 	if !ok {
@@ -36,19 +36,19 @@ func (l *late) tail(since, most int64) (lines, bool) {
 
 // before returns the last n lines of the output from an offset up to since; all if n
 // is negative. It is false if that can't be read any more. mu must be held.
-func (l *late) before(since, from int64, n int) (lines, bool) {
+func (l *late) before(since, from int64, n int) (Lines, bool) {
 	parts, _, ok := l.stream.Range(from, since)
 	if !ok {
-		return lines{}, false
+		return Lines{}, false
 	}
 	from = since - int64(len(lastLines(bytes.Join(parts, nil), n)))
 	at, placed := l.place(from, from)
 	parts, line, ok := l.stream.Range(at.Offset, since)
-	return lines{at, line, since, bytes.Join(parts, nil)}, placed && ok
+	return Lines{at, line, since, bytes.Join(parts, nil)}, placed && ok
 }
 
 // last returns the last n of the lines; all if n is negative.
-func (k lines) last(n int) lines {
+func (k Lines) last(n int) Lines {
 	text := lastLines(k.Text, n)
 	gone := k.Text[:len(k.Text)-len(text)]
 	head := append(bytes.Clone(k.Head), gone...)
@@ -70,7 +70,7 @@ func lastLines(text []byte, n int) []byte {
 
 // beforePicture returns the last n lines before a picture, be they kept or in the
 // ring; all if n is negative. It is false if there are none any more. mu must be held.
-func (l *late) beforePicture(p screen.Picture, n int) (lines, bool) {
+func (l *late) beforePicture(p screen.Picture, n int) (Lines, bool) {
 	start := l.stream.Stats().Start
 	if l.kept.Text != nil && l.kept.since == p.From && l.kept.Offset < start {
 		return l.kept.last(n), true

@@ -26,6 +26,12 @@ type Position struct {
 	Offset int64  // negative when not said
 }
 
+// A Join is where and how a WebSocket begins.
+type Join struct {
+	Position
+	Deflate bool // unless the viewer asked for none
+}
+
 // An opening is how a viewer begins.
 type opening struct {
 	joined
@@ -137,7 +143,7 @@ func (l *late) compose(o *opening, p screen.Picture) {
 }
 
 // Near is nearest for the forms that are text.
-func (l *late) Near(from int64) Place {
+func (l *late) near(from int64) Place {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.nearest(from)
@@ -147,7 +153,7 @@ func (l *late) Near(from int64) Place {
 // nil; and the lines before that, or before the program whose output start is within:
 // of the last n lines those that are there, all if n is negative, or what is behind
 // start if that is resumed.
-func (l *late) Rows(start broadcaster.Start, n int, follow bool) (before lines, rows []byte) {
+func (l *late) rows(start broadcaster.Start, n int, follow bool) (before Lines, rows []byte) {
 	l.mu.Lock()
 	defer l.release()
 	l.look(rowsTime)

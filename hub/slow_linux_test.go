@@ -22,9 +22,9 @@ func TestAPingBehindOutput(t *testing.T) {
 	v := &viewer{pings: make(chan []byte, 1), pong: make(chan struct{}, 1), wire: wire{sender: far}}
 	fill(t, &v.wire)
 	now := time.Now()
-	beat := func() error { now = now.Add(pongTime); return v.heartbeat(now) }
-	if err := beat(); err != nil || v.pongBy.IsZero() {
-		t.Fatalf("no ping is sent: %v", err)
+	beat := func() Outcome { now = now.Add(pongTime); return v.heartbeat(now) }
+	if out := beat(); out != Following || v.pongBy.IsZero() {
+		t.Fatalf("no ping is sent: %v", out)
 	}
 	takes := func(n int64) {
 		t.Helper()
@@ -39,11 +39,11 @@ func TestAPingBehindOutput(t *testing.T) {
 	}
 	takes(150_000)
 	v.nextPing = now.Add(time.Hour) // this one is followed
-	if err := beat(); err != nil {
-		t.Errorf("it has taken something, but %v", err)
+	if out := beat(); out != Following {
+		t.Errorf("it has taken something, but %v", out)
 	}
-	if err := beat(); err != errSilent {
-		t.Errorf("it has taken nothing, and %v", err)
+	if out := beat(); out != Silent {
+		t.Errorf("it has taken nothing, and %v", out)
 	}
 	takes(50_000)
 	v.wire.hurry(false)
@@ -51,18 +51,18 @@ func TestAPingBehindOutput(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 		io.Copy(io.Discard, near)
 	}()
-	if err := v.wire.flush(); err != nil {
-		t.Fatal(err)
+	if out := v.wire.flush(); out != Following {
+		t.Fatal(out)
 	}
 	wait.For(t, wait.Patience, "it does not have all", func() bool {
 		_, queued, ok := v.wire.delivered()
 		return ok && queued == 0
 	})
-	if err := beat(); err != nil {
-		t.Errorf("it has had the ping for less than pongTime, but %v", err)
+	if out := beat(); out != Following {
+		t.Errorf("it has had the ping for less than pongTime, but %v", out)
 	}
-	if err := beat(); err != errSilent {
-		t.Errorf("it has had the ping for long, and %v", err)
+	if out := beat(); out != Silent {
+		t.Errorf("it has had the ping for long, and %v", out)
 	}
 }
 

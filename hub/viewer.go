@@ -1,8 +1,6 @@
 package hub
 
 import (
-	"errors"
-	"io"
 	"math/rand/v2"
 	"time"
 
@@ -11,54 +9,52 @@ import (
 )
 
 // hello takes a cursor and, for wsrun.v1, sends the hello event.
-func (v *viewer) hello(q Position) error {
-	cursor, start, opening := v.f.Late.open(q)
+func (v *viewer) hello(q Position) Outcome {
+	cursor, start, opening := v.hub.late.open(q)
 	v.cursor, v.size = *cursor, start.Size
 	v.nextPing = time.Now().Add(untilPing())
 	if !v.v1 {
 		return v.message(v.text.Decode(opening.prelude))
 	}
-	f := v.f
-	v.told, v.change = v.f.audience.count()
+	f := v.hub
+	v.told, v.change = v.hub.audience.count()
 	return v.place(protocol.HelloEvent{
-		Event: "hello", Epoch: f.Stream.Epoch(), Offset: start.Offset, Line: start.Line, End: start.End, Resumed: start.Resumed, Kept: opening.kept,
+		Event: "hello", Kind: string(f.Kind), Epoch: f.Stream.Epoch(), Offset: start.Offset, Line: start.Line, End: start.End, Resumed: start.Resumed, Kept: opening.kept,
 		Times: times(start.Stamps), Title: f.Title, Command: append([]string{}, f.Command...),
 		Started: f.Started.UnixMilli(), Now: time.Now().UnixMilli(),
 		Cols: start.Size.Cols, Rows: start.Size.Rows,
-		State: StateOf(f.Stream.Stats()), Viewers: v.told, LF: f.LF, Exact: f.Exact.Load(),
+		State: StateOf(f.Stream.Stats()), Viewers: v.told, LF: f.LF, Exact: !f.partial.Load(),
 	}, opening.quoted)
 }
 
-// follow sends what comes. The error is errCrowd if the crowd has taken the viewer, and
-// does that; else [io.EOF] at the stream's end, and nil when the viewer has left.
-func (v *viewer) follow() error {
-	if err := v.wire.flush(); err != nil {
-		return err
+// follow sends what comes, until the session ends or is pooled: then the crowd does that.
+func (v *viewer) follow() Outcome {
+	if out := v.wire.flush(); out != Following {
+		return out
 	}
 	if at := v.lost; at != nil {
 		v.lost = nil
-		if err := v.item(broadcaster.Item{Reset: at}); err != nil {
-			return err
+		if out := v.item(broadcaster.Item{Reset: at}); out != Following {
+			return out
 		}
 	}
-	if v.f.crowd.enter(v) {
-		return errCrowd
+	if v.hub.crowd.enter(v) {
+		return pooled
 	}
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
 		item, wait, err := v.cursor.Poll()
-		if err == nil && wait == nil {
-			err = v.item(item)
-		}
-		if err == io.EOF {
-			err = v.atEnd()
-		}
 		if err != nil {
-			return err
+			return v.atEnd()
 		}
-		if err := v.heartbeat(time.Now()); err != nil {
-			return err
+		if wait == nil {
+			if out := v.item(item); out != Following {
+				return out
+			}
+		}
+		if out := v.heartbeat(time.Now()); out != Following {
+			return out
 		}
 		if wait == nil {
 			continue
@@ -72,34 +68,40 @@ func (v *viewer) follow() error {
 		case <-wait:
 		case <-v.change:
 			var n int
-			n, v.change = v.f.audience.count()
-			if err := v.viewers(n); err != nil {
-				return err
+			n, v.change = v.hub.audience.count()
+			if out := v.viewers(n); out != Following {
+				return out
 			}
 		case <-timer.C:
 		case <-v.pong:
 			v.pongBy = time.Time{}
 		case payload := <-v.pings:
-			if err := v.wire.frame(protocol.OpPong, payload); err != nil {
-				return err
+			if out := v.wire.frame(protocol.OpPong, payload); out != Following {
+				return out
 			}
 		case <-v.left:
-			return nil
+			return Left
 		}
 	}
 }
 
-// atEnd sends what is left at the end of the stream. The error is [io.EOF] if that
-// went well.
-func (v *viewer) atEnd() error {
-	return errors.Join(v.message(v.text.Flush()), io.EOF)
+// atEnd sends what is left at the end of the stream. The outcome is Ended if that went well
+// and the source has ended, too.
+func (v *viewer) atEnd() Outcome {
+	if out := v.message(v.text.Flush()); out != Following {
+		return out
+	}
+	if v.hub.Stream.Stats().Exit == nil {
+		return Stopping
+	}
+	return Ended
 }
 
 // item sends what the cursor gave.
-func (v *viewer) item(item broadcaster.Item) error {
+func (v *viewer) item(item broadcaster.Item) Outcome {
 	switch {
 	case item.Reset != nil:
-		v.visit.Resets.Add(1)
+		v.session.Missed()
 		v.window = 0
 		return v.gap(*item.Reset)
 	case item.Event != nil:
@@ -114,45 +116,56 @@ func (v *viewer) item(item broadcaster.Item) error {
 			}
 			return v.event(NewFileEvent(e))
 		}
-		return nil
+		return Following
 	}
 	return v.output(item.Data)
 }
 
 // gap goes on at another place, for the cursor fell out of the ring.
-func (v *viewer) gap(at broadcaster.Start) error {
-	cursor, start, opening := v.f.Late.reopen(at)
+func (v *viewer) gap(at broadcaster.Start) Outcome {
+	cursor, start, opening := v.hub.late.reopen(at)
 	v.cursor = *cursor
 	if !v.v1 { // it can't be told
-		return errors.Join(v.message(v.text.Flush()), v.message(v.text.Decode(opening.prelude)))
+		if out := v.message(v.text.Flush()); out != Following {
+			return out
+		}
+		return v.message(v.text.Decode(opening.prelude))
 	}
 	e := NewResetEvent(start)
 	e.Kept = opening.kept
-	return errors.Join(v.resize(start.Size), v.place(e, opening.quoted))
+	if out := v.resize(start.Size); out != Following {
+		return out
+	}
+	return v.place(e, opening.quoted)
 }
 
 // output sends output.
-func (v *viewer) output(p []byte) error {
+func (v *viewer) output(p []byte) Outcome {
+	opcode, payload := v.payload(p)
+	return v.chunk(opcode, payload, sameChunk(p, payload))
+}
+
+// payload returns the message that output is sent as, and counts it as sent.
+func (v *viewer) payload(p []byte) (opcode byte, payload []byte) {
 	v.sent += int64(len(p))
 	v.within = len(p) > 0 && p[len(p)-1] != '\n'
 	if v.v1 {
-		return v.chunk(protocol.OpBinary, p, true)
+		return protocol.OpBinary, p
 	}
-	text := v.text.Decode(p)
-	return v.chunk(protocol.OpText, text, sameChunk(p, text))
+	return protocol.OpText, v.text.Decode(p)
 }
 
 // chunk sends a message of output, deflated if it is to be so, or as a frame that others
-// are sent as well. It is neither if this viewer alone has these bytes, or if it follows no
-// stream: then there may be others in their place soon.
-func (v *viewer) chunk(opcode byte, p []byte, shared bool) error {
+// are sent as well. It is neither unless the output is shared: if this viewer alone has these
+// bytes, there may be others in their place soon.
+func (v *viewer) chunk(opcode byte, p []byte, shared bool) Outcome {
 	if len(p) == 0 {
-		return nil
+		return Following
 	}
 	var frame []byte
-	if shared && v.f != nil {
+	if shared {
 		if frame = v.deflated(opcode, p); frame == nil {
-			frame = v.f.framer.of(opcode, p)
+			frame = v.hub.framer.of(opcode, p)
 		}
 	}
 	if frame == nil {
@@ -167,63 +180,63 @@ func (v *viewer) deflated(opcode byte, p []byte) []byte {
 	case v.takeover == withTakeover && opcode == protocol.OpBinary:
 		dict := dictOf(v.window, len(p))
 		v.window += len(p)
-		return v.f.deflater.frame(opcode, p, dict, func(size int) []byte {
-			return v.f.before(v.cursor.Offset()-int64(len(p)), size)
+		return v.hub.deflater.frame(opcode, p, dict, func(size int) []byte {
+			return v.hub.before(v.cursor.Offset()-int64(len(p)), size)
 		})
 	case v.takeover != notDeflated && len(p) >= bareBytes:
-		return v.f.deflater.frame(opcode, p, 0, func(int) []byte { return nil })
+		return v.hub.deflater.frame(opcode, p, 0, func(int) []byte { return nil })
 	}
 	return nil
 }
 
 // message sends text to a plain viewer.
-func (v *viewer) message(text []byte) error {
+func (v *viewer) message(text []byte) Outcome {
 	if len(text) == 0 {
-		return nil
+		return Following
 	}
 	return v.data(protocol.OpText, text)
 }
 
 // event sends an event; a plain viewer gets none.
-func (v *viewer) event(e any) error {
+func (v *viewer) event(e any) Outcome {
 	if !v.v1 {
-		return nil
+		return Following
 	}
 	return v.data(protocol.OpText, protocol.Encode(e))
 }
 
 // data sends a message and counts it.
-func (v *viewer) data(opcode byte, payload ...[]byte) error {
+func (v *viewer) data(opcode byte, payload ...[]byte) Outcome {
 	return v.counted(v.wire.frame(opcode, payload...), sizeOf(payload))
 }
 
-// counted counts a message of so many bytes, if it was sent without an error.
-func (v *viewer) counted(err error, size int) error {
-	if err == nil {
+// counted counts a message of so many bytes, if it was sent.
+func (v *viewer) counted(out Outcome, size int) Outcome {
+	if out == Following {
 		v.count.Add(int64(size))
 	}
-	return err
+	return out
 }
 
 // place sends an event that places the viewer in the stream.
-func (v *viewer) place(e any, prelude []byte) error {
+func (v *viewer) place(e any, prelude []byte) Outcome {
 	if !v.v1 {
-		return nil
+		return Following
 	}
 	return v.data(protocol.OpText, protocol.WithPrelude(e, prelude)...)
 }
 
-func (v *viewer) resize(size broadcaster.Resize) error {
+func (v *viewer) resize(size broadcaster.Resize) Outcome {
 	if size == v.size {
-		return nil
+		return Following
 	}
 	v.size = size
 	return v.event(newResizeEvent(size))
 }
 
-func (v *viewer) viewers(n int) error {
+func (v *viewer) viewers(n int) Outcome {
 	if n == v.told {
-		return nil
+		return Following
 	}
 	v.told = n
 	return v.event(protocol.ViewersEvent{Event: "viewers", N: n})
@@ -231,39 +244,39 @@ func (v *viewer) viewers(n int) error {
 
 // heartbeat is answerPing and ping, of which the crowd makes the first only where a ping
 // may have come.
-func (v *viewer) heartbeat(now time.Time) error {
-	if err := v.answerPing(); err != nil {
-		return err
+func (v *viewer) heartbeat(now time.Time) Outcome {
+	if out := v.answerPing(); out != Following {
+		return out
 	}
 	return v.ping(now)
 }
 
 // answerPing answers a ping of the viewer's, if there is one.
-func (v *viewer) answerPing() error {
+func (v *viewer) answerPing() Outcome {
 	select {
 	case payload := <-v.pings:
 		return v.wire.frame(protocol.OpPong, payload)
 	default:
-		return nil
+		return Following
 	}
 }
 
-// ping sends a ping when it is time to. Of a viewer that is taken for dead the error is
-// errSilent.
-func (v *viewer) ping(now time.Time) error {
+// ping sends a ping when it is time to. Of a viewer that is taken for dead the outcome is
+// Silent.
+func (v *viewer) ping(now time.Time) Outcome {
 	if !v.pongBy.IsZero() && !now.Before(v.pongBy) {
 		select {
 		case <-v.pong:
 			v.pongBy = time.Time{}
 		default:
 			if !v.pingUnderWay() {
-				return errSilent
+				return Silent
 			}
 			v.pongBy = now.Add(pongTime)
 		}
 	}
 	if now.Before(v.nextPing) {
-		return nil
+		return Following
 	}
 	select {
 	case <-v.pong: // of no ping
@@ -271,10 +284,13 @@ func (v *viewer) ping(now time.Time) error {
 	}
 	v.nextPing = now.Add(untilPing())
 	v.pongBy = now.Add(pongTime)
-	err := errors.Join(v.event(protocol.PingEvent{Event: "ping"}), v.wire.frame(protocol.OpPing, nil))
+	out := v.event(protocol.PingEvent{Event: "ping"})
+	if out == Following {
+		out = v.wire.frame(protocol.OpPing, nil)
+	}
 	acked, queued, _ := v.wire.delivered()
 	v.acked, v.pingEnd, v.behind, v.sentThen = acked, acked+queued, queued >= behindBytes, v.sent
-	return err
+	return out
 }
 
 // pingUnderWay tells whether the viewer may have the last ping not yet, or not for long,

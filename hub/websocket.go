@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -41,8 +40,8 @@ const (
 type viewer struct {
 	// What the crowd uses each time comes first, in as few cache lines as there can be:
 	// those of thousands are in no cache.
-	f        *Feed // nil if it follows none
-	spot     spot  // in the crowd
+	hub      *Hub // of the stream that it follows, if it does
+	spot     spot // in the crowd
 	cursor   broadcaster.Cursor
 	wire     wire
 	nextPing time.Time
@@ -54,7 +53,7 @@ type viewer struct {
 	v1       bool
 	within   bool // the last byte was no newline
 
-	visit    *Visit
+	session  *Session
 	lost     *broadcaster.Start // where the cursor is now, if that is still to be told
 	size     broadcaster.Resize // last told
 	told     int                // number of viewers last told
@@ -77,26 +76,27 @@ type viewer struct {
 // ServeWebSocket follows the stream until it ends, the viewer leaves, stalls or
 // speaks, or the server is shut down. It may return before, as the crowd goes on with
 // the viewer.
-func (s *Sessions) ServeWebSocket(w http.ResponseWriter, visit *Visit, f *Feed, q Position, deflate bool) {
-	v := s.upgradeInTurn(w, visit, deflate)
+func (s *Sessions) ServeWebSocket(w http.ResponseWriter, visit *Session, f *Hub, j Join) bool {
+	v := s.upgradeInTurn(w, visit, j.Deflate)
 	if v == nil {
-		visit.Leave()
-		return
+		visit.End(Left)
+		return false
 	}
-	v.f = f
+	v.hub = f
 	f.audience.add(1)
-	if err := v.hello(q); err != nil {
-		v.leave(err)
-		return
+	if out := v.hello(j.Position); out != Following {
+		v.leave(out)
+	} else {
+		v.run()
 	}
-	v.run()
+	return true
 }
 
 // upgradeInTurn upgrades few at once: when thousands come, who is here would wait until
 // all that could run have run. 1,000 delayed live output by 140 ms, so it is 77. But whose
 // socket may be full of other answers has no turn, in which it could wait.
-func (s *Sessions) upgradeInTurn(w http.ResponseWriter, visit *Visit, deflate bool) *viewer {
-	if c, ok := visit.R.Context().Value(connection{}).(sender); ok {
+func (s *Sessions) upgradeInTurn(w http.ResponseWriter, visit *Session, deflate bool) *viewer {
+	if c, ok := visit.request.Context().Value(connection{}).(sender); ok {
 		if _, queued, ok := c.delivered(); ok && queued == 0 {
 			s.upgrades <- struct{}{}
 			defer func() { <-s.upgrades }()
@@ -108,38 +108,32 @@ func (s *Sessions) upgradeInTurn(w http.ResponseWriter, visit *Visit, deflate bo
 // run follows the stream until all was sent, and leaves the viewer to the crowd, or
 // until one of the ends.
 func (v *viewer) run() {
-	if err := v.follow(); err != errCrowd {
-		v.leave(err)
+	if out := v.follow(); out != pooled {
+		v.leave(out)
 	}
 }
 
 // leave ends what serveWebSocket began.
-func (v *viewer) leave(err error) {
-	if errors.Is(err, io.EOF) && v.f.Stream.Stats().Exit == nil {
-		err = errStopping
+func (v *viewer) leave(out Outcome) {
+	v.hub.audience.add(-1)
+	out = v.end(out)
+	if n, _ := v.hub.audience.count(); n == 0 {
+		v.hub.deflater.forget()
+		v.hub.framer.forget()
 	}
-	v.f.audience.add(-1)
-	v.end(err)
-	if n, _ := v.f.audience.count(); n == 0 {
-		v.f.deflater.forget()
-		v.f.framer.forget()
-	}
-	v.visit.Leave()
+	v.session.End(out)
 }
-
-// errStopping says that the stream ends before its source.
-var errStopping = errors.New("wsrun stops")
 
 // upgrade makes a viewer of a request, which is to be ended by end. It starts one
 // goroutine, which reads. It returns nil where the request was none.
-func (s *Sessions) upgrade(w http.ResponseWriter, visit *Visit, deflate bool) *viewer {
-	v := &viewer{visit: visit, left: make(chan struct{}), pong: make(chan struct{}, 1), pings: make(chan []byte, 1)}
+func (s *Sessions) upgrade(w http.ResponseWriter, visit *Session, deflate bool) *viewer {
+	v := &viewer{session: visit, left: make(chan struct{}), pong: make(chan struct{}, 1), pings: make(chan []byte, 1)}
 	h := &hijacker{w, &v.wire}
 	compression := websocket.CompressionDisabled
-	if deflate && s.deflate {
+	if deflate && s.o.Deflate {
 		compression = websocket.CompressionContextTakeover
 	}
-	c, err := accept(h, visit.R, &websocket.AcceptOptions{
+	c, err := accept(h, visit.request, &websocket.AcceptOptions{
 		Subprotocols:       []string{protocol.Subprotocol},
 		InsecureSkipVerify: true, // of the origin: the guard has looked
 		CompressionMode:    compression,
@@ -174,8 +168,8 @@ func (s *Sessions) upgrade(w http.ResponseWriter, visit *Visit, deflate bool) *v
 	v.keep = context.AfterFunc(s.stop, func() { v.wire.Close() })
 	v.takeover = takeoverOf(w.Header().Get("Sec-WebSocket-Extensions"))
 	visit.sent = &v.count
-	visit.Begin(kindOf(v.v1))
-	visit.R = nil // a viewer in the crowd needs no more of it
+	visit.Begin(formOf(v.v1))
+	visit.request = nil // a viewer in the crowd needs no more of it
 	c.SetReadLimit(readLimit)
 	go v.read()
 	return v
@@ -193,7 +187,7 @@ func (v *viewer) read() {
 	v.ws.CloseNow()
 	close(v.left)
 	if v.spot.take() || v.out {
-		v.leave(nil)
+		v.leave(Left)
 	}
 }
 
@@ -201,7 +195,7 @@ func (v *viewer) read() {
 // at least every stallTime. coder/websocket would wait 5 s and then close the connection,
 // which drops what is still on its way to one that sends anything, as a ping.
 func (v *viewer) linger() {
-	if v.wire.flush() != nil {
+	if v.wire.flush() != Following {
 		return
 	}
 	look := time.NewTimer(0)
@@ -227,24 +221,24 @@ func (v *viewer) linger() {
 	}
 }
 
-// end closes the connection. An err of io.EOF means that all was sent.
-func (v *viewer) end(err error) {
-	v.visit.Err = err
-	switch {
-	case errors.Is(err, io.EOF):
+// end closes the connection, and returns the outcome of the session: a viewer that has sent
+// a message may have ended it in other ways, too.
+func (v *viewer) end(out Outcome) Outcome {
+	switch out {
+	case Ended:
 		v.linger()
-		v.ws.Close(websocket.StatusNormalClosure, "the stream ended")
-	case errors.Is(err, errStopping):
+		v.ws.Close(websocket.StatusNormalClosure, out.String())
+	case Stopping:
 		v.linger()
-		v.ws.Close(websocket.StatusGoingAway, err.Error())
-	case errors.Is(err, errStalled):
-		if v.wire.giveUp(giveUpTime) == nil {
+		v.ws.Close(websocket.StatusGoingAway, out.String())
+	case Stalled:
+		if v.wire.giveUp(giveUpTime) {
 			select {
 			case <-v.left:
 			case <-time.After(giveUpTime):
 			}
 		}
-	case errors.Is(err, errWireClose):
+	case closing:
 		// coder/websocket is in a close handshake, for one that left or spoke.
 		<-v.left
 	}
@@ -252,8 +246,9 @@ func (v *viewer) end(err error) {
 	<-v.left
 	v.keep()
 	if v.spoke {
-		v.visit.Err = errSpoke
+		return Spoke
 	}
+	return out
 }
 
 var errHandshake = errors.New("a WebSocket's handshake has one version and no body")

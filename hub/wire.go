@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/binary"
-	"errors"
 	"net"
 	"net/http"
 	"sync"
@@ -25,12 +24,11 @@ const controlFrame = 6 + 125
 // head and the status.
 const closeReason = 4
 
-var errWireClose = errors.New("a close frame was sent")
-
 // A sender is a conn or a tlsConn.
 type sender interface {
 	net.Conn
 	send(*net.Buffers) error
+	stalled() bool
 	delivered() (acked, queued int64, ok bool)
 	giveUp(net.Buffers, time.Duration) error
 }
@@ -60,15 +58,15 @@ func (w *wire) Write(p []byte) (int, error) {
 	if last {
 		w.closing()
 	}
-	if err := w.send(last, frame); err != nil {
-		return 0, err
+	if w.send(last, frame) != Following {
+		return 0, net.ErrClosed
 	}
 	return len(p), nil
 }
 
-// frame writes a message of one frame. After an error the connection is of no use
-// any more.
-func (w *wire) frame(opcode byte, payload ...[]byte) error {
+// frame writes a message of one frame. Unless the outcome is Following, the connection is of
+// no use any more.
+func (w *wire) frame(opcode byte, payload ...[]byte) Outcome {
 	return w.send(false, append([][]byte{protocol.FrameHead(opcode, sizeOf(payload))}, payload...)...)
 }
 
@@ -80,11 +78,11 @@ func sizeOf(parts [][]byte) (n int) {
 }
 
 // send writes a frame that is in parts, which are not changed.
-func (w *wire) send(last bool, parts ...[]byte) error {
+func (w *wire) send(last bool, parts ...[]byte) Outcome {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed && len(parts) > 0 {
-		return errWireClose
+		return closing
 	}
 	if last {
 		w.closed, w.hurried = true, false // what is unsent then is lost: the connection is closed
@@ -94,28 +92,29 @@ func (w *wire) send(last bool, parts ...[]byte) error {
 	}
 	frame := append(w.unsent, parts...)
 	w.unsent = nil
-	err := w.sender.send(&frame)
-	if err != nil {
-		w.closed = true
+	if w.sender.send(&frame) == nil {
+		return Following
 	}
-	if err == errStalled {
-		w.unsent = frame
+	w.closed = true
+	if !w.stalled() {
+		return Left
 	}
-	return err
+	w.unsent = frame
+	return Stalled
 }
 
 // hurriedly writes a frame as far as that goes without waiting, and keeps the rest. mu
 // must be held.
-func (w *wire) hurriedly(frame net.Buffers) error {
+func (w *wire) hurriedly(frame net.Buffers) Outcome {
 	if len(w.unsent) == 0 {
 		var err error
 		if frame, err = w.sender.(*conn).try(frame); err != nil {
 			w.closed = true
-			return err
+			return Left
 		}
 	}
 	w.unsent = append(w.unsent, frame...)
-	return nil
+	return Following
 }
 
 // direct tells whether the wire may be hurried.
@@ -150,23 +149,22 @@ func (w *wire) delivered() (acked, queued int64, ok bool) {
 }
 
 // flush writes what is unsent. The wire must not be hurried.
-func (w *wire) flush() error {
+func (w *wire) flush() Outcome {
 	if !w.blocked() {
-		return nil
+		return Following
 	}
 	return w.send(false)
 }
 
 // giveUp is for a viewer that has stalled: if it wakes within the time given, it
-// gets the rest of its frame and learns why it is dropped. The error is that it did
-// not.
-func (w *wire) giveUp(within time.Duration) error {
+// gets the rest of its frame and learns why it is dropped. It reports whether it did.
+func (w *wire) giveUp(within time.Duration) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	reason := "too slow"
 	status := binary.BigEndian.AppendUint16(nil, protocol.CloseTooSlow)
 	w.unsent = append(w.unsent, protocol.FrameHead(protocol.OpClose, len(status)+len(reason)), status, []byte(reason))
-	return w.sender.giveUp(w.unsent, within)
+	return w.sender.giveUp(w.unsent, within) == nil
 }
 
 // connection is the key of a request's sender, in its context.

@@ -11,7 +11,7 @@ import (
 // accepts counts failures to accept a connection.
 type accepts struct {
 	failures atomic.Int64
-	news     rarely
+	news     logLimiter
 }
 
 // acceptFailed counts and logs a failure to accept a connection. If it was for lack
@@ -19,7 +19,7 @@ type accepts struct {
 // requests; whoever has one can make another.
 func (s *Server) acceptFailed(err error) {
 	s.accepts.failures.Add(1)
-	if held, ok := s.accepts.news.now(); ok {
+	if held, ok := s.accepts.news.allow(); ok {
 		s.o.Log.LogAttrs(context.Background(), slog.LevelWarn, "a connection could not be accepted", slog.String("why", err.Error()), slog.Int64("earlier", held))
 	}
 	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {

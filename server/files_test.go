@@ -13,61 +13,86 @@ import (
 	"testing"
 	"time"
 
+	"wsrun/broadcaster"
+	"wsrun/filetail"
 	"wsrun/hub"
+	"wsrun/internal/logs"
 	"wsrun/internal/protocol"
 
 	"github.com/coder/websocket"
 )
 
-// A logFile is the only file served, /a.log. Followed, it is truncated within a line.
+// A logFile is a catalog of one file, /a.log. Followed, it is truncated within a line.
 type logFile struct {
-	name  string
-	asked atomic.Int64 // calls of any method that tells of the file
+	Catalog // of the folder that the file is in
+	dir     string
+	asked   atomic.Int64 // calls of any method that tells of the file
+	hub     *hub.Hub     // of its viewers
 }
 
 const logContent = "hush, hush\n"
 
 func newLogFile(t *testing.T) *logFile {
 	t.Helper()
-	name := filepath.Join(t.TempDir(), "a.log")
-	if err := os.WriteFile(name, []byte(logContent), 0o644); err != nil {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a.log"), []byte(logContent), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	return &logFile{name: name}
-}
-
-func (l *logFile) Open(path string) (*os.File, error) {
-	l.asked.Add(1)
-	if path != "/a.log" {
-		return nil, ErrNoFile
+	root, err := filetail.NewRoot(dir)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return os.Open(l.name)
+	t.Cleanup(func() { root.Close() })
+	b := broadcaster.New(broadcaster.Options{})
+	io.WriteString(b, logContent+"half")
+	b.Emit(hub.FileEvent{State: "truncated", Lost: 12})
+	io.WriteString(b, "new\n")
+	b.Emit(hub.FileEvent{State: "truncated"})
+	io.WriteString(b, "end\n")
+	b.Flush()
+	return &logFile{
+		Catalog: Files(logs.New(logs.Options{Root: root, Lines: 100, Bytes: 1 << 20})),
+		dir:     dir, hub: hub.New(hub.Options{Stream: b, Kind: hub.File, Title: "/a.log", LF: true, Ephemeral: true}),
+	}
 }
 
-func (*logFile) Compressed(string) bool { return false }
-
-func (l *logFile) Content(path string, _ int) (io.ReadCloser, error) { return l.Open(path) }
-
-func (l *logFile) Follow(ctx context.Context, _ string, _ int, _ int64, w io.Writer, event func(any)) error {
+func (l *logFile) Open(ctx context.Context, path string, filter logs.Filter) (Stream, error) {
 	l.asked.Add(1)
-	event(FileStart{Left: int64(len(logContent) + 4), FromStart: true})
-	io.WriteString(w, logContent+"half")
-	event(hub.FileEvent{State: "truncated", Lost: 12})
-	io.WriteString(w, "new\n")
-	event(hub.FileEvent{State: "truncated"})
-	io.WriteString(w, "end\n")
-	<-ctx.Done()
-	return ctx.Err()
+	s, err := l.Catalog.Open(ctx, filepath.Join(l.dir, path), filter)
+	return follows{s, l}, err
 }
 
-func (l *logFile) List(context.Context) ([]File, bool, error) {
+func (l *logFile) List(context.Context) ([]Entry, bool, error) {
 	l.asked.Add(1)
-	return []File{{Path: "/a.log"}}, false, nil
+	return []Entry{{Path: "/a.log"}}, false, nil
+}
+
+func (l *logFile) End() {
+	l.Catalog.End()
+	l.hub.Stream.Close()
+}
+
+func (l *logFile) Close() {
+	l.hub.Close()
+	l.Catalog.Close()
+}
+
+// follows is the file, opened.
+type follows struct {
+	Stream
+	log *logFile
+}
+
+func (follows) Title() string { return "/a.log" }
+
+func (f follows) Follow(context.Context) (*hub.Hub, func(), error) {
+	f.log.asked.Add(1)
+	return f.log.hub, func() {}, nil
 }
 
 // What was truncated unread is told where anything is told, and only then.
 func TestLossIsTold(t *testing.T) {
-	b := serve(t, Options{Files: &FileOptions{Files: newLogFile(t), Lines: 100, Bytes: 1 << 20}})
+	b := serve(t, Options{Catalog: newLogFile(t)})
 	// read returns what comes until its end says so.
 	read := func(headers ...string) string {
 		r, _ := http.NewRequestWithContext(t.Context(), "GET", "http://"+b.addr+"/a.log?tail=1"+headers[0], nil)
@@ -118,7 +143,7 @@ func TestLossIsTold(t *testing.T) {
 // without them nothing is even looked up.
 func TestFilesAreGuarded(t *testing.T) {
 	log := newLogFile(t)
-	b := serve(t, Options{Files: &FileOptions{Files: log, Lines: 100, Bytes: 1 << 20}, Token: "secret"})
+	b := serve(t, Options{Catalog: log, Token: "secret"})
 	_, port, _ := net.SplitHostPort(b.addr)
 	ws := []string{"Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="}
 	forms := []struct {

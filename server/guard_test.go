@@ -153,7 +153,7 @@ func TestHeaders(t *testing.T) {
 	}
 	full := serve(t, Options{MaxViewers: 1})
 	full.dial("", protocol.Subprotocol)
-	files := serve(t, Options{Files: &FileOptions{Files: newLogFile(t)}})
+	files := serve(t, Options{Catalog: newLogFile(t)})
 	for _, last := range []struct {
 		b       *bench
 		path    string
@@ -187,7 +187,7 @@ func TestHeaders(t *testing.T) {
 
 // What is escaped stays so, in redirects and where the page looks for its own.
 func TestEscapedPaths(t *testing.T) {
-	b := serve(t, Options{Token: "secret", Files: &FileOptions{Files: newLogFile(t)}})
+	b := serve(t, Options{Token: "secret", Catalog: newLogFile(t)})
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	for path, want := range map[string]string{
 		"//tmp/a%20b%25.log": "/tmp/a%20b%25.log", "/a/..%2fb/../c%3f/": "/a/c%3f/", "/x/./%c3%a9/?q=%20//": "/x/%c3%a9/?q=%20//", "/a//": "/a/", "//": "/",
@@ -214,7 +214,7 @@ func TestEscapedPaths(t *testing.T) {
 // A log's bytes stay text in a sandbox, and out of caches, whatever range of them is
 // asked for.
 func TestRanges(t *testing.T) {
-	b := serve(t, Options{Files: &FileOptions{Files: newLogFile(t)}})
+	b := serve(t, Options{Catalog: newLogFile(t)})
 	for asked, want := range map[string]int{"": 200, "bytes=1-3": 206, "bytes=-2": 206, "bytes=1-2,4-5": 200, "bytes=0-0,-1": 200, "bytes=99-": 416, "bytes=99-,100-": 200, "lines=1": 416} {
 		resp, body := b.get("/a.log?format=raw", "Range", asked)
 		if resp.StatusCode != want || resp.Header.Get("Content-Type") != "text/plain; charset=utf-8" || resp.Header.Get("Cache-Control") != "no-store" ||

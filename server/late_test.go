@@ -45,7 +45,7 @@ func (b *bench) awaitPrelude() {
 }
 
 func TestTextBeginsAtAWholeLine(t *testing.T) {
-	b := serve(t, Options{Source: hub.Source{Stream: broadcaster.New(broadcaster.Options{Lines: 2})}})
+	b := serveStream(t, hub.Options{Stream: broadcaster.New(broadcaster.Options{Lines: 2})}, Options{})
 	b.Write([]byte("one \x1b[31;4mred\r\n\x1b[?25ltwo\r\nthree\r\n"))
 	b.gets("/", "two\nthree\n")
 }
@@ -54,7 +54,7 @@ func TestTextBeginsAtAWholeLine(t *testing.T) {
 func TestTextNeverBeginsWithinASequence(t *testing.T) {
 	sequence := "\x1b[38;2;100;200;30m"
 	for extra := range len(sequence) + 1 {
-		b := serve(t, Options{Source: hub.Source{Stream: broadcaster.New(broadcaster.Options{Bytes: 100 + extra})}})
+		b := serveStream(t, hub.Options{Stream: broadcaster.New(broadcaster.Options{Bytes: 100 + extra})}, Options{})
 		b.Write([]byte(strings.Repeat("x", 1000) + sequence + strings.Repeat("y", 100)))
 		b.gets("/", strings.Repeat("y", 100))
 	}
@@ -63,7 +63,7 @@ func TestTextNeverBeginsWithinASequence(t *testing.T) {
 // A picture of a program comes behind the lines before it, and is as wide as the terminal.
 func TestTextOfAPicture(t *testing.T) {
 	for _, ring := range []int{1 << 20, 600} { // the ring has, and has not, the lines
-		b := serve(t, Options{Source: hub.Source{Stream: broadcaster.New(broadcaster.Options{Bytes: ring})}})
+		b := serveStream(t, hub.Options{Stream: broadcaster.New(broadcaster.Options{Bytes: ring})}, Options{})
 		b.Emit(broadcaster.Resize{Cols: 40, Rows: 10})
 		b.Write([]byte("one\r\n\x1b[32mtwo\r\n$ vim\r\n\x1b[?1049h\x1b[H\x1b[2J\x1b[44mhello\x1b[3;5H\x1b[1mworld\x1b[?25l\x1b[5;6r\x1b[5;1H"))
 		b.gets("/", "one\ntwo\n$ vim\nhello\n\n    world\n")
@@ -82,7 +82,7 @@ func TestTextOfAPicture(t *testing.T) {
 func TestTextBeforeAProgram(t *testing.T) {
 	lines := []string{"one", "two", "three"}
 	for _, ring := range []int{1 << 20, 600} {
-		b := serve(t, Options{Source: hub.Source{Stream: broadcaster.New(broadcaster.Options{Bytes: ring})}})
+		b := serveStream(t, hub.Options{Stream: broadcaster.New(broadcaster.Options{Bytes: ring})}, Options{})
 		b.Emit(broadcaster.Resize{Cols: 40, Rows: 10})
 		b.Write([]byte("one\r\n\x1b[32mtwo\r\nthree\r\n\x1b[?1049h\x1b[H"))
 		b.gets("/?n=0", "")
@@ -145,7 +145,7 @@ func TestEventsBeginWithinASequence(t *testing.T) {
 		}
 		plain := b.dial("?n=0")
 		wait.For(t, wait.Patience, "not all are here", func() bool {
-			return b.srv.sessions.Tallies()[hub.KindPlain].Now == 1
+			return b.srv.sessions.Tallies()[hub.FormPlain].Now == 1
 		})
 		b.Write([]byte(tt.after))
 		b.end(0)

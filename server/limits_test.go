@@ -54,13 +54,14 @@ func TestHeadsHave16KiB(t *testing.T) {
 func inPipe(t *testing.T, f func(t *testing.T, c net.Conn)) {
 	synctest.Test(t, func(t *testing.T) {
 		l := peer.Listen()
-		srv := New(Options{Source: hub.Source{Stream: broadcaster.New(broadcaster.Options{}), Started: time.Now()}, Addr: l.Addr()})
+		stream := broadcaster.New(broadcaster.Options{})
+		srv := New(Options{Catalog: Single(hub.Options{Stream: stream, Started: time.Now()}), Addr: l.Addr()})
 		done := make(chan error)
 		go func() { done <- srv.Serve(l) }()
 		c, _ := l.Dial(t.Context(), "", "")
 		f(t, c)
 		c.Close()
-		srv.feed.Stream.Close()
+		stream.Close()
 		srv.Shutdown(t.Context())
 		<-done
 	})
@@ -137,7 +138,7 @@ func TestNoCompressionIsNegotiated(t *testing.T) {
 func (b *bench) awaitPlaces(want int) {
 	b.t.Helper()
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
-		taken := b.srv.sessions.Slots()
+		taken, _ := b.srv.sessions.Slots()
 		if taken == want {
 			return
 		}
@@ -282,7 +283,7 @@ func TestAcceptFails(t *testing.T) {
 			l := &failing{peer.Listen(), errno, 40}
 			var log strings.Builder
 			b := broadcaster.New(broadcaster.Options{})
-			srv := New(Options{Source: hub.Source{Stream: b}, Addr: l.Addr(), Log: slog.New(slog.NewTextHandler(&log, nil))})
+			srv := New(Options{Catalog: Single(hub.Options{Stream: b}), Addr: l.Addr(), Log: slog.New(slog.NewTextHandler(&log, nil))})
 			done := make(chan error)
 			began := time.Now()
 			go func() { done <- srv.Serve(l) }()
@@ -298,7 +299,7 @@ func TestAcceptFails(t *testing.T) {
 			srv.Shutdown(context.Background())
 			<-done
 			lines := strings.Count(log.String(), "\n")
-			if most := int(took/newsTime) + 1; took < 30*time.Second || lines != most || !strings.Contains(log.String(), errno.Error()) {
+			if most := int(took/logTime) + 1; took < 30*time.Second || lines != most || !strings.Contains(log.String(), errno.Error()) {
 				t.Errorf("%v: %d lines in %v, want %d: %s", errno, lines, took, most, log.String())
 			}
 			if n := srv.accepts.failures.Load(); n != 40 {

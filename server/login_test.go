@@ -37,7 +37,7 @@ func (b *bench) login(form url.Values, headers ...string) (*http.Response, *http
 }
 
 func TestToken(t *testing.T) {
-	b := serve(t, Options{Token: "secret", Source: hub.Source{Title: "hush"}})
+	b := serveStream(t, hub.Options{Title: "hush"}, Options{Token: "secret"})
 	b.Write([]byte("output\n"))
 	_, port, _ := strings.Cut(b.addr, ":")
 	resp, cookie := b.login(url.Values{"token": {"secret"}})

@@ -234,13 +234,13 @@ func TestMatrix(t *testing.T) {
 		routes := matrixRoutes
 		if served.files {
 			routes = matrixFilesRoutes
-			o.Files = &FileOptions{Files: newLogFile(t)}
+			o.Catalog = newLogFile(t)
 		} else {
 			b := broadcaster.New(broadcaster.Options{})
 			b.Write([]byte(marker + "\n"))
 			b.Emit(broadcaster.Exit{})
 			b.Close()
-			o.Source = hub.Source{Stream: b, Title: marker, Command: []string{marker}}
+			o.Catalog = Single(hub.Options{Stream: b, Title: marker, Command: []string{marker}})
 		}
 		s := New(o)
 		t.Cleanup(func() { s.Shutdown(t.Context()) })

@@ -23,14 +23,10 @@ func (s *Server) serveMetrics(w http.ResponseWriter, _ *http.Request) {
 	s.writeVisits(m)
 	m.family("wsrun_refusals_total", "counter", "Requests that were refused.")
 	for i, reason := range reasons {
-		m.value(label("wsrun_refusals_total", "reason", reason), s.refusals[i].Load())
+		m.value(label("wsrun_refusals_total", "reason", string(reason)), s.refusals[i].Load())
 	}
 	m.single("wsrun_accept_failures_total", "counter", "Connections that could not be accepted, as for lack of file descriptors; each try counts.", s.accepts.failures.Load())
-	if s.files != nil {
-		s.writeFiles(m)
-	} else {
-		s.writeFeed(m)
-	}
+	s.catalog.metrics(m)
 	metrics.ExposeMetadata(true)
 	metrics.WriteProcessMetrics(out)
 }
@@ -42,63 +38,19 @@ func (s *Server) writeVisits(m exposition) {
 		of               func(hub.Tally) int64
 	}{
 		{"wsrun_viewers", "gauge", "Viewers that follow a stream now.", func(t hub.Tally) int64 { return t.Now }},
-		{"wsrun_connects_total", "counter", "Viewers that have begun to follow a stream.", func(t hub.Tally) int64 { return t.Came }},
+		{"wsrun_connects_total", "counter", "Viewers that have begun to follow a stream.", func(t hub.Tally) int64 { return t.Started }},
 		{"wsrun_sent_bytes_total", "counter", "Bytes sent to viewers: payloads of WebSocket messages, bodies of HTTP answers.", func(t hub.Tally) int64 { return t.Sent }},
 		{"wsrun_resets_total", "counter", "Times that a viewer was too slow for the ring and missed output.", func(t hub.Tally) int64 { return t.Resets }},
 		{"wsrun_slow_closes_total", "counter", "Viewers dropped because they took nothing (WebSocket status 4008).", func(t hub.Tally) int64 { return t.Slow }},
 	} {
 		m.family(f.name, f.kind, f.help)
 		for k, t := range tallies {
-			m.value(label(f.name, "kind", hub.Kind(k).String()), f.of(t))
+			m.value(label(f.name, "kind", hub.Form(k).String()), f.of(t))
 		}
 	}
-	if s.sessions.Max > 0 {
-		m.single("wsrun_viewers_max", "gauge", "Viewers that there may be.", int64(s.sessions.Max))
+	if _, most := s.sessions.Slots(); most > 0 {
+		m.single("wsrun_viewers_max", "gauge", "Viewers that there may be.", int64(most))
 	}
-}
-
-// writeFeed writes what is counted of a server's only feed.
-func (s *Server) writeFeed(m exposition) {
-	st := s.feed.Stream.Stats()
-	m.stream(st.End, st.Chunks, st.End-st.Start, st.Lines)
-	m.single("wsrun_pictures_abandoned_total", "counter", "Full-screen programs that could not be followed for those who join late.", s.feed.Abandoned())
-	running := int64(1)
-	if st.Exit != nil {
-		running = 0
-	}
-	m.single("wsrun_command_running", "gauge", "1 until the command, or standard input, has ended; then 0.", running)
-	if st.Exit != nil {
-		m.single("wsrun_command_exit_code", "gauge", "The command's exit status, 128 plus a signal's number; once it has ended.", int64(st.Exit.Code))
-	}
-}
-
-func (s *Server) writeFiles(m exposition) {
-	f := s.files
-	var watched, idle, ringBytes, ringLines int64
-	f.mu.Lock()
-	past, filtered := f.past, f.filtered
-	for leaving := range f.leaving {
-		past.chunks += leaving.Stream.Stats().Chunks
-	}
-	for _, one := range f.followed {
-		if one.users > 0 {
-			watched++
-		} else {
-			idle++
-		}
-		st := one.Stream.Stats()
-		past.chunks += st.Chunks
-		ringBytes += st.End - st.Start
-		ringLines += st.Lines
-	}
-	f.mu.Unlock()
-	m.stream(f.read.Load(), past.chunks, ringBytes, ringLines)
-	m.family("wsrun_files_followed", "gauge", "Files, and filtered views of them, that are followed now: watched by viewers, or idle for a while after the last.")
-	m.value(label("wsrun_files_followed", "state", "watched"), watched)
-	m.value(label("wsrun_files_followed", "state", "idle"), idle)
-	m.single("wsrun_files_filtered", "gauge", "Filtered views among those.", int64(filtered))
-	m.single("wsrun_files_follows_total", "counter", "Times that a file began to be followed.", past.started)
-	m.single("wsrun_files_evictions_total", "counter", "Times that a file was dropped since nobody watched it.", past.dropped)
 }
 
 // An exposition is written in Prometheus' text format.
@@ -115,8 +67,8 @@ func (m exposition) single(name, kind, help string, v int64) {
 	m.value(name, v)
 }
 
-// stream writes what is counted of all streams together.
-func (m exposition) stream(in, chunks, ringBytes, ringLines int64) {
+// streams writes what is counted of all streams together.
+func (m exposition) streams(in, chunks, ringBytes, ringLines int64) {
 	m.single("wsrun_received_bytes_total", "counter", "Bytes that came from the source.", in)
 	m.single("wsrun_chunks_total", "counter", "Chunks of output published; each is a write to each viewer.", chunks)
 	m.single("wsrun_ring_bytes", "gauge", "Bytes kept for those who join late.", ringBytes)

@@ -80,14 +80,14 @@ func TestMetrics(t *testing.T) {
 	})
 	b.Write([]byte("one\r\ntwo\r\n"))
 	var wg sync.WaitGroup
-	got := make([]int64, hub.Kinds)
+	got := make([]int64, hub.Forms)
 	var mu sync.Mutex
-	count := func(k hub.Kind, n int) {
+	count := func(k hub.Form, n int) {
 		mu.Lock()
 		defer mu.Unlock()
 		got[k] += int64(n)
 	}
-	follow := func(k hub.Kind, protocols ...string) {
+	follow := func(k hub.Form, protocols ...string) {
 		c := b.dial("", protocols...)
 		wg.Go(func() {
 			for {
@@ -99,7 +99,7 @@ func TestMetrics(t *testing.T) {
 			}
 		})
 	}
-	stream := func(k hub.Kind, path, accept string) {
+	stream := func(k hub.Form, path, accept string) {
 		r, _ := http.NewRequest("GET", "http://"+b.addr+path, nil)
 		r.Header.Set("Accept", accept)
 		resp, err := b.client().Do(r)
@@ -113,13 +113,13 @@ func TestMetrics(t *testing.T) {
 		})
 	}
 	for range 3 {
-		follow(hub.KindV1, protocol.Subprotocol)
+		follow(hub.FormV1, protocol.Subprotocol)
 	}
-	follow(hub.KindPlain)
-	follow(hub.KindPlain)
-	stream(hub.KindEvents, "/", "text/event-stream")
-	stream(hub.KindText, "/?tail=1", "*/*")
-	stream(hub.KindText, "/?tail=1&format=raw", "*/*")
+	follow(hub.FormPlain)
+	follow(hub.FormPlain)
+	stream(hub.FormEvents, "/", "text/event-stream")
+	stream(hub.FormText, "/?tail=1", "*/*")
+	stream(hub.FormText, "/?tail=1&format=raw", "*/*")
 	b.get("/") // no viewer: it ends
 	b.awaitPlaces(8)
 	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline) && scrape(t, b.srv)[`wsrun_connects_total{kind="text"}`] < 2; {
@@ -139,7 +139,7 @@ func TestMetrics(t *testing.T) {
 		`wsrun_command_running`: 0, `wsrun_command_exit_code`: 7, `wsrun_accept_failures_total`: 0,
 	}
 	for k, connects := range []float64{3, 2, 1, 2} {
-		name := hub.Kind(k).String()
+		name := hub.Form(k).String()
 		want[label("wsrun_viewers", "kind", name)] = 0
 		want[label("wsrun_connects_total", "kind", name)] = connects
 		want[label("wsrun_sent_bytes_total", "kind", name)] = float64(got[k])
@@ -236,17 +236,17 @@ func TestRefusalsAreCounted(t *testing.T) {
 
 // Those that are too slow for the ring, or take nothing, are counted as such.
 func TestSlowViewersAreCounted(t *testing.T) {
-	for k, request := range map[hub.Kind]string{
-		hub.KindV1:     peer.Upgrade("pipe", "\r\n\r\n", "\r\nSec-WebSocket-Protocol: wsrun.v1\r\n\r\n"),
-		hub.KindPlain:  peer.Upgrade("pipe"),
-		hub.KindEvents: "GET / HTTP/1.1\r\nHost: pipe\r\nAccept: text/event-stream\r\n\r\n",
-		hub.KindText:   "GET /?tail=1 HTTP/1.1\r\nHost: pipe\r\n\r\n",
+	for k, request := range map[hub.Form]string{
+		hub.FormV1:     peer.Upgrade("pipe", "\r\n\r\n", "\r\nSec-WebSocket-Protocol: wsrun.v1\r\n\r\n"),
+		hub.FormPlain:  peer.Upgrade("pipe"),
+		hub.FormEvents: "GET / HTTP/1.1\r\nHost: pipe\r\nAccept: text/event-stream\r\n\r\n",
+		hub.FormText:   "GET /?tail=1 HTTP/1.1\r\nHost: pipe\r\n\r\n",
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			l := peer.Listen()
 			b := broadcaster.New(broadcaster.Options{Lines: 10})
 			var log bytes.Buffer
-			srv := New(Options{Source: hub.Source{Stream: b}, Addr: l.Addr(), Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+			srv := New(Options{Catalog: Single(hub.Options{Stream: b}), Addr: l.Addr(), Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 			done := make(chan error)
 			go func() { done <- srv.Serve(l) }()
 			c, _ := l.Dial(t.Context(), "", "")
@@ -278,7 +278,7 @@ func TestSlowViewersAreCounted(t *testing.T) {
 			synctest.Wait()
 			name := k.String()
 			resets := min(max(before[label("wsrun_resets_total", "kind", name)], 1), 2)
-			if k == hub.KindV1 || k == hub.KindPlain {
+			if k == hub.FormV1 || k == hub.FormPlain {
 				resets = 1
 			}
 			expect(t, name+" behind", before, map[string]float64{

@@ -20,12 +20,16 @@ import (
 const policy = "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data:; font-src 'self'; " +
 	"style-src-elem 'self' 'nonce-NONCE'; style-src-attr 'unsafe-inline'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
-// servePage serves the page to anyone; it asks for the token. The title may hold a
-// secret, as the command that it is by default, so not everyone gets that.
-func (s *Server) servePage(w http.ResponseWriter, r *http.Request, name, title string) {
-	if !access.Authorized(r) {
-		title = "wsrun"
+// pageOf returns the name of the page that shows a target.
+func pageOf(t Target) string {
+	if t == AList {
+		return "files.html"
 	}
+	return "index.html"
+}
+
+// servePage serves the page to anyone; it asks for the token.
+func (s *Server) servePage(w http.ResponseWriter, r *http.Request, name, title string) {
 	login := "token"
 	if s.o.Users != nil {
 		login = "password"
@@ -47,10 +51,10 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request, name, title s
 
 // serveStatic serves the page's files. Their URLs hold the digest of them all, so
 // no browser needs to ask twice.
-func serveStatic(w http.ResponseWriter, r *http.Request) {
+func (s *Server) serveStatic(w http.ResponseWriter, r *http.Request) {
 	file, ok := static.Open(r.PathValue("name"))
 	if !ok || r.PathValue("digest") != static.Digest() {
-		http.NotFound(w, r)
+		s.notFound(w, r)
 		return
 	}
 	h := w.Header()
@@ -58,7 +62,7 @@ func serveStatic(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	h.Set("Vary", "Accept-Encoding")
 	data := file.Data
-	if headerHas(r, "Accept-Encoding", "gzip") {
+	if access.HeaderHas(r.Header, "Accept-Encoding", "gzip") {
 		h.Set("Content-Encoding", "gzip")
 		data = file.Gzip
 	}
@@ -71,15 +75,15 @@ func serveStatic(w http.ResponseWriter, r *http.Request) {
 const maxQR = 500
 
 // serveQR draws a text as a QR code.
-func serveQR(w http.ResponseWriter, r *http.Request) {
+func (s *Server) serveQR(w http.ResponseWriter, r *http.Request) {
 	text := r.URL.Query().Get("text")
 	if text == "" || len(text) > maxQR {
-		http.Error(w, fmt.Sprintf("want a text of 1 to %d bytes", maxQR), http.StatusBadRequest)
+		s.refuse(w, r, badRequest(fmt.Sprintf("want a text of 1 to %d bytes", maxQR)))
 		return
 	}
 	code, err := qr.Encode(text, qr.L)
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
+		s.refuse(w, r, badRequest(err.Error()))
 		return
 	}
 	const margin = 4 // modules, ISO/IEC 18004, section 6.3.8

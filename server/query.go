@@ -15,10 +15,14 @@ type query struct {
 	hub.Position
 	follow bool   // text only: go on with what comes
 	format string // "", "text" or "raw"
-	grep   grep   // files only
+	grep   string // files only: an expression, not compiled yet
+	invert bool   // with grep: the other lines
 
 	deflate bool // WebSockets only: unless told not to
 }
+
+// join returns where and how a WebSocket begins.
+func (q query) join() hub.Join { return hub.Join{Position: q.Position, Deflate: q.deflate} }
 
 // allLines is a number of lines that nothing has.
 const allLines = math.MaxInt32
@@ -63,10 +67,8 @@ func parseQuery(raw string) (query, error) {
 	default:
 		return bad("invert", "1 or 0")
 	}
-	if expr := v.Get("grep"); expr != "" {
-		if q.grep, err = newGrep(expr, invert); err != nil {
-			return query{}, err
-		}
+	if q.grep = v.Get("grep"); q.grep != "" { // without an expression there is nothing to invert
+		q.invert = invert
 	}
 	if q.format != "" && q.format != "text" && q.format != "raw" {
 		return bad("format", "text or raw")

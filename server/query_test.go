@@ -7,6 +7,7 @@ import (
 	"unicode"
 
 	"wsrun/broadcaster"
+	"wsrun/internal/logs"
 )
 
 // FuzzQuery: what is taken means what it says, and a stream goes on where that is; what
@@ -25,8 +26,12 @@ func FuzzQuery(f *testing.F) {
 	} {
 		f.Add(raw)
 	}
+	filters := logs.NewCompiler()
 	f.Fuzz(func(t *testing.T, raw string) {
 		q, err := parseQuery(raw)
+		if err == nil {
+			_, err = filters.Compile(t.Context(), q.grep, q.invert)
+		}
 		if err != nil {
 			if i := strings.IndexFunc(err.Error(), func(r rune) bool { return !unicode.IsPrint(r) }); i >= 0 {
 				t.Errorf("%q: the error has %q in it", raw, err.Error()[i:])
@@ -38,7 +43,7 @@ func FuzzQuery(f *testing.F) {
 			t.Fatalf("%q is taken: %v", raw, err)
 		}
 		if q.Lines < -1 || q.Lines > allLines || (q.Lines == -1) != (v.Get("n") == "") || q.Offset < -1 || (q.Offset >= 0) != v.Has("offset") || q.Offset >= 0 && q.Epoch == "" ||
-			q.format != v.Get("format") || q.format != "" && q.format != "raw" && q.format != "text" || (q.grep.re != nil) != (v.Get("grep") != "") {
+			q.format != v.Get("format") || q.format != "" && q.format != "raw" && q.format != "text" || q.grep != v.Get("grep") {
 			t.Errorf("%q: %+v", raw, q)
 		}
 		if q.Epoch == "E" {
@@ -53,4 +58,11 @@ func FuzzQuery(f *testing.F) {
 			t.Errorf("%q: from %d come %d bytes, %v", raw, start.Offset, len(item.Data), err)
 		}
 	})
+}
+
+// Without an expression there is nothing to invert, and so no other view of a file.
+func TestInvertNeedsGrep(t *testing.T) {
+	if q, err := parseQuery("invert=1&grep="); err != nil || q.invert {
+		t.Errorf("%+v, %v", q.grep, err)
+	}
 }

@@ -2,119 +2,84 @@ package server
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"slices"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"wsrun/internal/access"
 )
 
-// newsTime is the least time between two log lines of the same trouble.
-const newsTime = 10 * time.Second
+// Reasons of refusals, besides those of the guard.
+const (
+	reasonBadRequest access.Reason = "bad_request"
+	reasonMethod     access.Reason = "method"
+	reasonNotFound   access.Reason = "not_found"
+)
 
-// reasonFull is the reason of a refusal for lack of room.
-const reasonFull = "full"
-
-// reasonOf is what a status means as the reason of a refusal; empty for others.
-func reasonOf(status int) string {
-	switch status {
-	case http.StatusBadRequest, http.StatusUpgradeRequired:
-		return "bad_request"
-	case http.StatusUnauthorized:
-		return "token"
-	case http.StatusForbidden:
-		return "origin"
-	case http.StatusNotFound:
-		return "not_found"
-	case http.StatusMethodNotAllowed:
-		return "method"
-	case http.StatusMisdirectedRequest:
-		return "host"
-	case http.StatusTooManyRequests:
-		return "rate"
-	case http.StatusServiceUnavailable:
-		return reasonFull
-	}
-	return ""
+// reasons are all of them, in order.
+var reasons = [...]access.Reason{
+	reasonBadRequest, access.Full, access.Host, reasonMethod, reasonNotFound, access.Origin, access.Rate, access.Token,
 }
-
-// reasons are those there are, in order.
-var reasons = [...]string{"bad_request", reasonFull, "host", "method", "not_found", "origin", "rate", "token"}
 
 // refusals counts them by reason.
 type refusals [len(reasons)]atomic.Int64
 
-// refused counts and logs a refusal.
-func (s *Server) refused(r *http.Request, reason string) {
+// refuse answers a request with a refusal, which it counts and logs.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, f *access.Refusal) {
+	s.countRefusal(r, f.Reason)
+	f.Answer(w)
+}
+
+// countRefusal counts and logs a refusal, before the client can know of it.
+func (s *Server) countRefusal(r *http.Request, reason access.Reason) {
 	s.refusals[slices.Index(reasons[:], reason)].Add(1)
 	ctx := context.Background()
 	if !s.o.Log.Enabled(ctx, slog.LevelDebug) {
 		return
 	}
 	about := []slog.Attr{
-		slog.String("reason", reason), slog.String("remote", r.RemoteAddr), slog.String("method", r.Method),
+		slog.String("reason", string(reason)), slog.String("remote", r.RemoteAddr), slog.String("method", r.Method),
 		slog.String("host", r.Host), slog.String("path", r.URL.Path), // not the query: people put secrets there
 	}
-	if reason == "origin" {
+	if reason == access.Origin {
 		about = append(about, slog.String("origin", r.Header.Get("Origin")))
 	}
 	s.o.Log.LogAttrs(ctx, slog.LevelDebug, "refused", about...)
 }
 
-// countRefusals counts the refusals among next's answers.
-func (s *Server) countRefusals(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(&answer{ResponseWriter: w, s: s, r: r}, r)
-	})
+func badRequest(text string) *access.Refusal {
+	return &access.Refusal{Reason: reasonBadRequest, Status: http.StatusBadRequest, Text: text}
 }
 
-// An answer counts itself if it is a refusal, before the client sees it.
-type answer struct {
-	http.ResponseWriter
-	s       *Server
-	r       *http.Request
-	decided bool
+func notAllowed(methods, text string) *access.Refusal {
+	return &access.Refusal{Reason: reasonMethod, Status: http.StatusMethodNotAllowed, Text: text, Allow: methods}
 }
 
-// WriteHeader implements [http.ResponseWriter].
-func (a *answer) WriteHeader(status int) {
-	if reason := reasonOf(status); reason != "" && !a.decided {
-		a.s.refused(a.r, reason)
+// busy is the refusal of a request that would be answered a second later.
+func busy(text string) *access.Refusal {
+	return &access.Refusal{Reason: access.Full, Status: http.StatusServiceUnavailable, Text: text, RetryTime: 1}
+}
+
+// refuseOpen refuses a request for a stream that its catalog gives for no request, or not
+// now. An upgrade that has to wait is answered in a way that pages can see.
+func (s *Server) refuseOpen(w http.ResponseWriter, r *http.Request, form form, err error) {
+	switch {
+	case errors.Is(err, ErrBusy), errors.Is(err, ErrFull):
+		s.turnAway(w, r, form, err)
+	case errors.Is(err, ErrNotFound):
+		s.refuse(w, r, &access.Refusal{Reason: reasonNotFound, Status: http.StatusNotFound, Text: err.Error()})
+	default:
+		s.refuse(w, r, badRequest(err.Error()))
 	}
-	a.decided = a.decided || status >= 200
-	if status >= 400 {
-		a.Header().Set("Cache-Control", "no-store") // which http.ServeContent takes away
-	}
-	a.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap lets [http.ResponseController] find the writer beneath.
-func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
-
-// rarely lets one in newsTime through, the first at once.
-type rarely struct {
-	mu   sync.Mutex
-	last time.Time
-	held int64 // since then
-}
-
-// now tells whether this one is let through, and how many were not before it.
-func (n *rarely) now() (held int64, ok bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if now := time.Now(); n.last.IsZero() || now.Sub(n.last) >= newsTime {
-		held, n.held, n.last = n.held, 0, now
-		return held, true
-	}
-	n.held++
-	return 0, false
-}
-
-// Those who find all places taken are told to come again after fullTime, more or
-// less by fullJitter, so that they don't come at once.
+// A client for which there is no room is asked to retry after fullTime, more or less by
+// fullJitter, so that not all of them come back at once.
 const (
 	fullTime   = 10 * time.Second
 	fullJitter = 5 * time.Second
@@ -122,14 +87,58 @@ const (
 
 // turnAway answers a request for which there is no room.
 func (s *Server) turnAway(w http.ResponseWriter, r *http.Request, form form, why error) {
-	if held, ok := s.full.now(); ok {
+	if held, ok := s.full.allow(); ok {
 		s.o.Log.LogAttrs(context.Background(), slog.LevelWarn, "a viewer was turned away", slog.String("why", why.Error()), slog.Int64("earlier", held))
 	}
 	if form == asWebSocket {
-		s.sessions.TurnAway(w, r, why, func() { s.refused(r, reasonFull) })
+		if !s.sessions.TurnAway(w, r, why, func() { s.countRefusal(r, access.Full) }) {
+			s.countRefusal(r, reasonBadRequest)
+		}
 		return
 	}
 	wait := fullTime - fullJitter + rand.N(2*fullJitter)
-	w.Header().Set("Retry-After", strconv.Itoa(int(wait.Seconds())))
-	http.Error(w, why.Error(), http.StatusServiceUnavailable)
+	s.refuse(w, r, &access.Refusal{Reason: access.Full, Status: http.StatusServiceUnavailable, Text: why.Error(), RetryTime: int(wait.Seconds())})
+}
+
+// noStoreErrors keeps errors out of caches: http.ServeContent takes that header away.
+func noStoreErrors(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(&noStoreWriter{w}, r)
+	})
+}
+
+type noStoreWriter struct{ http.ResponseWriter }
+
+// WriteHeader implements [http.ResponseWriter].
+func (w *noStoreWriter) WriteHeader(status int) {
+	if status >= http.StatusBadRequest {
+		w.Header().Set("Cache-Control", "no-store")
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets [http.ResponseController] find the writer beneath.
+func (w *noStoreWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// logTime is the least time between two log lines of the same trouble.
+const logTime = 10 * time.Second
+
+// A logLimiter allows one log line in logTime, the first at once. Its methods may be called
+// concurrently.
+type logLimiter struct {
+	mu   sync.Mutex
+	last time.Time
+	held int64 // since then
+}
+
+// allow reports whether a line may be logged, and how many were held back before it.
+func (l *logLimiter) allow() (held int64, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now := time.Now(); l.last.IsZero() || now.Sub(l.last) >= logTime {
+		held, l.held, l.last = l.held, 0, now
+		return held, true
+	}
+	l.held++
+	return 0, false
 }

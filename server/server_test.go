@@ -33,6 +33,7 @@ type bench struct {
 	*broadcaster.Broadcaster
 	t    testing.TB
 	srv  *Server
+	hub  *hub.Hub // of the stream; nil for another catalog
 	addr string
 	from byte // last number of the address that requests come from
 }
@@ -49,17 +50,30 @@ func (b *bench) client() *http.Client {
 // forgive makes later requests come from another address, which has no wrong tries.
 func (b *bench) forgive() { b.from++ }
 
+// serve serves a catalog, or a new stream where o has none.
 func serve(t testing.TB, o Options) *bench {
+	t.Helper()
+	return serveStream(t, hub.Options{}, o)
+}
+
+// serveStream serves a stream, a new one if about has none.
+func serveStream(t testing.TB, about hub.Options, o Options) *bench {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.Stream == nil {
-		o.Stream = broadcaster.New(broadcaster.Options{})
+	if about.Stream == nil {
+		about.Stream = broadcaster.New(broadcaster.Options{})
 	}
-	o.Addr, o.Started = l.Addr(), time.Now()
-	b := &bench{Broadcaster: o.Stream, t: t, srv: New(o), addr: l.Addr().String()}
+	about.Started = time.Now()
+	b := &bench{Broadcaster: about.Stream, t: t, addr: l.Addr().String()}
+	o.Addr = l.Addr()
+	if o.Catalog == nil {
+		b.hub = hub.New(about)
+		o.Catalog = single{b.hub}
+	}
+	b.srv = New(o)
 	done := make(chan error)
 	go func() { done <- b.srv.Serve(l) }()
 	t.Cleanup(func() {
@@ -194,7 +208,7 @@ func watch(c *websocket.Conn, limit int) (r report, err error) {
 }
 
 func TestEachForm(t *testing.T) {
-	b := serve(t, Options{Source: hub.Source{Title: "<make>", Command: []string{"make"}}})
+	b := serveStream(t, hub.Options{Title: "<make>", Command: []string{"make"}}, Options{})
 	b.Emit(broadcaster.Resize{Cols: 80, Rows: 24})
 	b.Write([]byte("\x1b[31mone\x1b[0m\r\n50 %\r100 %\r\nthree"))
 	b.end(3)
@@ -231,14 +245,14 @@ func TestEachForm(t *testing.T) {
 	if resp, _ := b.get("/", "Accept", "text/event-stream", "Last-Event-ID", "31"); resp.StatusCode != 204 {
 		t.Errorf("events resumed at the end: %s, want 204", resp.Status)
 	}
-	var st status
+	var st streamStatus
 	if _, body := b.get("/-/status"); json.Unmarshal([]byte(body), &st) != nil || st.State != "ended" || st.Exit.Code != 3 || st.End != 31 || st.Lines != 3 || st.Cols != 80 {
 		t.Errorf("status: %s", body)
 	}
 }
 
 func TestWebSocket(t *testing.T) {
-	b := serve(t, Options{Source: hub.Source{Title: "t", Command: []string{"make"}}})
+	b := serveStream(t, hub.Options{Title: "t", Command: []string{"make"}}, Options{})
 	b.Emit(broadcaster.Resize{Cols: 80, Rows: 24})
 	b.Write([]byte("one\r\n"))
 	early := b.dial("", "wsrun.v1")
@@ -313,7 +327,7 @@ func TestAViewerThatSpeaksIsClosed(t *testing.T) {
 
 // TestEveryByte sends every byte value, characters cut everywhere, and noise.
 func TestEveryByte(t *testing.T) {
-	b := serve(t, Options{Source: hub.Source{Stream: broadcaster.New(broadcaster.Options{Lines: 1 << 20})}})
+	b := serveStream(t, hub.Options{Stream: broadcaster.New(broadcaster.Options{Lines: 1 << 20})}, Options{})
 	var all []byte
 	for i := range 256 {
 		all = append(all, byte(i))
@@ -377,7 +391,7 @@ func TestEveryByte(t *testing.T) {
 // lets them come back with what they have.
 func TestResumes(t *testing.T) {
 	const resumes, workers = 10_000, 8
-	b := serve(t, Options{Source: hub.Source{Stream: broadcaster.New(broadcaster.Options{Lines: 4000})}})
+	b := serveStream(t, hub.Options{Stream: broadcaster.New(broadcaster.Options{Lines: 4000})}, Options{})
 	at := func(i int64) byte { // lines of 41 bytes
 		if i%41 == 40 {
 			return '\n'

@@ -16,7 +16,7 @@ import (
 // asked for, gone on beyond what is kept for a client that did not read.
 func behind(t *testing.T, path, accept string) (string, error) {
 	t.Helper()
-	b := serve(t, Options{Source: hub.Source{Stream: broadcaster.New(broadcaster.Options{Lines: 10})}})
+	b := serveStream(t, hub.Options{Stream: broadcaster.New(broadcaster.Options{Lines: 10})}, Options{})
 	b.Write([]byte("first\n"))
 	r, _ := http.NewRequest("GET", "http://"+b.addr+path, nil)
 	r.Header.Set("Accept", accept)
@@ -67,7 +67,7 @@ func TestGaps(t *testing.T) {
 
 // A resume that fails is said; one that has everything is over.
 func TestEventResumes(t *testing.T) {
-	b := serve(t, Options{Source: hub.Source{Stream: broadcaster.New(broadcaster.Options{Lines: 2})}})
+	b := serveStream(t, hub.Options{Stream: broadcaster.New(broadcaster.Options{Lines: 2})}, Options{})
 	b.Write([]byte("one\ntwo\nthree\n\x1b[0m"))
 	b.end(0)
 	resp, body := b.get("/", "Accept", "text/event-stream", "Last-Event-ID", "0")

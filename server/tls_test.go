@@ -145,7 +145,7 @@ func TestWebSocketTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := serve(t, Options{Certificate: certificate, Source: hub.Source{Stream: broadcaster.New(broadcaster.Options{Bytes: 64 << 20})}})
+	b := serveStream(t, hub.Options{Stream: broadcaster.New(broadcaster.Options{Bytes: 64 << 20})}, Options{Certificate: certificate})
 	transport := &http.Transport{TLSClientConfig: insecure}
 	t.Cleanup(transport.CloseIdleConnections)
 	dial := func() *websocket.Conn {
@@ -162,7 +162,7 @@ func TestWebSocketTLS(t *testing.T) {
 	reads := dial()
 	dial() // and reads nothing
 	viewers := func(want int) func() bool {
-		return func() bool { return b.srv.feed.Viewers() == want }
+		return func() bool { return b.hub.Viewers() == want }
 	}
 	wait.For(t, wait.Patience, "there are no two viewers", viewers(2))
 	line := strings.Repeat("x", 1<<16-1) + "\n"

@@ -12,6 +12,10 @@ import (
 	"sync"
 )
 
+// maxCookies is how many cookies of wsrun's name are looked at: a browser sends one for each
+// path that it knows one for.
+const maxCookies = 8
+
 // maxLogin is how large a log-in's body may be, in bytes.
 const maxLogin = 4 << 10
 
@@ -24,17 +28,6 @@ const (
 	byHeader
 	byCookie // which a browser adds whoever made it ask
 )
-
-// ServeLogin turns a token or a password into a cookie.
-func (g *Guard) ServeLogin(w http.ResponseWriter, r *http.Request) { g.door.serveLogin(w, r) }
-
-type shownKey struct{} // of a context's value: the credential
-
-// Authorized tells whether r, which the guard has let through, may see output.
-func Authorized(r *http.Request) bool {
-	shown, _ := r.Context().Value(shownKey{}).(credential)
-	return shown != nothing
-}
 
 // A door lets in those who know the token, or a user's password.
 type door struct {
@@ -93,11 +86,12 @@ func (d *door) challenge() string {
 // shown tells what r has shown, or why that is not heard. A cookie comes first: a
 // browser may send what a proxy before wsrun asked it for in the other header. A wrong
 // one is no try: those of an earlier run are, and none can be guessed.
-func (d *door) shown(r *http.Request) (credential, *refusal) {
+func (d *door) shown(r *http.Request) (credential, *Refusal) {
 	if d.token == "" && d.users == nil {
 		return noneNeeded, nil
 	}
-	for _, c := range r.CookiesNamed(d.cookie) {
+	cookies := r.CookiesNamed(d.cookie)
+	for _, c := range cookies[:min(len(cookies), maxCookies)] {
 		if d.cookieRight(c.Value) {
 			return byCookie, nil
 		}
@@ -113,21 +107,21 @@ func (d *door) shown(r *http.Request) (credential, *refusal) {
 }
 
 // try calls right if r's address may try, and returns why r is refused, if it is.
-func (d *door) try(r *http.Request, right func() error) *refusal {
+func (d *door) try(r *http.Request, right func() error) *Refusal {
 	return d.refusal(d.tries.try(r.Context(), r.RemoteAddr, right))
 }
 
 // refusal returns what an outcome of a try is answered with; nil for a right one.
-func (d *door) refusal(err error) *refusal {
+func (d *door) refusal(err error) *Refusal {
 	switch err {
 	case nil:
 		return nil
 	case errWrong:
-		return &refusal{http.StatusUnauthorized, d.wanted()}
+		return &Refusal{Reason: Token, Status: http.StatusUnauthorized, Text: d.wanted(), Challenge: d.challenge()}
 	case errTooMany:
-		return &refusal{http.StatusTooManyRequests, err.Error()}
+		return &Refusal{Reason: Rate, Status: http.StatusTooManyRequests, Text: err.Error(), RetryTime: 1}
 	}
-	return &refusal{http.StatusServiceUnavailable, err.Error()}
+	return &Refusal{Reason: Full, Status: http.StatusServiceUnavailable, Text: err.Error(), RetryTime: 1}
 }
 
 // header returns what checks r's Authorization; nil without one of the scheme that is
@@ -192,12 +186,14 @@ func (d *door) cookieRight(value string) bool {
 	return err == nil && hash != "" && equal(value, d.cookieFor(string(user), hash))
 }
 
-// serveLogin turns a token, or a user's password, sent as a form's values, into a
-// cookie.
-func (d *door) serveLogin(w http.ResponseWriter, r *http.Request) {
+// Login answers a request that sends a token, or a user's password, as a form's values, with
+// a cookie; or it returns why r is refused, without an answer.
+func (g *Guard) Login(w http.ResponseWriter, r *http.Request) *Refusal { return g.door.login(w, r) }
+
+func (d *door) login(w http.ResponseWriter, r *http.Request) *Refusal {
 	if d.token == "" && d.users == nil {
 		w.WriteHeader(http.StatusNoContent)
-		return
+		return nil
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxLogin)
 	r.PostFormValue("") // reads the form
@@ -211,8 +207,7 @@ func (d *door) serveLogin(w http.ResponseWriter, r *http.Request) {
 		return err
 	})
 	if refused != nil {
-		refused.answer(w, d)
-		return
+		return refused
 	}
 	http.SetCookie(w, &http.Cookie{
 		Name: d.cookie, Value: d.cookieFor(user, hash), Path: d.path, HttpOnly: true, SameSite: http.SameSiteStrictMode,
@@ -220,4 +215,5 @@ func (d *door) serveLogin(w http.ResponseWriter, r *http.Request) {
 		Secure: r.TLS != nil || strings.HasPrefix(r.Header.Get("Origin"), "https://"),
 	})
 	w.WriteHeader(http.StatusNoContent)
+	return nil
 }

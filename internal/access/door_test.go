@@ -28,7 +28,7 @@ func TestTooManyTries(t *testing.T) {
 			r.RemoteAddr = addr
 			r.Header.Set("Authorization", "Bearer "+token)
 			shown, refused := d.shown(r)
-			return shown, refused != nil && refused.status == 429
+			return shown, refused != nil && refused.Status == 429
 		}
 		for range 20 {
 			if shown, _ := ask("192.0.2.1:1", "secret"); shown != byHeader {
@@ -112,7 +112,7 @@ func knock(d *door, addr, password string) int {
 	r.RemoteAddr = addr
 	r.SetBasicAuth("ann", password)
 	if _, refused := d.shown(r); refused != nil {
-		return refused.status
+		return refused.Status
 	}
 	return 200
 }
@@ -195,7 +195,7 @@ func TestCrowd(t *testing.T) {
 		t.Errorf("answered with %d", got)
 	}
 	w := httptest.NewRecorder()
-	d.refusal(errCrowded).answer(w, d)
+	d.refusal(errCrowded).Answer(w)
 	if w.Code != 503 || w.Header().Get("Retry-After") != "1" {
 		t.Errorf("the answer: %d, %v", w.Code, w.Header())
 	}

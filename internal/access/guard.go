@@ -34,11 +34,9 @@ type Guard struct {
 	origins []string
 	base    string // path that everything is below, with a slash at its end
 	door    *door
-
-	asksForPage func(*http.Request) bool
 }
 
-// An Options says who gets an answer.
+// Options says who gets an answer.
 type Options struct {
 	Addr         net.Addr // of the listener
 	Host         string   // that the user asked to listen on; may be empty
@@ -48,13 +46,11 @@ type Options struct {
 	Users        *Users   // instead of a token; nil without
 	TLS          bool
 	Base         string // path that everything is below, as /logs/; empty for /
-	// Page reports whether a request asks for the page, which holds no output. It is
-	// called before anything is decided.
-	Page func(*http.Request) bool
 }
 
+// NewGuard returns a guard for o.
 func NewGuard(o Options) *Guard {
-	g := &Guard{origins: o.AllowOrigins, scheme: "http", base: cmp.Or(o.Base, "/"), asksForPage: o.Page}
+	g := &Guard{origins: o.AllowOrigins, scheme: "http", base: cmp.Or(o.Base, "/")}
 	for _, h := range o.AllowHosts {
 		g.more = append(g.more, strings.ToLower(h))
 	}
@@ -94,8 +90,9 @@ func NewGuard(o Options) *Guard {
 // inert keeps a browser from making anything of an answer but what it shows.
 const inert = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
-// Wrap puts the guard, and the headers that every answer has, before next.
-func (g *Guard) Wrap(next http.Handler) http.Handler {
+// Wrap puts the guard, and the headers that every response has, before next. It calls
+// refused, which answers, with each request that next does not get.
+func (g *Guard) Wrap(next http.Handler, refused func(http.ResponseWriter, *http.Request, *Refusal)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
@@ -111,57 +108,64 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 			http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
 			h.Set("Connection", "close")
 		}
-		shown, refused := g.check(r)
-		if refused != nil {
-			refused.answer(w, g.door)
+		d, no := g.check(r)
+		if no != nil {
+			refused(w, r, no)
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), shownKey{}, shown)))
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), decisionKey{}, d)))
 	})
 }
 
-// A refusal says why a request gets no answer.
-type refusal struct {
-	status int
-	why    string
+// A decision is what the guard has found out about a request that it lets through.
+type decision struct {
+	shown credential
+	page  bool // it asks for the page, which holds no output
 }
 
-func (f *refusal) answer(w http.ResponseWriter, d *door) {
-	switch f.status {
-	case http.StatusUnauthorized:
-		w.Header().Set("WWW-Authenticate", d.challenge())
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		w.Header().Set("Retry-After", "1")
-	}
-	http.Error(w, f.why, f.status)
+type decisionKey struct{} // of a context's value: the decision
+
+// Authorized reports whether r, which a guard has let through, may see output.
+func Authorized(r *http.Request) bool {
+	d, _ := r.Context().Value(decisionKey{}).(decision)
+	return d.shown != nothing
 }
 
-// check tells what credential r has shown, and why it is refused, if it is.
-func (g *Guard) check(r *http.Request) (credential, *refusal) {
+// IsPage reports whether r, which a guard has let through, asks for the page. That may be
+// so of a request that is not [Authorized].
+func IsPage(r *http.Request) bool {
+	d, _ := r.Context().Value(decisionKey{}).(decision)
+	return d.page
+}
+
+// check decides on r. Until it has, nothing else of r may be looked at: whatever is done
+// here is done for strangers, too.
+func (g *Guard) check(r *http.Request) (decision, *Refusal) {
 	// A target in absolute form takes the place of the Host header (RFC 9112, section
 	// 3.2.2), and may name another scheme.
 	if !g.hostAllowed(r.Host) || r.URL.Scheme != "" && r.URL.Scheme != "http" && r.URL.Scheme != "https" {
-		return nothing, &refusal{http.StatusMisdirectedRequest, fmt.Sprintf("host %q is not served here: start wsrun with --allow-host to allow it", r.Host)}
+		return decision{}, &Refusal{Reason: Host, Status: http.StatusMisdirectedRequest,
+			Text: fmt.Sprintf("host %s is not served here: start wsrun with --allow-host to allow it", quote(r.Host))}
 	}
 	origins := r.Header.Values("Origin")
 	if len(origins) > 0 && !g.originAllowed(origins, r.Host) {
-		return nothing, &refusal{http.StatusForbidden, fmt.Sprintf("origin %q may not read here: start wsrun with --allow-origin to allow it", strings.Join(origins, ", "))}
+		return decision{}, forbidden(fmt.Sprintf("origin %s may not read here: start wsrun with --allow-origin to allow it", quote(strings.Join(origins, ", "))))
 	}
-	page := g.isPage(r)
+	page := g.asksForPage(r)
 	if !g.siteAllowed(r, origins, page) {
-		return nothing, &refusal{http.StatusForbidden, "pages of other sites may not read here, only link to it"}
+		return decision{}, forbidden("pages of other sites may not read here, only link to it")
 	}
 	if isPublic(g.below(r)) {
-		return nothing, nil
+		return decision{page: page}, nil
 	}
 	shown, refused := g.door.shown(r)
 	switch {
 	case page:
-		return shown, nil
+		return decision{shown, true}, nil
 	case shown == byCookie && len(origins) == 0 && r.Header.Get("Sec-Fetch-Site") == "" && tellsSite(r):
-		return nothing, &refusal{http.StatusForbidden, "a cookie alone says nothing of who asks: an Origin or Sec-Fetch-Site header is needed with it"}
+		return decision{}, forbidden("a cookie alone says nothing of who asks: an Origin or Sec-Fetch-Site header is needed with it")
 	}
-	return shown, refused
+	return decision{shown: shown}, refused
 }
 
 func (g *Guard) hostAllowed(host string) bool {
@@ -236,7 +240,7 @@ func (g *Guard) siteAllowed(r *http.Request, origins []string, page bool) bool {
 // Embeddable tells whether pages of other origins may show the page that r asks
 // for in a frame.
 func (g *Guard) Embeddable(r *http.Request) bool {
-	return len(g.origins) > 0 && r.URL.Query().Has("embed")
+	return len(g.origins) > 0 && hasParameter(r.URL.RawQuery, "embed")
 }
 
 // tellsSite tells whether every browser would send Sec-Fetch-Site with r: to what
@@ -265,10 +269,12 @@ func (g *Guard) below(r *http.Request) string {
 	return "/" + path
 }
 
-// isPage tells whether r asks for the page. That holds no output, and asks for the token.
-func (g *Guard) isPage(r *http.Request) bool {
+// asksForPage reports whether r asks for the page: by its path, by two headers, and by
+// having no format in its query.
+func (g *Guard) asksForPage(r *http.Request) bool {
 	path := g.below(r)
-	return path != "" && !strings.HasPrefix(path, "/-/") && g.asksForPage(r)
+	return path != "" && !strings.HasPrefix(path, "/-/") && !HeaderHas(r.Header, "Upgrade", "websocket") &&
+		parameter(r.URL.RawQuery, "format") == "" && HeaderHas(r.Header, "Accept", "text/html")
 }
 
 // isPublic tells whether a path is of something that the page needs before it is

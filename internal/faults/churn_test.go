@@ -94,7 +94,7 @@ func TestChurnGoroutines(t *testing.T) {
 	}
 	b := broadcaster.New(broadcaster.Options{})
 	b.Write([]byte("a line\r\n"))
-	srv := server.New(server.Options{Source: hub.Source{Stream: b, Started: time.Now()}, Addr: l.Addr()})
+	srv := server.New(server.Options{Catalog: server.Single(hub.Options{Stream: b, Started: time.Now()}), Addr: l.Addr()})
 	served := make(chan error, 1)
 	before := runtime.NumGoroutine()
 	go func() { served <- srv.Serve(l) }()

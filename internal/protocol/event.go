@@ -10,6 +10,7 @@ import (
 
 type HelloEvent struct {
 	Event   string     `json:"event"`
+	Kind    string     `json:"kind"`
 	Epoch   string     `json:"epoch"`
 	Offset  int64      `json:"offset"`
 	Line    int64      `json:"line"`

@@ -1,8 +1,9 @@
-package server
+package logs
 
 import (
 	"bytes"
 	"regexp"
+	"regexp/syntax"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -16,7 +17,7 @@ func TestGrepIsByLine(t *testing.T) {
 		"abc", "^abc$", `\Aabc\z`, "^abc", "abc$", "(abc)", "(?i)abc", `\babc\b`, "a.c", `\Qa.c\E`, "b|c", "", "^$", "^", "a\nb", "\r", `abc\r`, "\uFFFD", "é", "abc{1}",
 	} {
 		for _, invert := range []bool{false, true} {
-			g, err := newGrep(expr, invert)
+			g, err := compile(expr, invert)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -37,32 +38,59 @@ func TestGrepIsByLine(t *testing.T) {
 }
 
 func TestGrepIsBounded(t *testing.T) {
-	if _, err := newGrep(strings.Repeat("a{1000}", 200), false); err == nil || !strings.Contains(err.Error(), "at most 1024") {
-		t.Errorf("an expression of 200,000 states: %v", err)
+	c := NewCompiler()
+	for _, tt := range []struct{ expr, want string }{
+		{strings.Repeat("a{1000}", 200), "at most 1024"},
+		{"(?:" + strings.Repeat("a?", 505) + "){1000}", "more than 10000"},
+		{strings.Repeat("a{1000}", 10), "more than 10000"},
+		{strings.Repeat("a{1000}", 9), ""},
+		{"((((a{10}){10}){10}){10}){10}", "invalid repeat count"},
+		{"(((a{9}){9}){9})", ""},
+		{"(", "missing closing"},
+	} {
+		_, err := c.Compile(t.Context(), tt.expr, false)
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%.30q: %v, want %q", tt.expr, err, tt.want)
+		}
+	}
+}
+
+// The number of instructions is never less than what an expression really compiles to, and
+// for those that are near the limit it is about that.
+func TestInstructions(t *testing.T) {
+	for _, expr := range []string{
+		"", "a", "abc", "a*", "a+", "a?", "(a)", "a|b|cd", "[a-z]", "^$", "a{3}", "a{3,}", "a{0}", "a{0,3}", "(?:a|b){2,5}", "(a*)*", "(?:)*", "(?i)k+", `\bfoo\b`,
+		"(?:a?){1000}", "(?:ab{10}c|d*){50}", "(((a{5,9}){3}b+){2,4}|x){2}", "(a|b|[^c]){0,100}", "(?:(?:){5}){7}",
+	} {
+		tree, err := syntax.Parse(expr, syntax.Perl)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := instructions(tree)
+		prog, err := syntax.Compile(tree.Simplify())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if real := len(prog.Inst); got < real || got > 2*real+8 {
+			t.Errorf("%q: %d, really %d", expr, got, real)
+		}
 	}
 }
 
 // A line without end is decided when it is too long, and not kept.
 func TestGrepKeepsNoLongLine(t *testing.T) {
-	filter, err := newGrep("x", false)
+	filter, err := compile("x", false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	g := &grepWriter{grep: filter, w: &out}
+	g := &filterWriter{Filter: filter, w: &out}
 	piece := bytes.Repeat([]byte("x"), 4<<10)
 	for range 1 << 20 / len(piece) {
 		g.Write(piece)
 	}
-	if cap(g.line) > 2*maxGrepLine || out.Len() != 1<<20 {
+	if cap(g.line) > 2*maxLine || out.Len() != 1<<20 {
 		t.Errorf("%d bytes kept, %d let through", cap(g.line), out.Len())
-	}
-}
-
-// Without an expression there is nothing to invert, and so no other view of a file.
-func TestInvertNeedsGrep(t *testing.T) {
-	if q, err := parseQuery("invert=1&grep="); err != nil || q.grep.invert {
-		t.Errorf("%+v, %v", q.grep, err)
 	}
 }
 
@@ -75,8 +103,8 @@ func FuzzGrep(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, in []byte, expr string, step uint8, invert bool) {
-		g, err := newGrep(expr, invert)
-		if err != nil || expr == "" || len(in) > maxGrepLine {
+		g, err := compile(expr, invert)
+		if err != nil || expr == "" || len(in) > maxLine {
 			return
 		}
 		var want, got bytes.Buffer
@@ -85,7 +113,7 @@ func FuzzGrep(f *testing.F) {
 				want.Write(line)
 			}
 		}
-		w := &grepWriter{grep: g, w: &got}
+		w := &filterWriter{Filter: g, w: &got}
 		for at := 0; at < len(in); at += int(step) + 1 {
 			w.Write(in[at:min(at+int(step)+1, len(in))])
 		}

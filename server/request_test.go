@@ -1,6 +1,4 @@
-//go:build unix
-
-package cli
+package server
 
 import (
 	"bufio"
@@ -14,12 +12,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"wsrun/filetail"
-	"wsrun/server"
+	"wsrun/internal/logs"
 )
 
 // FuzzRequest: whatever target and headers a client sends to wsrun files, what lies
@@ -30,7 +27,7 @@ func FuzzRequest(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	logs := filepath.Join(base, "logs")
+	folder := filepath.Join(base, "logs")
 	for name, content := range map[string]string{"logs/a.log": inside, "logs/sub/b.html": inside, "logs/.hidden": outside, "secret": outside, "logs-secret/a.log": outside} {
 		name = filepath.Join(base, name)
 		os.MkdirAll(filepath.Dir(name), 0o700)
@@ -39,11 +36,11 @@ func FuzzRequest(f *testing.F) {
 		}
 	}
 	for name, target := range map[string]string{"out": "../secret", "dir": "..", "abs": filepath.Join(base, "secret")} {
-		if err := os.Symlink(target, filepath.Join(logs, name)); err != nil {
+		if err := os.Symlink(target, filepath.Join(folder, name)); err != nil {
 			f.Fatal(err)
 		}
 	}
-	root, err := filetail.NewRoot(logs)
+	root, err := filetail.NewRoot(folder)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -52,8 +49,8 @@ func FuzzRequest(f *testing.F) {
 		f.Fatal(err)
 	}
 	var log panics
-	srv := server.New(server.Options{
-		Files: &server.FileOptions{Files: files{Root: root}, Lines: 10, Bytes: 1 << 10}, Addr: l.Addr(),
+	srv := New(Options{
+		Catalog: Files(logs.New(logs.Options{Root: root, Lines: 10, Bytes: 1 << 10})), Addr: l.Addr(),
 		Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	go srv.Serve(l)
@@ -82,13 +79,13 @@ func FuzzRequest(f *testing.F) {
 		}
 		defer c.Close()
 		c.SetDeadline(time.Now().Add(5 * time.Second))
-		fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close, Upgrade\r\nAccept: %s\r\n%s\r\n\r\n", strings.ReplaceAll(target, "LOGS", logs), l.Addr(), accept, header)
+		fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close, Upgrade\r\nAccept: %s\r\n%s\r\n\r\n", strings.ReplaceAll(target, "LOGS", folder), l.Addr(), accept, header)
 		c.(*net.TCPConn).CloseWrite()
 		answer, err := io.ReadAll(c)
 		if os.IsTimeout(err) {
 			t.Fatalf("no end of the answer %q", answer)
 		}
-		if log.found.Load() {
+		if log.n.Load() > 0 {
 			t.Fatal("a panic")
 		}
 		if bytes.Contains(answer, []byte(strings.TrimSpace(outside))) && !strings.Contains(target+header, strings.TrimSpace(outside)) {
@@ -113,14 +110,4 @@ func FuzzRequest(f *testing.F) {
 			t.Errorf("HTML without a policy: %v", resp.Header)
 		}
 	})
-}
-
-// panics is a log that tells whether there was one.
-type panics struct{ found atomic.Bool }
-
-func (p *panics) Write(line []byte) (int, error) {
-	if bytes.Contains(line, []byte("panic")) {
-		p.found.Store(true)
-	}
-	return len(line), nil
 }

@@ -1,60 +1,21 @@
-package server
+package logs
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
 	"io"
-	"regexp"
-	"regexp/syntax"
-	"strings"
 )
 
-// maxGrepLine is the longest line that a filter looks at as one, in bytes.
-const maxGrepLine = 64 << 10
-
-// maxGrepExpr is the longest expression, in bytes: each seven of them can stand for
-// a thousand states, of some hundred bytes each.
-const maxGrepExpr = 1 << 10
-
-// A grep lets lines through that a regular expression (RE2, which takes linear
-// time) matches; with invert, the others. Without an expression it lets all.
-type grep struct {
-	re      *regexp.Regexp
-	literal []byte // all that re looks for, if that is a plain text within a line
-	invert  bool
-}
-
-func newGrep(expr string, invert bool) (grep, error) {
-	if len(expr) > maxGrepExpr {
-		return grep{}, fmt.Errorf("bad grep: %d bytes, want at most %d", len(expr), maxGrepExpr)
-	}
-	re, err := regexp.Compile(expr)
-	if err != nil {
-		why := err.Error()
-		if e, ok := errors.AsType[*syntax.Error](err); ok { // which has the expression in it, as it is
-			why = e.Code.String()
-		}
-		return grep{}, fmt.Errorf("bad grep=%q: %s", expr, why)
-	}
-	g := grep{re: re, invert: invert}
-	// Not Regexp.LiteralPrefix, to which ^a$ is all of a plain text.
-	if tree, err := syntax.Parse(expr, syntax.Perl); err == nil && tree.Op == syntax.OpLiteral && tree.Flags&syntax.FoldCase == 0 {
-		if text := string(tree.Rune); !strings.ContainsAny(text, "\r\n\uFFFD") {
-			g.literal = []byte(text)
-		}
-	}
-	return g, nil
-}
+// maxLine is the longest line that a filter looks at as one, in bytes.
+const maxLine = 64 << 10
 
 // copy copies what is let through.
-func (g grep) copy(w io.Writer, r io.Reader) error {
+func (f Filter) copy(w io.Writer, r io.Reader) error {
 	buffer := make([]byte, 64<<10)
-	if g.re == nil {
+	if f.All() {
 		_, err := io.CopyBuffer(onlyWriter{w}, onlyReader{r}, buffer)
 		return err
 	}
-	filter := &grepWriter{grep: g, w: w}
+	filter := &filterWriter{Filter: f, w: w}
 	if _, err := io.CopyBuffer(filter, onlyReader{r}, buffer); err != nil {
 		return err
 	}
@@ -68,10 +29,10 @@ type (
 	onlyWriter struct{ io.Writer }
 )
 
-// A grepWriter passes the lines on that a grep lets through. An unfinished line
+// A filterWriter passes on the lines that a filter lets through. An unfinished line
 // waits for its end, or until it is too long: then what there is of it decides.
-type grepWriter struct {
-	grep
+type filterWriter struct {
+	Filter
 	w       io.Writer
 	line    []byte // unfinished, and undecided
 	decided bool   // the unfinished line is too long, and decided
@@ -80,7 +41,7 @@ type grepWriter struct {
 }
 
 // Write implements [io.Writer].
-func (g *grepWriter) Write(p []byte) (int, error) {
+func (g *filterWriter) Write(p []byte) (int, error) {
 	n := len(p)
 	g.out = g.out[:0]
 	if g.decided || len(g.line) > 0 {
@@ -107,13 +68,13 @@ func (g *grepWriter) Write(p []byte) (int, error) {
 }
 
 // more goes on with the unfinished line.
-func (g *grepWriter) more(p []byte, whole bool) {
+func (g *filterWriter) more(p []byte, whole bool) {
 	if !g.decided {
 		g.line = append(g.line, p...)
-		if !whole && len(g.line) < maxGrepLine {
+		if !whole && len(g.line) < maxLine {
 			return
 		}
-		g.passes = g.re.Match(bytes.TrimRight(g.line[:min(len(g.line), maxGrepLine)], "\r\n")) != g.invert
+		g.passes = g.re.Match(bytes.TrimRight(g.line[:min(len(g.line), maxLine)], "\r\n")) != g.invert
 		g.decided = true
 		p = g.line
 	}
@@ -127,7 +88,7 @@ func (g *grepWriter) more(p []byte, whole bool) {
 }
 
 // finish passes on the unfinished last line, with an end.
-func (g *grepWriter) finish(end string) error {
+func (g *filterWriter) finish(end string) error {
 	g.out = g.out[:0]
 	if g.decided || len(g.line) > 0 {
 		g.more([]byte(end), true)
@@ -137,7 +98,7 @@ func (g *grepWriter) finish(end string) error {
 }
 
 // lines adds those lines of p to out that are let through.
-func (g *grepWriter) lines(p []byte) {
+func (g *filterWriter) lines(p []byte) {
 	if g.literal != nil && !g.invert {
 		g.find(p)
 		return
@@ -155,7 +116,7 @@ func (g *grepWriter) lines(p []byte) {
 }
 
 // find does the same for a plain text, which can be sought in all lines at once.
-func (g *grepWriter) find(p []byte) {
+func (g *filterWriter) find(p []byte) {
 	for {
 		at := bytes.Index(p, g.literal)
 		if at < 0 {

@@ -1,0 +1,91 @@
+// Package hub serves one stream to its viewers: it upgrades WebSockets, writes each chunk of
+// output to all of them, and begins late joiners with what the others see.
+//
+// Viewer, writer pool, frames and connection are one engine: they share cache lines on
+// purpose.
+package hub
+
+import (
+	"bytes"
+	"sync/atomic"
+	"time"
+
+	"wsrun/broadcaster"
+)
+
+// A Kind is what a stream is of. Never infer it from anything else.
+type Kind string
+
+// Kinds of streams, as viewers are told.
+const (
+	Command Kind = "command"
+	Pipe    Kind = "pipe"
+	File    Kind = "file"
+)
+
+// Options describes a stream. Stream is needed.
+type Options struct {
+	Stream  *broadcaster.Broadcaster
+	Kind    Kind
+	Title   string
+	Command []string // nil unless the stream is a command's output
+	Started time.Time
+
+	LF        bool // lines end in \n, where a terminal's end in \r\n
+	Ephemeral bool // the run ends with its viewers: a position needs the epoch
+}
+
+// A Hub is a stream and its viewers. Its methods may be called concurrently.
+type Hub struct {
+	Options
+	audience *audience
+	crowd    *crowd
+	deflater deflater
+	framer   framer
+	late     *late
+	partial  atomic.Bool // lines are counted from somewhere within the whole
+}
+
+// New returns a hub and starts what follows its stream. The caller must call Close.
+func New(o Options) *Hub {
+	f := &Hub{Options: o, audience: newAudience(), late: newLate(o.Stream), deflater: deflater{stream: o.Stream}}
+	f.crowd = newCrowd(f)
+	return f
+}
+
+// SetExact says whether line numbers are those of the whole, as they are at first.
+func (f *Hub) SetExact(exact bool) { f.partial.Store(!exact) }
+
+// Near returns a place near an offset that is outside of control sequences and characters,
+// if there is one, and the state of the terminal there.
+func (f *Hub) Near(offset int64) Place { return f.late.near(offset) }
+
+// Screen returns what a reader of text gets before the output from start on: the last n
+// lines before a program that fills the screen, all if n is negative, and, unless it follows
+// the stream, the screen's rows. There is nothing to come behind rows.
+func (f *Hub) Screen(start broadcaster.Start, n int, follow bool) (before Lines, rows []byte) {
+	return f.late.rows(start, n, follow)
+}
+
+// Viewers returns how many viewers there are now.
+func (f *Hub) Viewers() int {
+	n, _ := f.audience.count()
+	return n
+}
+
+// Abandoned returns how many full-screen programs could not be followed.
+func (f *Hub) Abandoned() int64 { return f.late.failed.Load() }
+
+// before returns the output before an offset, of so many bytes; nil if that can't be
+// read any more.
+func (f *Hub) before(offset int64, size int) []byte {
+	parts, _, _ := f.Stream.Range(max(offset-int64(size), 0), offset)
+	return bytes.Join(parts, nil)
+}
+
+// Close ends what New started, and waits for it. The viewers should have left.
+func (f *Hub) Close() {
+	f.audience.close()
+	f.crowd.close()
+	f.late.close()
+}

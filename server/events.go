@@ -1,0 +1,104 @@
+package server
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"wsrun/broadcaster"
+	"wsrun/hub"
+	"wsrun/internal/plaintext"
+	"wsrun/internal/protocol"
+)
+
+// An eventsResponse shows a stream as server-sent events.
+type eventsResponse struct {
+	*liveResponse
+	hub    *hub.Hub
+	cursor *broadcaster.Cursor
+	text   plaintext.Resolver
+}
+
+// serveEvents answers with server-sent events: one for each line, whose id is the offset
+// behind it, one of type reset where lines are missing, and at last one of type exit.
+func serveEvents(w http.ResponseWriter, session *hub.Session, h *hub.Hub, q query) hub.Outcome {
+	stream := h.Stream
+	number, epoch, _ := strings.Cut(session.Request().Header.Get("Last-Event-ID"), "-")
+	if offset, err := strconv.ParseInt(number, 10, 64); err == nil && offset >= 0 {
+		q.Offset, q.Epoch = offset, cmp.Or(epoch, q.Epoch, stream.Epoch())
+	}
+	cursor, start := stream.Resume(q.Epoch, q.Offset, q.Lines)
+	if st := stream.Stats(); start.Resumed && st.Exit != nil && start.Offset == st.End {
+		// It has everything. Anything else would make an EventSource reconnect.
+		w.WriteHeader(http.StatusNoContent)
+		return hub.Left
+	}
+	w.Header().Set("Content-Type", eventsType)
+	session.Begin(hub.FormEvents)
+	e := &eventsResponse{liveResponse: newLiveResponse(w, session), hub: h, cursor: cursor}
+	e.idle = ":\n\n" // a comment
+	if q.Offset >= 0 && !start.Resumed {
+		if q.Epoch == stream.Epoch() {
+			start.SkippedBytes = max(start.Offset-q.Offset, 0)
+		}
+		e.reset(start)
+	}
+	e.begin(start)
+	e.Flush() // the head, so that the client knows that it is connected
+	defer e.Flush()
+	for {
+		item, out := e.next(e.cursor)
+		if out != hub.Following {
+			e.text.Finish()
+			return out
+		}
+		e.item(item)
+	}
+}
+
+// begin prepares for the lines from start on, where the cursor is.
+func (e *eventsResponse) begin(start broadcaster.Start) {
+	e.text = plaintext.Resolver{Cols: start.Size.Cols, Emit: func(line []byte, offset int64, _ bool) {
+		fmt.Fprintf(e, "id: %s\ndata: %s\n\n", e.id(offset), line)
+	}}
+	e.cursor = startNear(&e.text, e.hub, e.cursor, start.Offset)
+}
+
+// item writes what the cursor gave.
+func (e *eventsResponse) item(item broadcaster.Item) {
+	switch event := item.Event.(type) {
+	case broadcaster.Resize:
+		e.text.Cols = event.Cols
+	case hub.FileEvent:
+		e.text.Finish()
+		e.event("file", e.text.Offset, protocol.Encode(hub.NewFileEvent(event)))
+	case broadcaster.Exit:
+		e.text.Finish()
+		e.event("exit", e.hub.Stream.Stats().End, protocol.Encode(hub.NewExitEvent(event)))
+	}
+	if item.Reset != nil {
+		e.text.Finish()
+		e.reset(*item.Reset)
+		e.begin(*item.Reset)
+	}
+	e.text.Write(item.Data)
+}
+
+func (e *eventsResponse) reset(start broadcaster.Start) {
+	e.event("reset", start.Offset, protocol.WithPrelude(hub.NewResetEvent(start), hub.NoPrelude)...)
+}
+
+func (e *eventsResponse) event(name string, offset int64, data ...[]byte) {
+	fmt.Fprintf(e, "event: %s\nid: %s\ndata: %s\n\n", name, e.id(offset), bytes.Join(data, nil))
+}
+
+// id returns the id of a position. Only runs that end with their viewers need the epoch in it.
+func (e *eventsResponse) id(offset int64) string {
+	if e.hub.Ephemeral {
+		return fmt.Sprintf("%d-%s", offset, e.hub.Stream.Epoch())
+	}
+	return strconv.FormatInt(offset, 10)
+}

@@ -1,0 +1,113 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"wsrun/broadcaster"
+	"wsrun/hub"
+	"wsrun/internal/logs"
+	"wsrun/internal/protocol"
+)
+
+// Single returns the catalog of one stream, at the root. The stream should be closed before
+// the server is shut down, so that viewers get what is left of it.
+func Single(o hub.Options) Catalog { return single{hub.New(o)} }
+
+type single struct{ hub *hub.Hub }
+
+// Target implements [Catalog].
+func (single) Target(path string) Target {
+	if path == "/" {
+		return AStream
+	}
+	return Nothing
+}
+
+// Open implements [Catalog].
+func (s single) Open(_ context.Context, _ string, filter logs.Filter) (Stream, error) {
+	if !filter.All() {
+		return nil, ErrNoFilter
+	}
+	return singleStream(s), nil
+}
+
+// List implements [Catalog]. No path names a list.
+func (single) List(context.Context) ([]Entry, bool, error) { return nil, false, nil }
+
+// End implements [Catalog]: the stream's source ends it.
+func (single) End() {}
+
+// Close implements [Catalog].
+func (s single) Close() { s.hub.Close() }
+
+// A singleStream is the only one of its catalog.
+type singleStream struct{ hub *hub.Hub }
+
+// Title implements [Stream].
+func (s singleStream) Title() string { return s.hub.Title }
+
+// Follow implements [Stream].
+func (s singleStream) Follow(context.Context) (*hub.Hub, func(), error) {
+	return s.hub, func() {}, nil
+}
+
+// Stored implements [Stream]: what the ring has dropped is gone.
+func (singleStream) Stored() Stored { return nil }
+
+// Close implements [Stream].
+func (singleStream) Close() {}
+
+// A streamStatus is the status of one stream.
+type streamStatus struct {
+	Version string              `json:"version"`
+	Kind    hub.Kind            `json:"kind"`
+	Epoch   string              `json:"epoch"`
+	Title   string              `json:"title"`
+	Command []string            `json:"command"`
+	Started int64               `json:"started"`
+	Now     int64               `json:"now"`
+	Cols    int                 `json:"cols"`
+	Rows    int                 `json:"rows"`
+	State   string              `json:"state"`
+	Exit    *protocol.ExitEvent `json:"exit,omitempty"`
+	Viewers int                 `json:"viewers"`
+
+	Offset int64 `json:"offset"` // of the first byte kept
+	Line   int64 `json:"line"`   // that the byte is in
+	End    int64 `json:"end"`    // bytes so far
+	Lines  int64 `json:"lines"`  // kept
+}
+
+func (s single) status(version string) any {
+	h := s.hub
+	st := h.Stream.Stats()
+	answer := streamStatus{
+		Version: version, Kind: h.Kind, Epoch: h.Stream.Epoch(), Title: h.Title, Command: h.Command,
+		Started: h.Started.UnixMilli(), Now: time.Now().UnixMilli(),
+		Cols: st.Size.Cols, Rows: st.Size.Rows,
+		State: hub.StateOf(st), Viewers: h.Viewers(),
+		Offset: st.Start, Line: st.Line, End: st.End, Lines: st.Lines,
+	}
+	if st.Exit != nil {
+		answer.Exit = hub.NewExitEvent(*st.Exit)
+	}
+	return answer
+}
+
+func (s single) metrics(m exposition) {
+	st := s.hub.Stream.Stats()
+	m.streams(st.End, st.Chunks, st.End-st.Start, st.Lines)
+	m.single("wsrun_pictures_abandoned_total", "counter", "Full-screen programs that could not be followed for those who join late.", s.hub.Abandoned())
+	m.single("wsrun_command_running", "gauge", "1 until the command, or standard input, has ended; then 0.", running(st))
+	if st.Exit != nil {
+		m.single("wsrun_command_exit_code", "gauge", "The command's exit status, 128 plus a signal's number; once it has ended.", int64(st.Exit.Code))
+	}
+}
+
+func running(st broadcaster.Stats) int64 {
+	if st.Exit != nil {
+		return 0
+	}
+	return 1
+}

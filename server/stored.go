@@ -1,0 +1,105 @@
+package server
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"wsrun/hub"
+	"wsrun/internal/access"
+	"wsrun/internal/plaintext"
+)
+
+// defaultStoredLines is how many last lines of what is stored are sent where none are asked
+// for.
+const defaultStoredLines = 1000
+
+// serveStored shows what is stored of a stream, without following it.
+func (s *Server) serveStored(w http.ResponseWriter, r *http.Request, stream Stream, form form, q query) {
+	all := q.Lines == allLines
+	lines := q.Lines
+	switch {
+	case all:
+		lines = -1
+	case lines < 0:
+		lines = defaultStoredLines
+	}
+	stored := stream.Stored()
+	if form == asWebSocket {
+		s.serveLast(w, r, stream, lines)
+		return
+	}
+	if q.format == "raw" && (q.Lines < 0 || all) {
+		if content, modified, ok := stored.Bytes(); ok {
+			if strings.Contains(r.Header.Get("Range"), ",") {
+				r.Header.Del("Range") // the parts of several would have types of their own
+			}
+			w.Header().Set("Content-Type", textType)
+			http.ServeContent(w, r, "", modified, content)
+			return
+		}
+	}
+	s.serveLines(w, r, stored, lines, q.format == "raw")
+}
+
+// serveLast sends the last lines by WebSocket, all if lines is negative, and closes it.
+func (s *Server) serveLast(w http.ResponseWriter, r *http.Request, stream Stream, lines int) {
+	session, err := s.sessions.Enter(r)
+	if err != nil {
+		s.turnAway(w, r, asWebSocket, err)
+		return
+	}
+	stored := stream.Stored()
+	content, err := stored.Content(r.Context(), lines)
+	if err != nil {
+		s.refuseContent(w, r, err)
+		session.End(hub.Left)
+		return
+	}
+	defer content.Close()
+	about := stored.About()
+	about.Exact = content.Exact()
+	if !s.sessions.ServeContent(w, session, about, content.Copy) {
+		s.countRefusal(r, reasonBadRequest)
+	}
+}
+
+// refuseContent answers for a file that is there and can't be read, for example one that is
+// no archive, whatever its name says.
+func (s *Server) refuseContent(w http.ResponseWriter, r *http.Request, err error) {
+	switch {
+	case errors.Is(err, ErrNotFound):
+		s.refuse(w, r, &access.Refusal{Reason: reasonNotFound, Status: http.StatusNotFound, Text: err.Error()})
+	case errors.Is(err, ErrBusy):
+		s.refuse(w, r, busy(err.Error()))
+	default:
+		http.Error(w, "the file can't be read: "+err.Error(), http.StatusInternalServerError)
+	}
+}
+
+// serveLines answers with the last lines as text, all if lines is negative; raw, as they are.
+func (s *Server) serveLines(w http.ResponseWriter, r *http.Request, stored Stored, lines int, raw bool) {
+	w.Header().Set("Content-Type", textType)
+	if r.Method == http.MethodHead {
+		return
+	}
+	content, err := stored.Content(r.Context(), lines)
+	if err != nil {
+		s.refuseContent(w, r, err)
+		return
+	}
+	defer content.Close()
+	out := bufio.NewWriterSize(w, 64<<10)
+	text := plaintext.To(out)
+	to := io.Writer(text)
+	if raw {
+		to = out
+	}
+	err = content.Copy(to)
+	text.Finish()
+	if out.Flush(); err != nil {
+		panic(http.ErrAbortHandler) // it must not look whole
+	}
+}
