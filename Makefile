@@ -69,7 +69,7 @@ security: wsrun tools
 	go run ./internal/promises -w docs/security.md
 
 mutants: wsrun tools
-	go run ./internal/mutants
+	go run ./tools/mutants
 
 # FANOUT="-rows 1,2 -runs 3", say, are flags of bench/fanout.
 FANOUT ?= -json bench/out/fanout.json
