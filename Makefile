@@ -59,14 +59,15 @@ oracle: wsrun tools
 chaos: static/node_modules/.installed tools
 	go test -v -timeout 60m ./internal/faults -long
 
-# Those tests say so themselves: see internal/promises.
+# Those tests say so themselves: see tools/promises.
 security: wsrun tools
-	@files=$$(grep -l 'Attr("promise"' */*_test.go); \
+	@files=$$(git grep -l --untracked 'Attr("promise"' -- '*_test.go' ':!internal/faults'); \
 	tests=$$(awk -F'[ (]' '/^func / { name = $$2 } /Attr\("promise"/ { print name }' $$files | sort -u | paste -sd'|'); \
+	case "|$$tests" in *"|"[!T]*) echo "a promise outside a test: $$tests"; exit 1;; esac; \
 	{ go test -json -count=1 -p 1 -timeout 30m -run "^($$tests)$$" $$(dirname $$files | sort -u | sed 's|^|./|'); \
 	go test -json -count=1 -timeout 30m ./internal/faults; \
-	cd static && WSRUN=$(CURDIR)/wsrun node --test --test-force-exit --test-reporter=tap $$(grep -l 'promise: ' test/*.test.js); } | \
-	go run ./internal/promises -w docs/security.md
+	cd static && WSRUN=$(CURDIR)/wsrun node --test --test-force-exit --test-reporter=tap $$(git grep -l --untracked 'promise: ' -- 'test/*.test.js'); } | \
+	go run ./tools/promises -w docs/security.md
 
 mutants: wsrun tools
 	go run ./tools/mutants
