@@ -37,8 +37,8 @@ test: wsrun tools
 	@unformatted=$$(gofmt -l *.go */*.go */*/*.go); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted"; exit 1; fi
 	go vet ./...
 	GOOS=darwin go vet ./... && GOOS=freebsd go vet ./... && GOOS=windows go vet ./...
-	go test -race $$(go list ./... | grep -v /internal/faults)
-	go test ./internal/faults
+	go test -race $$(go list ./... | grep -v /test/faults)
+	go test ./test/faults
 	cd static && WSRUN=$(CURDIR)/wsrun node --test --test-force-exit --test-concurrency=3 test/*.test.js
 	$(MAKE) fuzz FUZZTIME=5s
 
@@ -57,15 +57,15 @@ oracle: wsrun tools
 	cd static && WSRUN=$(CURDIR)/wsrun WSRUN_ORACLE=full node --test --test-force-exit test/screen.test.js
 
 chaos: static/node_modules/.installed tools
-	go test -v -timeout 60m ./internal/faults -long
+	go test -v -timeout 60m ./test/faults -long
 
 # Those tests say so themselves: see tools/promises.
 security: wsrun tools
-	@files=$$(git grep -l --untracked 'Attr("promise"' -- '*_test.go' ':!internal/faults'); \
+	@files=$$(git grep -l --untracked 'Attr("promise"' -- '*_test.go' ':!test/faults'); \
 	tests=$$(awk -F'[ (]' '/^func / { name = $$2 } /Attr\("promise"/ { print name }' $$files | sort -u | paste -sd'|'); \
 	case "|$$tests" in *"|"[!T]*) echo "a promise outside a test: $$tests"; exit 1;; esac; \
 	{ go test -json -count=1 -p 1 -timeout 30m -run "^($$tests)$$" $$(dirname $$files | sort -u | sed 's|^|./|'); \
-	go test -json -count=1 -timeout 30m ./internal/faults; \
+	go test -json -count=1 -timeout 30m ./test/faults; \
 	cd static && WSRUN=$(CURDIR)/wsrun node --test --test-force-exit --test-reporter=tap $$(git grep -l --untracked 'promise: ' -- 'test/*.test.js'); } | \
 	go run ./tools/promises -w docs/security.md
 
