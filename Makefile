@@ -39,6 +39,7 @@ test: wsrun tools
 	GOOS=darwin go vet ./... && GOOS=freebsd go vet ./... && GOOS=windows go vet ./...
 	go test -race $$(go list ./... | grep -v /test/faults)
 	go test ./test/faults
+	go -C tools vet ./... && go -C tools test ./...
 	cd static && WSRUN=$(CURDIR)/wsrun node --test --test-force-exit --test-concurrency=3 test/*.test.js
 	$(MAKE) fuzz FUZZTIME=5s
 
@@ -67,10 +68,10 @@ security: wsrun tools
 	{ go test -json -count=1 -p 1 -timeout 30m -run "^($$tests)$$" $$(dirname $$files | sort -u | sed 's|^|./|'); \
 	go test -json -count=1 -timeout 30m ./test/faults; \
 	cd static && WSRUN=$(CURDIR)/wsrun node --test --test-force-exit --test-reporter=tap $$(git grep -l --untracked 'promise: ' -- 'test/*.test.js'); } | \
-	go run ./tools/promises -w docs/security.md
+	go -C tools run ./promises -w $(CURDIR)/docs/security.md
 
 mutants: wsrun tools
-	go run ./tools/mutants
+	go -C tools run ./mutants
 
 # FANOUT="-rows 1,2 -runs 3", say, are flags of bench/fanout.
 FANOUT ?= -json bench/out/fanout.json
@@ -86,7 +87,6 @@ bench: wsrun tools
 
 # The two take turns, so that both have the same of what else the machine does.
 BASE ?= HEAD~1
-BENCHSTAT := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 SMALL := 'Write|Poll|Frame|Deflate|Resolver|Plain|Colored'
 bench-compare: static/xterm/xterm.mjs
 	rm -rf bench/out/base && mkdir -p bench/out && git worktree prune && git worktree add -f --detach bench/out/base $(BASE)
@@ -96,7 +96,7 @@ bench-compare: static/xterm/xterm.mjs
 		(cd ../.. && go test -run '^$$' -bench $(SMALL) -benchtime 0.2s ./broadcaster ./screen ./server) >>new.txt || exit 1; \
 	done
 	git worktree remove --force bench/out/base
-	cd bench/out && go run $(BENCHSTAT) old.txt new.txt
+	go tool -modfile=tools/go.mod benchstat bench/out/old.txt bench/out/new.txt
 
 # What tests need beyond Go and Node: Debian's packages, with a command of each. Debian
 # would start nginx and caddy.
