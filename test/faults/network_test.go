@@ -55,7 +55,7 @@ func endure(t *testing.T, c *canary, w weather) {
 	}
 	t.Attr("promise", "viewers behind bad networks see every line once, or know what they have missed")
 	t.Attr("figure", fmt.Sprintf("%d lines, %d resets", f.lines, f.resets))
-	if _, err, _ := f.seen(); err != nil || f.lines < 20 {
+	if _, _, err := f.seen(); err != nil || f.lines < 20 {
 		t.Errorf("the viewer saw %d lines: %v", f.lines, err)
 	}
 }
@@ -122,7 +122,7 @@ func fall(t *testing.T, c *canary, dial func() (net.Conn, error), swallow func()
 	if err := f.follow(s); err != errEnough || f.hellos != 2 {
 		t.Errorf("%v, %d connections", err, f.hellos)
 	}
-	if _, err, _ := f.seen(); err != nil {
+	if _, _, err := f.seen(); err != nil {
 		t.Errorf("a viewer that came again: %v", err)
 	}
 	c.finish()

@@ -86,7 +86,7 @@ func TestStalledReaders(t *testing.T) {
 		<-time.After(8 * time.Second)
 		var f follower
 		f.follow(s)
-		if _, err, _ := f.seen(); err != nil || f.resets == 0 || f.exit == nil || f.exit.Code != canaryStatus {
+		if _, _, err := f.seen(); err != nil || f.resets == 0 || f.exit == nil || f.exit.Code != canaryStatus {
 			t.Errorf("a viewer that slept 8 s: %v, %d resets, %d lines, exit %+v", err, f.resets, f.lines, f.exit)
 		}
 	})

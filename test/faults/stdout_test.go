@@ -62,7 +62,7 @@ func TestFullOutput(t *testing.T) {
 			kept, err := os.ReadFile(fmt.Sprintf("/proc/%d/root%s/out", c.Process.Pid, dir))
 			o := oracle{next: 1}
 			o.write(kept)
-			if last, bad, _ := o.seen(); err != nil || len(kept) != 64<<10 || bad != nil || last < 100 {
+			if last, _, bad := o.seen(); err != nil || len(kept) != 64<<10 || bad != nil || last < 100 {
 				t.Errorf("the disk holds %d bytes, %d lines: %v, %v", len(kept), last, err, bad)
 			}
 		})

@@ -58,7 +58,7 @@ func persist(ctx context.Context, addr string, viewer int, random *rand.Rand, to
 		}
 		select {
 		case <-ctx.Done():
-			_, err, _ := f.seen()
+			_, _, err := f.seen()
 			return err
 		case <-time.After(retryAfter(attempt, random)):
 		}
