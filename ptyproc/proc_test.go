@@ -284,6 +284,9 @@ func TestKill(t *testing.T) {
 		"at KILL, of course": {[]syscall.Signal{syscall.SIGKILL}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if testing.Short() && tt.least > 0 {
+				t.Skip("waits for killDelay")
+			}
 			t.Parallel()
 			p := start(t, Options{}, "stubborn")
 			out := newRecorder()
