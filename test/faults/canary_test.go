@@ -179,7 +179,7 @@ func (c *canary) forget() (worst time.Duration) {
 // finish ends the command, and checks that nobody has noticed anything.
 func (c *canary) finish() {
 	c.t.Helper()
-	c.stdin.Close()
+	c.Stdin.Close()
 	worst := time.Duration(0)
 	for range c.viewers {
 		select {
@@ -192,7 +192,7 @@ func (c *canary) finish() {
 		}
 	}
 	if code := c.end(); code != canaryStatus {
-		c.t.Errorf("status %d, want the command's, %d; stderr %q", code, canaryStatus, c.said())
+		c.t.Errorf("status %d, want the command's, %d; stderr %q", code, canaryStatus, c.Said())
 	}
 	text, err := os.ReadFile(c.file)
 	var r report

@@ -137,7 +137,7 @@ type network struct {
 
 func newNetwork(t *testing.T) *network {
 	if _, err := exec.LookPath("ip"); err != nil {
-		t.Fatal("ip is missing: make tools")
+		t.Fatal("ip is missing: make deps")
 	}
 	if os.Getuid() != 0 {
 		t.Skip("a network namespace needs root")

@@ -23,8 +23,8 @@ func TestFullOutput(t *testing.T) {
 		})
 		look(c)
 		c.finish()
-		if strings.Count(c.said(), "no space left on device") != 1 || strings.Count(c.said(), "\n") != 2 {
-			t.Errorf("want one warning, got %q", c.said())
+		if strings.Count(c.Said(), "no space left on device") != 1 || strings.Count(c.Said(), "\n") != 2 {
+			t.Errorf("want one warning, got %q", c.Said())
 		}
 	}
 	t.Run("device", func(t *testing.T) {

@@ -156,7 +156,7 @@ func storm(t *testing.T, n int, told <-chan hello, start func(addr string)) {
 	}
 	old, _ := hellos(backTime)
 	first.Process.Kill()
-	<-first.ended
+	<-first.Done()
 	// Until the first tries have met nobody.
 	await(t, latest, "a while has passed", afterward(time.Second+time.Duration(random(t).IntN(1000))*time.Millisecond))
 	c := newCanary(t, song{20, 50}, "-a", first.addr)
