@@ -4,7 +4,7 @@
 # make fuzz      look for inputs that break a parser, FUZZTIME for each target
 # make oracle    compare late viewers with early ones in real programs, at length
 # make chaos     break things around a running wsrun, at length
-# make security  run the tests that prove a promise, and renew the table in docs/security.md
+# make security  run the tests that prove a promise, and renew docs/promises.md
 # make mutants   plant bugs, one at a time, and see a test turn red for each
 # make bench     measure
 # make bench-compare BASE=REV
@@ -88,7 +88,7 @@ security: wsrun deps
 	{ go test -json -count=1 -p 1 -timeout 30m -run "^($$tests)$$" $$(dirname $$files | sort -u | sed 's|^|./|'); \
 	go test -json -count=1 -timeout 30m ./test/faults; \
 	cd static && WSRUN=$(CURDIR)/wsrun node --test --test-force-exit --test-reporter=tap $$($(GREP) -l 'promise: ' -- 'test/*.test.js'); } | \
-	go -C tools run ./promises -w $(CURDIR)/docs/security.md
+	go -C tools run ./promises -w $(CURDIR)/docs/promises.md
 
 mutants: wsrun deps
 	go -C tools run ./mutants
