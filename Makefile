@@ -48,7 +48,7 @@ lint: static/xterm/xterm.mjs
 	@for os in linux darwin freebsd openbsd windows; do echo "go vet, $$os"; GOOS=$$os go vet ./... || exit 1; done
 	go -C tools vet ./...
 	$(STATICCHECK) ./...
-	cd static && npm run --silent --if-present check
+	cd static && npm run --silent check
 
 # The whole takes at most 90 seconds on two processors.
 check: lint
