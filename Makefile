@@ -1,22 +1,31 @@
 # make           build ./wsrun (needs Go and Node)
-# make test      run every test; installs Debian's packages that it needs and lacks
+# make check     vet, and run the tests that need neither a browser nor much time
+# make test      run every test; installs the Debian packages that they need
 # make fuzz      look for inputs that break a parser, FUZZTIME for each target
 # make oracle    compare late viewers with early ones in real programs, at length
 # make chaos     break things around a running wsrun, at length
-# make security  run the tests that prove a promise, and tell docs/security.md
+# make security  run the tests that prove a promise, and renew docs/promises.md
 # make mutants   plant bugs, one at a time, and see a test turn red for each
 # make bench     measure
 # make bench-compare BASE=REV
 #                compare the small benchmarks with another revision's
+# make deps      install the Debian packages that the tests need
 
 VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo devel)
 export CHROMIUM ?= $(shell for b in chromium chromium-browser google-chrome; do command -v $$b && break; done)
 
-FUZZ := broadcaster:FuzzRing server:FuzzRequest cli:FuzzValues filetail:FuzzMatchPath filetail:FuzzOpen filetail:FuzzTail \
-	screen:FuzzScreen internal/logs:FuzzGrep server:FuzzQuery internal/plaintext:FuzzDecoder internal/plaintext:FuzzResolver
+# Tests, fuzz targets and benchmarks are searched for, in folders at any depth: a list kept
+# by hand would drop one that moves without a word.
+FILES := git ls-files --cached --others --exclude-standard
+GREP := git grep --untracked -E
+
+# FUZZ="cli:FuzzValues", say, runs one.
+FUZZ = $(shell $(GREP) -o '^func Fuzz[A-Za-z0-9_]*' -- '*_test.go' | sed -E 's|^([^/]*:)|./\1|; s|/[^/]*:func |:|')
 FUZZTIME ?= 10s
 
-.PHONY: all wsrun test fuzz oracle chaos security mutants bench bench-compare tools clean
+STATICCHECK := go tool -modfile=tools/go.mod staticcheck
+
+.PHONY: all wsrun lint check test fuzz oracle chaos security mutants bench bench-compare deps clean
 
 all: wsrun
 
@@ -33,19 +42,31 @@ static/xterm/xterm.mjs: static/node_modules/.installed
 	cd static && npm run --silent embed
 	touch $@
 
-test: wsrun tools
-	@unformatted=$$(gofmt -l *.go */*.go */*/*.go); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted"; exit 1; fi
-	go vet ./...
-	GOOS=darwin go vet ./... && GOOS=freebsd go vet ./... && GOOS=windows go vet ./...
-	go test -race $$(go list ./... | grep -v /internal/faults)
-	go test ./internal/faults
-	cd static && WSRUN=$(CURDIR)/wsrun node --test --test-force-exit --test-concurrency=3 test/*.test.js
+# Go does not compile for a system what its files' build tags exclude: each is vetted.
+lint: static/xterm/xterm.mjs
+	@unformatted=$$($(FILES) '*.go' | xargs gofmt -l); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted"; exit 1; fi
+	@for os in linux darwin freebsd openbsd windows; do echo "go vet, $$os"; GOOS=$$os go vet ./... || exit 1; done
+	go -C tools vet ./...
+	$(STATICCHECK) ./...
+	cd static && npm run --silent check
+
+# The whole takes at most 90 seconds on two processors.
+check: lint
+	go test -short $$(go list ./... | grep -v /test/faults)
+	go -C tools test ./...
+
+test: wsrun deps lint
+	go test -race $$(go list ./... | grep -v /test/faults)
+	go test ./test/faults
+	go -C tools test ./...
+	cd static && WSRUN=$(CURDIR)/wsrun node --test --test-force-exit --test-concurrency=3 $$($(FILES) 'test/*.test.js')
 	$(MAKE) fuzz FUZZTIME=5s
 
 # Inputs that reach new code are not made smaller: that can take all of the time. On a
 # busy machine go test may fail for its own deadline (golang/go#75804, mended in Go 1.27); what
 # fails has its input written to testdata.
 fuzz:
+	@test -n "$(FUZZ)"
 	@for f in $(FUZZ); do \
 		echo "$$f"; \
 		said=$$(go test -run '^$$' -fuzz "^$${f#*:}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x ./$${f%:*} 2>&1) && continue; \
@@ -53,56 +74,61 @@ fuzz:
 		echo "$$said"; exit 1; \
 	done
 
-oracle: wsrun tools
+oracle: wsrun deps
 	cd static && WSRUN=$(CURDIR)/wsrun WSRUN_ORACLE=full node --test --test-force-exit test/screen.test.js
 
-chaos: static/node_modules/.installed tools
-	go test -v -timeout 60m ./internal/faults -long
+chaos: static/node_modules/.installed deps
+	go test -v -timeout 60m ./test/faults -long
 
-# Those tests say so themselves: see internal/promises.
-security: wsrun tools
-	@files=$$(grep -l 'Attr("promise"' */*_test.go); \
+# Those tests say so themselves: see tools/promises.
+security: wsrun deps
+	@files=$$($(GREP) -l 'Attr\("promise"' -- '*_test.go' ':!test/faults'); \
 	tests=$$(awk -F'[ (]' '/^func / { name = $$2 } /Attr\("promise"/ { print name }' $$files | sort -u | paste -sd'|'); \
+	case "|$$tests" in *"|"[!T]*) echo "a promise outside a test: $$tests"; exit 1;; esac; \
 	{ go test -json -count=1 -p 1 -timeout 30m -run "^($$tests)$$" $$(dirname $$files | sort -u | sed 's|^|./|'); \
-	go test -json -count=1 -timeout 30m ./internal/faults; \
-	cd static && WSRUN=$(CURDIR)/wsrun node --test --test-force-exit --test-reporter=tap $$(grep -l 'promise: ' test/*.test.js); } | \
-	go run ./internal/promises -w docs/security.md
+	go test -json -count=1 -timeout 30m ./test/faults; \
+	cd static && WSRUN=$(CURDIR)/wsrun node --test --test-force-exit --test-reporter=tap $$($(GREP) -l 'promise: ' -- 'test/*.test.js'); } | \
+	go -C tools run ./promises -w $(CURDIR)/docs/promises.md
 
-mutants: wsrun tools
-	go run ./internal/mutants
+mutants: wsrun deps
+	go -C tools run ./mutants
 
+# Packages with small benchmarks, in the current folder.
+SMALL := $(GREP) -l '^func Benchmark' -- '*_test.go' ':!bench' ':!filetail' | xargs -n1 dirname | sort -u | sed 's|^|./|'
+
+# In bench/ and filetail/ a run is long: each is repeated a fixed number of times.
 # FANOUT="-rows 1,2 -runs 3", say, are flags of bench/fanout.
+LONG := 'BigFile|Appended|ManyFiles'
 FANOUT ?= -json bench/out/fanout.json
-bench: wsrun tools
+bench: wsrun deps
 	mkdir -p bench/out
-	go test -run '^$$' -bench . ./broadcaster ./screen ./server
+	go test -run '^$$' -bench . $$($(SMALL))
 	go test -run '^$$' -bench . -benchtime 1x ./filetail
-	go test -run '^$$' -bench 'Listening|Memory|StoppedViewers|Join' -benchtime 3x -timeout 20m ./bench
-	go test -run '^$$' -bench 'BigFile|Appended|ManyFiles' -benchtime 1x -timeout 20m ./bench
+	go test -run '^$$' -bench . -skip $(LONG) -benchtime 3x -timeout 20m ./bench
+	go test -run '^$$' -bench $(LONG) -benchtime 1x -timeout 20m ./bench
 	cd static && WSRUN=$(CURDIR)/wsrun node bench/page.mjs
 	go build -o bench/bin/ ./bench/fanout ./bench/rawfan
 	bench/bin/fanout $(FANOUT)
 
-# The two take turns, so that both have the same of what else the machine does.
+# The two take turns, so that both have the same of what else the machine does. Flood
+# and FullScreen are too noisy for that. A benchmark may have moved to another package.
 BASE ?= HEAD~1
-BENCHSTAT := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
-SMALL := 'Write|Poll|Frame|Deflate|Resolver|Plain|Colored'
+COMPARE = go test -run '^$$' -bench . -skip 'Flood|FullScreen' -benchtime 0.2s $$($(SMALL))
 bench-compare: static/xterm/xterm.mjs
 	rm -rf bench/out/base && mkdir -p bench/out && git worktree prune && git worktree add -f --detach bench/out/base $(BASE)
 	cp static/xterm/* bench/out/base/static/xterm/
 	cd bench/out && rm -f old.txt new.txt && for i in 1 2 3 4 5 6; do \
-		(cd base && go test -run '^$$' -bench $(SMALL) -benchtime 0.2s ./broadcaster ./screen ./server) >>old.txt && \
-		(cd ../.. && go test -run '^$$' -bench $(SMALL) -benchtime 0.2s ./broadcaster ./screen ./server) >>new.txt || exit 1; \
+		(cd base && $(COMPARE)) >>old.txt && (cd ../.. && $(COMPARE)) >>new.txt || exit 1; \
 	done
 	git worktree remove --force bench/out/base
-	cd bench/out && go run $(BENCHSTAT) old.txt new.txt
+	go tool -modfile=tools/go.mod benchstat -ignore pkg bench/out/old.txt bench/out/new.txt
 
 # What tests need beyond Go and Node: Debian's packages, with a command of each. Debian
 # would start nginx and caddy.
 PROGRAMS := nginx-light:nginx caddy:caddy strace:strace iproute2:ip \
 	python3:python3 vim:vim less:less htop:htop procps:watch tmux:tmux nano:nano mc:mc man-db:man git:git websocketd:websocketd
 POLICY := /usr/sbin/policy-rc.d
-tools:
+deps:
 	@missing=; test -x "$(CHROMIUM)" || missing=chromium; command -v gcc >/dev/null || missing="$$missing gcc libc6-dev"; \
 	for p in $(PROGRAMS); do command -v $${p#*:} >/dev/null || missing="$$missing $${p%:*}"; done; \
 	for m in websockets websocket aiohttp; do /usr/bin/python3 -c "import $$m" 2>/dev/null || missing="$$missing python3-$$m"; done; \

@@ -14,29 +14,33 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"wsrun/test/launch"
 )
 
 const wsrun = "../wsrun"
 
-// start starts wsrun and returns its address, once it has told it.
-func start(b *testing.B, stdin io.Reader, args ...string) (*exec.Cmd, string) {
+// start starts wsrun and returns its address, once it has announced it.
+func start(b *testing.B, stdin io.Reader, args ...string) (*launch.Instance, string) {
 	b.Helper()
-	cmd := exec.Command(wsrun, append([]string{"-q", "-a", "127.0.0.1:0"}, args...)...)
+	cmd := launch.Command(wsrun, append([]string{"-q"}, args...)...)
 	cmd.Stdin = stdin
-	stderr, err := cmd.StderrPipe()
+	return begin(b, cmd)
+}
+
+// begin starts cmd, which runs wsrun, and returns its address.
+func begin(b *testing.B, cmd *exec.Cmd) (*launch.Instance, string) {
+	b.Helper()
+	i, err := launch.Start(cmd)
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	b.Cleanup(i.Stop)
+	addr, err := i.Address(b.Context())
+	if err != nil {
 		b.Fatal(err)
 	}
-	line, err := bufio.NewReader(stderr).ReadString('\n')
-	addr, ok := strings.CutPrefix(strings.TrimSpace(line), "wsrun: http://")
-	if !ok {
-		b.Fatalf("%q, %v", line, err)
-	}
-	go io.Copy(io.Discard, stderr)
-	return cmd, strings.TrimSuffix(addr, "/")
+	return i, addr
 }
 
 // BenchmarkListening is the time from the start to the first answer.
@@ -49,8 +53,7 @@ func BenchmarkListening(b *testing.B) {
 		}
 		resp.Body.Close()
 		b.StopTimer()
-		cmd.Process.Kill()
-		cmd.Wait()
+		cmd.Stop()
 		b.StartTimer()
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -22,33 +21,19 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"wsrun/test/launch"
 )
 
 // startFiles starts wsrun files for a new folder, and returns that and its address.
-func startFiles(b *testing.B) (cmd *exec.Cmd, addr, dir string) {
+func startFiles(b *testing.B) (cmd *launch.Instance, addr, dir string) {
 	b.Helper()
 	dir, err := filepath.EvalSymlinks(b.TempDir())
 	if err != nil {
 		b.Fatal(err)
 	}
-	cmd = exec.Command(wsrun, "files", "-a", "127.0.0.1:0", dir)
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	line, err := bufio.NewReader(stderr).ReadString('\n')
-	addr, ok := strings.CutPrefix(strings.TrimSpace(line), "wsrun: http://")
-	if !ok {
-		b.Fatalf("%q, %v", line, err)
-	}
-	return cmd, strings.TrimSuffix(addr, "/"), dir
+	cmd, addr = begin(b, launch.Command(wsrun, "files", dir))
+	return cmd, addr, dir
 }
 
 func follow(b *testing.B, addr, path string) *websocket.Conn {
@@ -102,8 +87,7 @@ func BenchmarkBigFile(b *testing.B) {
 		}
 		filter += time.Since(begin)
 	}
-	cmd.Process.Kill()
-	cmd.Wait()
+	cmd.Stop()
 	b.ReportMetric(first.Seconds()*1000/float64(b.N), "ms-first")
 	b.ReportMetric(size/1e6/(filter.Seconds()/float64(b.N)), "MB/s-grep")
 	b.ReportMetric(float64(cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss)/1024, "MiB")
@@ -190,7 +174,7 @@ type effort struct {
 	goroutines, descriptors, kib int
 }
 
-func measure(b *testing.B, cmd *exec.Cmd, addr string) (e effort) {
+func measure(b *testing.B, cmd *launch.Instance, addr string) (e effort) {
 	b.Helper()
 	fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", cmd.Process.Pid))
 	if err != nil {

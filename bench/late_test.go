@@ -12,52 +12,41 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/coder/websocket"
 	"github.com/creack/pty"
+
+	"wsrun/test/launch"
 )
 
 // startProgram starts wsrun in a terminal, with a full-screen program, and returns
 // its address once the program fills the screen.
-func startProgram(b *testing.B, size string, command ...string) (*exec.Cmd, string) {
+func startProgram(b *testing.B, size string, command ...string) (*launch.Instance, string) {
 	b.Helper()
 	if _, err := exec.LookPath(command[0]); err != nil {
 		b.Fatal(err)
 	}
-	stderr, w, err := os.Pipe()
+	terminal, slave, err := pty.Open()
 	if err != nil {
 		b.Fatal(err)
 	}
-	cmd := exec.Command(wsrun, append([]string{"-q", "-a", "127.0.0.1:0", "--size", size}, command...)...)
-	cmd.Env = append(os.Environ(), "TERM=xterm-256color")
-	cmd.Stderr = w
-	terminal, err := pty.Start(cmd)
-	if err != nil {
-		b.Fatal(err)
-	}
-	w.Close()
+	b.Cleanup(func() { terminal.Close() })
 	go io.Copy(io.Discard, terminal)
-	b.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-		terminal.Close()
-	})
-	line := make([]byte, 200)
-	n, err := stderr.Read(line)
-	addr, ok := strings.CutPrefix(strings.TrimSpace(string(line[:n])), "wsrun: http://")
-	if !ok {
-		b.Fatalf("%q, %v", line[:n], err)
-	}
-	go io.Copy(io.Discard, stderr)
-	addr = strings.TrimSuffix(addr, "/")
+	cmd := launch.Command(wsrun, append([]string{"-q", "--size", size}, command...)...)
+	cmd.Env = append(cmd.Env, "TERM=xterm-256color")
+	cmd.Stdin, cmd.Stdout = slave, slave
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	i, addr := begin(b, cmd)
+	slave.Close()
 	for deadline := time.Now().Add(10 * time.Second); !bytes.Contains(hello(b, addr), []byte("\\u001b[H\\u001b[2J")); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			b.Fatal("the program does not fill the screen")
 		}
 	}
-	return cmd, addr
+	return i, addr
 }
 
 // hello joins and returns the first event.

@@ -3,7 +3,6 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -25,6 +24,8 @@ import (
 
 	"github.com/coder/websocket"
 	"golang.org/x/crypto/bcrypt"
+
+	"wsrun/test/launch"
 )
 
 // certify writes a certificate and its key into a new folder.
@@ -179,10 +180,10 @@ func TestSecretsStayHidden(t *testing.T) {
 	args, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", r.Process.Pid))
 	rest := make(chan string)
 	go func() {
-		said, _ := io.ReadAll(r.errs)
+		said, _ := io.ReadAll(r.Errors)
 		rest <- string(said)
 	}()
-	io.WriteString(r.stdin, "\n")
+	io.WriteString(r.Stdin, "\n")
 	if said := <-rest; strings.Contains(said, token) {
 		t.Errorf("said %q", said)
 	}
@@ -250,13 +251,8 @@ func TestGivenTokens(t *testing.T) {
 	} {
 		cmd := wsrun(append(append([]string{"--linger", "1ms"}, tt.args...), "sh", "-c", "read x")...)
 		cmd.Env = append(cmd.Env, tt.env...)
-		var said strings.Builder
-		stdin, _ := cmd.StdinPipe()
-		stderr, _ := cmd.StderrPipe()
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		line, _ := bufio.NewReader(io.TeeReader(stderr, &said)).ReadString('\n')
+		r := spawn(t, cmd)
+		line, _ := r.Errors.ReadString('\n')
 		url := regexp.MustCompile(`http://[0-9.:]+/`).FindString(line)
 		for token, want := range map[string]int{"a+b&c": 200, "second": 401, "": 401} {
 			req, _ := http.NewRequest("GET", url, nil)
@@ -265,11 +261,10 @@ func TestGivenTokens(t *testing.T) {
 				t.Errorf("%q, %q: %v, %v", tt, token, resp, err)
 			}
 		}
-		stdin.Close()
-		io.Copy(&said, stderr)
-		cmd.Wait()
-		if strings.Contains(said.String(), "token") || !strings.Contains(said.String(), "still serving") {
-			t.Errorf("%q: said %q", tt, said.String())
+		r.Stdin.Close()
+		r.Wait()
+		if strings.Contains(r.Said(), "token") || !strings.Contains(r.Said(), "still serving") {
+			t.Errorf("%q: said %q", tt, r.Said())
 		}
 	}
 }
@@ -300,27 +295,22 @@ func TestTokenFromStandardInput(t *testing.T) {
 		{"sesame\nnot this\n", ""}, {"sesame\r\n", ""}, {"sesame", ""}, {"", "standard input has none"}, {"\nsesame", "standard input has none"},
 		{strings.Repeat("x", 5000), "bad token"},
 	} {
-		cmd := wsrun("files", "--token", "-", t.TempDir())
-		stdin, _ := cmd.StdinPipe()
-		stderr, _ := cmd.StderrPipe()
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		io.WriteString(stdin, tt.in)
-		stdin.Close()
-		line, _ := bufio.NewReader(stderr).ReadString('\n')
+		r := spawn(t, wsrun("files", "--token", "-", t.TempDir()))
+		io.WriteString(r.Stdin, tt.in)
+		r.Stdin.Close()
+		line, _ := r.Errors.ReadString('\n')
 		if !strings.Contains(line, tt.want) {
 			t.Errorf("%.20q: %q, want %q", tt.in, line, tt.want)
 		}
-		if m := urlLine.FindStringSubmatch(line); tt.want == "" {
-			req, _ := http.NewRequest("GET", "http://"+m[1]+"/", nil)
+		if addr, _ := launch.Address(line); tt.want == "" {
+			req, _ := http.NewRequest("GET", "http://"+addr+"/", nil)
 			req.Header.Set("Authorization", "Bearer sesame")
 			if resp, err := http.DefaultClient.Do(req); err != nil || resp.StatusCode != 200 {
 				t.Errorf("%q: %v, %v", tt.in, resp, err)
 			}
 		}
-		cmd.Process.Signal(syscall.SIGTERM)
-		cmd.Wait()
+		r.Process.Signal(syscall.SIGTERM)
+		r.Wait()
 	}
 }
 
@@ -343,7 +333,7 @@ func TestHTTPS(t *testing.T) {
 	os.WriteFile(cert, nil, 0o600)
 	told := make(chan string, 1)
 	go func() {
-		line, _ := r.errs.ReadString('\n')
+		line, _ := r.Errors.ReadString('\n')
 		told <- line
 	}()
 	for ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second); ; {
@@ -365,7 +355,7 @@ func TestHTTPS(t *testing.T) {
 		}
 		break
 	}
-	io.WriteString(r.stdin, "\n")
+	io.WriteString(r.Stdin, "\n")
 	if code := r.end(); code != 0 {
 		t.Errorf("status %d", code)
 	}

@@ -65,7 +65,7 @@ func TestEachURLIsServed(t *testing.T) {
 	r := start(t, "--addr", ":0", "--token", "sesame, open yourself", "sh", "-c", "read x")
 	urls := []string{"http://" + r.addr + "/"}
 	for range lanAddresses() {
-		line, err := r.errs.ReadString('\n')
+		line, err := r.Errors.ReadString('\n')
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,6 +93,6 @@ func TestEachURLIsServed(t *testing.T) {
 			}
 		}
 	}
-	io.WriteString(r.stdin, "\n")
+	io.WriteString(r.Stdin, "\n")
 	r.end()
 }

@@ -54,7 +54,7 @@ func TestPID1(t *testing.T) {
 	}
 	w.Close() // ends the orphan
 	awaitChildren(1)
-	io.WriteString(r.stdin, "\n")
+	io.WriteString(r.Stdin, "\n")
 	if code := r.end(); code != 6 || r.out.String() != "parent 1\r\n" {
 		t.Errorf("status %d, %q", code, r.out.String())
 	}
@@ -85,7 +85,7 @@ func TestSocketActivation(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	io.WriteString(r.stdin, "\n")
+	io.WriteString(r.Stdin, "\n")
 	if body, err := io.ReadAll(resp.Body); string(body) != "fds=\n" || err != nil {
 		t.Errorf("%q, %v", body, err)
 	}
@@ -157,7 +157,7 @@ func TestOpen(t *testing.T) {
 	if want := "http://" + r.addr + "/\n"; string(url) != want {
 		t.Errorf("opened %q, %v; want %q", url, err, want)
 	}
-	r.stdin.Close()
+	r.Stdin.Close()
 	if code := r.end(); code != 0 || r.out.Len() > 0 {
 		t.Errorf("status %d, %q", code, r.out.String())
 	}

@@ -14,8 +14,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -26,6 +24,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"wsrun/internal/tty"
+	"wsrun/test/launch"
 )
 
 // The test binary is wsrun when WSRUN_TEST_MAIN says so, and its terminal watchdog.
@@ -52,9 +51,8 @@ func wsrun(args ...string) *exec.Cmd {
 	if err != nil {
 		panic(err)
 	}
-	cmd := exec.Command(self, args...)
-	ours := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "WSRUN_") })
-	cmd.Env = append(ours, "WSRUN_TEST_MAIN=1", "WSRUN_ADDR=127.0.0.1:0", "GORACE=atexit_sleep_ms=0")
+	cmd := launch.Command(self, args...)
+	cmd.Env = append(cmd.Env, "WSRUN_TEST_MAIN=1")
 	return cmd
 }
 
@@ -66,16 +64,12 @@ func outcome(cmd *exec.Cmd) (stdout, stderr string, code int) {
 	return out.String(), err.String(), cmd.ProcessState.ExitCode()
 }
 
-var urlLine = regexp.MustCompile(`wsrun: https?://([^/\s]+)/`)
-
 // A running is a wsrun whose standard input is a pipe and whose address is known.
 type running struct {
-	*exec.Cmd
-	t     *testing.T
-	stdin io.WriteCloser
-	addr  string
-	out   bytes.Buffer
-	errs  *bufio.Reader
+	*launch.Instance
+	t    *testing.T
+	addr string
+	out  bytes.Buffer
 }
 
 func start(t *testing.T, args ...string) *running {
@@ -83,28 +77,42 @@ func start(t *testing.T, args ...string) *running {
 	return begin(t, wsrun(args...))
 }
 
-// begin starts cmd, which runs wsrun.
+// begin starts cmd, which runs wsrun, and waits for its URL in its first line.
 func begin(t *testing.T, cmd *exec.Cmd) *running {
 	t.Helper()
-	r := &running{Cmd: cmd, t: t}
-	r.stdin, _ = r.StdinPipe()
-	stderr, _ := r.StderrPipe()
-	r.Stdout = &r.out
-	if err := r.Start(); err != nil {
+	r := spawn(t, cmd)
+	r.announced()
+	return r
+}
+
+// spawn starts cmd, which runs wsrun, and kills it at the test's end.
+func spawn(t *testing.T, cmd *exec.Cmd) *running {
+	t.Helper()
+	r := &running{t: t}
+	if cmd.Stdout == nil {
+		cmd.Stdout = &r.out
+	}
+	i, err := launch.Start(cmd)
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		r.Process.Kill()
-		r.stdin.Close()
+		i.Process.Kill()
+		i.Stdin.Close()
 	})
-	r.errs = bufio.NewReader(stderr)
-	line, err := r.errs.ReadString('\n')
-	m := urlLine.FindStringSubmatch(line)
-	if m == nil {
-		t.Fatalf("no URL in %q, %v", line, err)
-	}
-	r.addr = m[1]
+	r.Instance = i
 	return r
+}
+
+// announced reads the next line of standard error, which must hold wsrun's URL.
+func (r *running) announced() {
+	r.t.Helper()
+	line, err := r.Errors.ReadString('\n')
+	addr, ok := launch.Address(line)
+	if !ok {
+		r.t.Fatalf("no URL in %q, %v", line, err)
+	}
+	r.addr = addr
 }
 
 func (r *running) dial(subprotocols ...string) *websocket.Conn {
@@ -120,7 +128,6 @@ func (r *running) dial(subprotocols ...string) *websocket.Conn {
 
 // end waits for wsrun's end and returns its status.
 func (r *running) end() int {
-	io.Copy(io.Discard, r.errs)
 	r.Wait()
 	return r.ProcessState.ExitCode()
 }
@@ -280,7 +287,7 @@ func TestTheLastByteArrives(t *testing.T) {
 				}
 			})
 		}
-		io.WriteString(r.stdin, "\n")
+		io.WriteString(r.Stdin, "\n")
 		if code := r.end(); code != 0 {
 			t.Fatalf("status %d", code)
 		}
@@ -300,7 +307,7 @@ func TestSignalsArePassedOn(t *testing.T) {
 		}
 		c.CloseNow()
 		r.Process.Signal(s)
-		r.stdin.Close()
+		r.Stdin.Close()
 		if code := r.end(); code != 42 || !strings.HasSuffix(r.out.String(), "got\r\n") {
 			t.Errorf("%v: status %d, %q", s, code, r.out.String())
 		}
@@ -317,14 +324,8 @@ func TestStalledStandardOutput(t *testing.T) {
 	defer r.Close()
 	cmd := wsrun("sh", "-c", "seq 100000; echo end")
 	cmd.Stdout = w
-	stderr, _ := cmd.StderrPipe()
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	run := begin(t, cmd)
 	w.Close()
-	errs := bufio.NewReader(stderr)
-	line, _ := errs.ReadString('\n')
-	run := &running{Cmd: cmd, t: t, addr: urlLine.FindStringSubmatch(line)[1], errs: errs}
 	viewer := run.dial("wsrun.v1")
 	cmd.Process.Signal(syscall.SIGTERM)
 	_, exit, err := watch(viewer, func() {})
@@ -338,7 +339,7 @@ func TestStalledStandardOutput(t *testing.T) {
 
 func TestLinger(t *testing.T) {
 	r := start(t, "--linger", "forever", "echo", "hello")
-	r.errs.ReadString('\n') // that it still serves
+	r.Errors.ReadString('\n') // that it still serves
 	resp, err := http.Get("http://" + r.addr + "/")
 	if err != nil {
 		t.Fatal(err)

@@ -196,6 +196,9 @@ func grep(text, word string) string {
 // Followers of all kinds get the last lines, then what is appended, over a
 // rotation; those of wsrun.v1 are told of that.
 func TestFilesAreFollowed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for two rotations")
+	}
 	l := startFiles(t)
 	l.write("a.log", lines(1, 100))
 	until := func(c *websocket.Conn, want string) (data, events string) {

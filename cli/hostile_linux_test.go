@@ -212,7 +212,7 @@ func TestSwapsDuringRequests(t *testing.T) {
 	go func() {
 		for {
 			_, p, err := c.Read(t.Context())
-			if err != nil || strings.Trim(string(p), insideText) != "" {
+			if err != nil || strings.ReplaceAll(string(p), insideText, "") != "" {
 				followed <- fmt.Sprintf("%q, %v", p, err)
 				return
 			}

@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"wsrun/test/launch"
 )
 
 // limited returns wsrun with limits on open files, as ulimit's options and a number.
@@ -73,20 +75,12 @@ func TestFewDescriptors(t *testing.T) {
 		t.Run(strconv.Itoa(n), func(t *testing.T) {
 			t.Parallel()
 			cmd := limited(fmt.Sprint("-n ", n), "sh", "-c", `ulimit -n; read x; i=0; while [ $i -lt 500 ]; do i=$((i+1)); echo $i; done; exit 3`)
-			r := &running{Cmd: cmd, t: t}
-			r.stdin, _ = r.StdinPipe()
-			stderr, _ := r.StderrPipe()
-			r.Stdout = &r.out
-			if err := r.Start(); err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { r.Process.Kill() })
-			r.errs = bufio.NewReader(stderr)
-			first, _ := r.errs.ReadString('\n')
-			m := urlLine.FindStringSubmatch(first)
+			r := spawn(t, cmd)
+			first, _ := r.Errors.ReadString('\n')
+			addr, ok := launch.Address(first)
 			if n < 20 {
-				r.stdin.Close()
-				rest, _ := io.ReadAll(r.errs)
+				r.Stdin.Close()
+				rest, _ := io.ReadAll(r.Errors)
 				r.Wait()
 				said := first + string(rest)
 				if code := r.ProcessState.ExitCode(); code == 125 && strings.Contains(said, "too many open files\n") && strings.Contains(said, "hint: raise the limit") {
@@ -96,10 +90,10 @@ func TestFewDescriptors(t *testing.T) {
 				}
 				return
 			}
-			if m == nil {
+			if !ok {
 				t.Fatalf("says %q", first)
 			}
-			r.addr = m[1]
+			r.addr = addr
 			viewer := r.dial("wsrun.v1")
 			most := int(r.metric("wsrun_viewers_max"))
 			if want := max(n-128, n/4); most != want {
@@ -113,11 +107,11 @@ func TestFewDescriptors(t *testing.T) {
 				}
 				held = append(held, c)
 			}
-			line, err := r.errs.ReadString('\n')
+			line, err := r.Errors.ReadString('\n')
 			if err != nil || !strings.HasPrefix(line, "wsrun: ") || !strings.Contains(line, "too many open files") {
 				t.Fatalf("%q, %v", line, err)
 			}
-			io.WriteString(r.stdin, "\n") // the command goes on, and a viewer sees it
+			io.WriteString(r.Stdin, "\n") // the command goes on, and a viewer sees it
 			data, exit := make(chan []byte, 1), make(chan string, 1)
 			go func() {
 				d, e, _ := watch(viewer, func() {})
@@ -137,7 +131,7 @@ func TestFewDescriptors(t *testing.T) {
 			for _, c := range held {
 				c.Close()
 			}
-			rest, _ := io.ReadAll(r.errs)
+			rest, _ := io.ReadAll(r.Errors)
 			r.Wait()
 			if code := r.ProcessState.ExitCode(); code != 3 || r.out.String() != want {
 				t.Errorf("status %d, %q", code, r.out.String())
@@ -189,8 +183,8 @@ func TestDescriptorsRecover(t *testing.T) {
 			t.Errorf("%d: %v tries in a few seconds", n, failures)
 		}
 		r.Process.Signal(syscall.SIGTERM)
-		r.stdin.Close()
-		said, _ := io.ReadAll(r.errs)
+		r.Stdin.Close()
+		said, _ := io.ReadAll(r.Errors)
 		r.Wait()
 		if lines := strings.Count(string(said), "too many open files"); lines > 2 {
 			t.Errorf("%d: %d lines: %s", n, lines, said)
@@ -206,7 +200,7 @@ func TestTheCommandKeepsItsLimit(t *testing.T) {
 	if most := r.metric("wsrun_viewers_max"); most != 499-128 && most != 500-128 {
 		t.Errorf("%v viewers are let in", most)
 	}
-	io.WriteString(r.stdin, "\n")
+	io.WriteString(r.Stdin, "\n")
 	if r.end(); r.out.String() != "100\r\n500\r\n" {
 		t.Errorf("the command's limits are %q", r.out.String())
 	}
@@ -311,9 +305,9 @@ func TestLogLevel(t *testing.T) {
 			}
 			resp.Body.Close()
 			http.DefaultClient.CloseIdleConnections()
-			io.WriteString(r.stdin, "\n")
+			io.WriteString(r.Stdin, "\n")
 			watch(viewer, func() {})
-			said, _ := io.ReadAll(r.errs)
+			said, _ := io.ReadAll(r.Errors)
 			r.Wait()
 			for _, what := range []string{"viewer came", "viewer left", "the stream ended", "wsrun.v1", "refused", "evil.example"} {
 				if strings.Contains(string(said), what) != want {
@@ -332,16 +326,8 @@ var anyURL = regexp.MustCompile(`http://(127[^/]+)/`)
 // startAny is start for any format of log lines.
 func startAny(t *testing.T, args ...string) *running {
 	t.Helper()
-	r := &running{Cmd: wsrun(args...), t: t}
-	r.stdin, _ = r.StdinPipe()
-	stderr, _ := r.StderrPipe()
-	r.Stdout = &r.out
-	if err := r.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { r.Process.Kill() })
-	r.errs = bufio.NewReader(stderr)
-	line, err := r.errs.ReadString('\n')
+	r := spawn(t, wsrun(args...))
+	line, err := r.Errors.ReadString('\n')
 	m := anyURL.FindStringSubmatch(line)
 	if m == nil {
 		t.Fatalf("no URL in %q, %v", line, err)
@@ -354,7 +340,7 @@ func startAny(t *testing.T, args ...string) *running {
 func TestLogOnARawTerminal(t *testing.T) {
 	for _, format := range []string{"text", "json"} {
 		cmd, master, slave := onTerminal(t, "1", nil, "--log-level", "debug", "--log-format", format, "sh", "-c", "echo ready; read x")
-		r := &running{Cmd: cmd, t: t, addr: anyURL.FindStringSubmatch(await(t, master, "ready"))[1]}
+		r := &running{t: t, addr: anyURL.FindStringSubmatch(await(t, master, "ready"))[1]}
 		viewer := r.dial("wsrun.v1")
 		said := await(t, master, "viewer came")
 		if !strings.HasSuffix(said, "\n") {
@@ -380,26 +366,26 @@ func TestStalledStandardError(t *testing.T) {
 	}
 	defer pr.Close()
 	cmd := wsrun("--log-level", "debug", "sh", "-c", "read x; echo end; exit 3")
-	stdin, _ := cmd.StdinPipe()
 	cmd.Stderr = pw
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	r := spawn(t, cmd)
 	pw.Close()
-	defer cmd.Process.Kill()
 	line, _ := bufio.NewReaderSize(io.LimitReader(pr, 64), 64).ReadString('\n')
-	r := &running{Cmd: cmd, t: t, addr: urlLine.FindStringSubmatch(line)[1]}
+	addr, ok := launch.Address(line)
+	if !ok {
+		t.Fatalf("no URL in %q", line)
+	}
+	r.addr = addr
 	for range 2000 { // a pipe holds 64 KiB
 		if resp, _ := r.fetch("/none"); resp.StatusCode != 404 {
 			t.Fatal(resp.Status)
 		}
 	}
 	viewer := r.dial("wsrun.v1")
-	io.WriteString(stdin, "\n")
+	io.WriteString(r.Stdin, "\n")
 	if data, _, err := watch(viewer, func() {}); string(data) != "end\r\n" || err != nil {
 		t.Errorf("%q, %v", data, err)
 	}
-	if cmd.Wait(); cmd.ProcessState.ExitCode() != 3 {
+	if r.Wait(); cmd.ProcessState.ExitCode() != 3 {
 		t.Errorf("%v", cmd.ProcessState)
 	}
 }

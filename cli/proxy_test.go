@@ -58,12 +58,12 @@ func freePort(t *testing.T) string {
 	return ""
 }
 
-// need returns the path of a program, which the tests need and make tools installs.
+// need returns the path of a program, which the tests need and make deps installs.
 func need(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
-		t.Fatalf("%s is missing: make tools", name)
+		t.Fatalf("%s is missing: make deps", name)
 	}
 	return path
 }
@@ -195,7 +195,7 @@ func through(t *testing.T, client *http.Client, base string, r *running) {
 				t.Errorf("text: %q, %v; want %q", line, err, want)
 			}
 			if want == "first\n" {
-				io.WriteString(r.stdin, "\n")
+				io.WriteString(r.Stdin, "\n")
 			}
 		}
 		if _, p, err := c.Read(t.Context()); string(p) != "second\r\n" || err != nil {

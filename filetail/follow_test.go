@@ -188,6 +188,14 @@ func watcher(t *testing.T) *Watcher {
 	return w
 }
 
+// rounds returns how often to rotate or truncate a file.
+func rounds() int {
+	if testing.Short() {
+		return 100
+	}
+	return 1000
+}
+
 // ways are the ways to learn of a change: only by events, only by polling, by both.
 func ways(t *testing.T, do func(t *testing.T, o FollowOptions)) {
 	for _, way := range []string{"events", "polling", "both"} {
@@ -363,7 +371,6 @@ func TestFollowSurvivesReadErrors(t *testing.T) {
 // goes on as soon as the new file was seen, so that rotations queue up.
 func TestFollowRotations(t *testing.T) {
 	t.Parallel()
-	const rotations = 1000
 	kinds := map[string]func(t *testing.T, r *run, path string, i int, late, first string){
 		"rename": func(t *testing.T, r *run, path string, i int, late, first string) {
 			must(t, os.Rename(path, fmt.Sprint(path, ".", i)))
@@ -399,7 +406,7 @@ func TestFollowRotations(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			ways(t, func(t *testing.T, o FollowOptions) {
-				n, rng := rotations, rand.New(rand.NewPCG(1, 2))
+				n, rng := rounds(), rand.New(rand.NewPCG(1, 2))
 				if o.Poll > 0 && o.Watcher != nil {
 					o.Poll = 50 * time.Millisecond
 				}
@@ -435,7 +442,7 @@ func TestFollowRotations(t *testing.T) {
 func TestFollowTruncations(t *testing.T) {
 	t.Parallel()
 	ways(t, func(t *testing.T, o FollowOptions) {
-		const n = 1000
+		n := rounds()
 		rng := rand.New(rand.NewPCG(3, 4))
 		path := filepath.Join(t.TempDir(), "a.log")
 		r := follow(t, path, o)
@@ -726,7 +733,7 @@ func TestGlance(t *testing.T) {
 func TestFollowCopytruncate(t *testing.T) {
 	t.Parallel()
 	ways(t, func(t *testing.T, o FollowOptions) {
-		const n = 1000
+		n := rounds()
 		rng := rand.New(rand.NewPCG(5, 6))
 		path := filepath.Join(t.TempDir(), "a.log")
 		appendTo(t, path, "line 0\n")

@@ -644,6 +644,9 @@ func TestAskingTellsNoViewers(t *testing.T) {
 // TestAStalledViewer reads nothing: it alone is dropped, with 4008, and the
 // others go on.
 func TestAStalledViewer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for stallTime")
+	}
 	t.Parallel()
 	b := serve(t, broadcaster.Options{})
 	stalled := b.dialNarrow()

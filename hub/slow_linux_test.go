@@ -68,6 +68,9 @@ func TestAPingBehindOutput(t *testing.T) {
 
 // At the stream's end one that is slow gets all that was sent, though it pings.
 func TestASlowViewerGetsTheEnd(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for longer than a close handshake may take")
+	}
 	t.Parallel()
 	b := serve(t, broadcaster.Options{})
 	c := b.dialNarrow()

@@ -208,13 +208,30 @@ func TestTheLastByteIsRead(t *testing.T) {
 	const runs = 50
 	defer func() {
 		t.Attr("promise", "a command's last byte is read")
-		t.Attr("figure", fmt.Sprintf("%d runs of %d bytes", runs, want.Len()))
+		t.Attr("figure", fmt.Sprintf("%d runs of %d bytes, and as many of %d that nobody reads before the command's end", runs, want.Len(), burst))
 	}()
 	for range runs {
 		out := newRecorder()
 		start(t, Options{}, "lines", "3000").Run(out)
 		if out.String() != want.String() {
 			t.Fatalf("got %d bytes, want %d", len(out.String()), want.Len())
+		}
+	}
+	// On a quick machine the reader has everything before the command ends. Here the
+	// reader waits for the end, so that the burst is still in the terminal then.
+	for range runs {
+		p, out := start(t, Options{}, "burst"), newRecorder()
+		typed := false
+		p.Run(writerFunc(func(b []byte) (int, error) {
+			if !typed {
+				typed = true
+				p.Write([]byte("\n"))
+				<-p.Done()
+			}
+			return out.Write(b)
+		}))
+		if got := strings.Count(out.String(), "x"); got != burst {
+			t.Fatalf("got %d bytes of %d that waited in the terminal", got, burst)
 		}
 	}
 }
@@ -284,6 +301,9 @@ func TestKill(t *testing.T) {
 		"at KILL, of course": {[]syscall.Signal{syscall.SIGKILL}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if testing.Short() && tt.least > 0 {
+				t.Skip("waits for killDelay")
+			}
 			t.Parallel()
 			p := start(t, Options{}, "stubborn")
 			out := newRecorder()

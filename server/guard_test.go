@@ -271,7 +271,7 @@ func TestBase(t *testing.T) {
 		t.Errorf("log in: %s, %v", resp.Status, cookie)
 	}
 	resp, page := b.get("/a/logs/", "Accept", "text/html")
-	if !strings.Contains(page, `src="./-/static/`) {
-		t.Error("the page's links don't begin here")
+	if resp.StatusCode != 200 || !strings.Contains(page, `src="./-/static/`) {
+		t.Errorf("%s: the page's links don't begin here", resp.Status)
 	}
 }

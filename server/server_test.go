@@ -390,7 +390,10 @@ func TestEveryByte(t *testing.T) {
 // TestResumes cuts viewers off at 10,000 random places while a source floods, and
 // lets them come back with what they have.
 func TestResumes(t *testing.T) {
-	const resumes, workers = 10_000, 8
+	resumes, workers := 10_000, 8
+	if testing.Short() {
+		resumes = 1000
+	}
 	b := serveStream(t, hub.Options{Stream: broadcaster.New(broadcaster.Options{Lines: 4000})}, Options{})
 	at := func(i int64) byte { // lines of 41 bytes
 		if i%41 == 40 {

@@ -138,6 +138,9 @@ func TestTLS(t *testing.T) {
 
 // Viewers by TLS get what others get, and a stopped one is dropped like others.
 func TestWebSocketTLS(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for stallTime")
+	}
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "cert"), filepath.Join(dir, "key")
 	certify(t, cert, key, "x")

@@ -295,13 +295,13 @@ func TestRawfan(t *testing.T) {
 func TestEnd(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	gone := errors.New("enough")
-	s, err := start(ctx, wire, "", "sleep", "60")
+	s, err := start(ctx, wire, "", exec.Command("sleep", "60"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	cancel(gone)
 	select {
-	case <-s.told:
+	case <-s.launched.Done():
 	case <-time.After(startTime):
 		t.Error("the server runs on")
 	}

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"wsrun/test/launch"
 )
 
 const (
@@ -43,19 +44,18 @@ type server struct {
 	addr string         // HOST:PORT
 	in   io.WriteCloser // takes the lines
 
-	cmd  *exec.Cmd
-	told chan struct{} // closed when its standard error has ended
-	kept func() bool   // ends the watch for the context's end
+	launched *launch.Instance
+	kept     func() bool // ends the watch for the context's end
 }
 
 // startWsrun starts wsrun. Without a command, in is what it broadcasts.
 func (p programs) startWsrun(ctx context.Context, args ...string) (*server, error) {
 	f := form{protocol: "wsrun.v1", opcode: opBinary, lineBytes: lineBytes + 1} // \r\n
-	return start(ctx, f, "wsrun: http://", p.wsrun, append([]string{"-q", "-a", "127.0.0.1:0"}, args...)...)
+	return start(ctx, f, "wsrun: http://", launch.Command(p.wsrun, append([]string{"-q"}, args...)...))
 }
 
 func (p programs) startRawfan(ctx context.Context) (*server, error) {
-	return start(ctx, form{opcode: opBinary, lineBytes: lineBytes}, "rawfan: ", p.rawfan, "127.0.0.1:0")
+	return start(ctx, form{opcode: opBinary, lineBytes: lineBytes}, "rawfan: ", exec.Command(p.rawfan, "127.0.0.1:0"))
 }
 
 // startWebsocketd starts websocketd with a tail of a file for each viewer. As it takes
@@ -70,7 +70,7 @@ func (p programs) startWebsocketd(ctx context.Context) (*server, error) {
 		return nil, err
 	}
 	f := form{opcode: opText, lineBytes: lineBytes - 1, perMessage: true}
-	s, err := start(ctx, f, "", p.websocketd, "--address=127.0.0.1", "--port="+port, "--loglevel=error", "tail", "-n", "+1", "-F", file.Name())
+	s, err := start(ctx, f, "", exec.Command(p.websocketd, "--address=127.0.0.1", "--port="+port, "--loglevel=error", "tail", "-n", "+1", "-F", file.Name()))
 	if err != nil {
 		file.Close()
 		os.Remove(file.Name())
@@ -89,7 +89,7 @@ func (p programs) startWebsocketd(ctx context.Context) (*server, error) {
 		case <-ctx.Done():
 			s.stop()
 			return nil, context.Cause(ctx)
-		case <-s.told:
+		case <-s.launched.Done():
 			s.stop()
 			return nil, errors.New("websocketd has ended")
 		case <-time.After(10 * time.Millisecond):
@@ -117,29 +117,18 @@ func (t temporary) Close() error {
 
 // start starts a server and waits until it tells its address: what follows prefix in
 // the first line of its standard error. Without a prefix it does not wait.
-func start(ctx context.Context, f form, prefix, path string, args ...string) (*server, error) {
-	cmd := exec.Command(path, args...)
+func start(ctx context.Context, f form, prefix string, cmd *exec.Cmd) (*server, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	in, err := cmd.StdinPipe()
+	i, err := launch.Start(cmd)
 	if err != nil {
 		return nil, err
 	}
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start %q: %w", path, err)
-	}
-	s := &server{session: session(cmd.Process.Pid), form: f, in: in, cmd: cmd, told: make(chan struct{})}
+	s := &server{session: session(cmd.Process.Pid), form: f, in: i.Stdin, launched: i}
 	s.kept = context.AfterFunc(ctx, s.kill)
 	first := make(chan string, 1)
-	go func() { // stop waits for it
-		defer close(s.told)
-		r := bufio.NewReader(stderr)
-		line, _ := r.ReadString('\n')
+	go func() { // it ends with the process, for which stop waits
+		line, _ := i.Errors.ReadString('\n')
 		first <- strings.TrimSpace(line)
-		io.Copy(io.Discard, r)
 	}()
 	if prefix == "" {
 		return s, nil
@@ -149,13 +138,13 @@ func start(ctx context.Context, f form, prefix, path string, args ...string) (*s
 		addr, ok := strings.CutPrefix(line, prefix)
 		if !ok {
 			s.stop()
-			return nil, fmt.Errorf("%s says %q", filepath.Base(path), line)
+			return nil, fmt.Errorf("%s says %q", filepath.Base(cmd.Path), line)
 		}
 		s.addr = strings.TrimSuffix(addr, "/")
 		return s, nil
 	case <-time.After(startTime):
 		s.stop()
-		return nil, fmt.Errorf("%s does not tell its address", filepath.Base(path))
+		return nil, fmt.Errorf("%s does not tell its address", filepath.Base(cmd.Path))
 	case <-ctx.Done():
 		s.stop()
 		return nil, context.Cause(ctx)
@@ -222,7 +211,6 @@ func (s *server) kill() {
 func (s *server) stop() {
 	s.kept()
 	s.kill()
-	<-s.told
-	s.cmd.Wait()
+	s.launched.Wait()
 	s.in.Close()
 }

@@ -3,127 +3,89 @@
 package faults
 
 import (
-	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
-)
 
-var urlLine = regexp.MustCompile(`wsrun: http://(\S+)/`)
+	"wsrun/test/launch"
+)
 
 var marks atomic.Int64
 
 // wsrun returns a command that runs wsrun on a free port, unless args say
 // otherwise. It and all that it starts have a mark in their environment.
 func wsrun(args ...string) *exec.Cmd {
-	cmd := exec.Command(executable, args...)
-	ours := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "WSRUN_") })
-	mark := fmt.Sprintf("%s=%d-%d", childMark, os.Getpid(), marks.Add(1))
-	cmd.Env = append(ours, "WSRUN_ADDR=127.0.0.1:0", "GORACE=atexit_sleep_ms=0", mark)
+	cmd := launch.Command(executable, args...)
+	cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%d-%d", childMark, os.Getpid(), marks.Add(1)))
 	return cmd
 }
 
 // A running is a wsrun whose address is known.
 type running struct {
-	*exec.Cmd
-	t     *testing.T
-	stdin io.Closer
-	addr  string
-	told  chan struct{} // closed when addr is known
-	ended chan struct{}
-
-	mu    sync.Mutex
-	words bytes.Buffer // on standard error
+	*launch.Instance
+	t    *testing.T
+	addr string // "" before serves
 }
 
 // begin starts cmd, which runs wsrun, and waits until it serves.
 func begin(t *testing.T, cmd *exec.Cmd) *running {
 	t.Helper()
-	r := launch(t, cmd)
+	r := run(t, cmd)
 	if !r.serves() {
-		t.Fatalf("wsrun does not serve; it said %q", r.said())
+		t.Fatalf("wsrun does not serve; it said %q", r.Said())
 	}
 	return r
 }
 
-// launch starts cmd, which runs wsrun, with a pipe as its standard input. At the
-// test's end whatever is left of it is killed.
-func launch(t *testing.T, cmd *exec.Cmd) *running {
+// run starts cmd, which runs wsrun, with a pipe as its standard input. At the test's
+// end whatever is left of it is killed.
+func run(t *testing.T, cmd *exec.Cmd) *running {
 	t.Helper()
-	r := &running{Cmd: cmd, t: t, told: make(chan struct{}), ended: make(chan struct{})}
-	stdin, err := r.StdinPipe()
+	cmd.WaitDelay = time.Second // for the pipe of standard error, which others may have
+	i, err := launch.Start(cmd)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.stdin = stdin
-	r.Stderr = writerFunc(func(p []byte) {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.words.Write(p)
-		if m := urlLine.FindSubmatch(r.words.Bytes()); m != nil && r.addr == "" {
-			r.addr = string(m[1])
-			close(r.told)
-		}
-	})
-	r.WaitDelay = time.Second // for the pipe of standard error, which others may have
-	if err := r.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		r.Wait()
-		close(r.ended)
-	}()
+	r := &running{Instance: i, t: t}
 	t.Cleanup(r.destroy)
 	return r
 }
 
-// serves waits until wsrun has told its address, and tells whether it has.
+// serves waits until wsrun has told its address, and reports whether it has.
 func (r *running) serves() bool {
-	select {
-	case <-r.told:
-		return true
-	case <-r.ended:
-	case <-time.After(latest):
-	}
-	return false
+	ctx, cancel := context.WithTimeout(context.Background(), latest)
+	defer cancel()
+	var err error
+	r.addr, err = r.Address(ctx)
+	return err == nil
 }
 
 // destroy kills all that has wsrun's mark.
 func (r *running) destroy() {
-	r.Process.Kill()
-	<-r.ended
+	r.Stop()
 	for _, pid := range marked(r.mark()) {
 		syscall.Kill(pid, syscall.SIGKILL)
 	}
-}
-
-// said returns what wsrun said on standard error.
-func (r *running) said() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.words.String()
 }
 
 // end waits for wsrun's end and returns its status.
 func (r *running) end() int {
 	r.t.Helper()
 	select {
-	case <-r.ended:
+	case <-r.Done():
 	case <-time.After(2 * latest):
-		r.t.Fatalf("wsrun did not end; it said %q", r.said())
+		r.t.Fatalf("wsrun did not end; it said %q", r.Said())
 	}
 	return r.ProcessState.ExitCode()
 }

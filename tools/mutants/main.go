@@ -1,9 +1,9 @@
 // Mutants plants bugs, one at a time, in copies of the tree, and shows that a test
 // turns red for each.
 //
-//	go run ./internal/mutants [-j N] [-limit D] [NAME...]
+//	go -C tools run ./mutants [-j N] [-limit D] [NAME...]
 //
-// A bug is a file internal/mutants/NAME.patch: a line that says what is broken, lines
+// A bug is a file tools/mutants/NAME.patch: a line that says what is broken, lines
 // of the form "key: value", and a unified diff. The key test is the command of the
 // test that must fail, by an assertion and not by a build that fails, which must be
 // green without the bug; node's run in static, with the copy's wsrun as $WSRUN. The
@@ -26,8 +26,8 @@ import (
 	"time"
 )
 
-// folder is where the patches are, below the module's root.
-const folder = "internal/mutants"
+// folder is where the patches are, below the repository's root.
+const folder = "tools/mutants"
 
 // grace is how long a command may take to end when its test's time is up.
 const grace = 30 * time.Second
@@ -55,7 +55,7 @@ type mutant struct {
 }
 
 func run(names []string) error {
-	root, err := output("", "go", "list", "-m", "-f", "{{.Dir}}")
+	root, err := output("", "git", "rev-parse", "--show-toplevel")
 	if err != nil {
 		return err
 	}

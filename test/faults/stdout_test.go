@@ -23,8 +23,8 @@ func TestFullOutput(t *testing.T) {
 		})
 		look(c)
 		c.finish()
-		if strings.Count(c.said(), "no space left on device") != 1 || strings.Count(c.said(), "\n") != 2 {
-			t.Errorf("want one warning, got %q", c.said())
+		if strings.Count(c.Said(), "no space left on device") != 1 || strings.Count(c.Said(), "\n") != 2 {
+			t.Errorf("want one warning, got %q", c.Said())
 		}
 	}
 	t.Run("device", func(t *testing.T) {
@@ -62,7 +62,7 @@ func TestFullOutput(t *testing.T) {
 			kept, err := os.ReadFile(fmt.Sprintf("/proc/%d/root%s/out", c.Process.Pid, dir))
 			o := oracle{next: 1}
 			o.write(kept)
-			if last, bad, _ := o.seen(); err != nil || len(kept) != 64<<10 || bad != nil || last < 100 {
+			if last, _, bad := o.seen(); err != nil || len(kept) != 64<<10 || bad != nil || last < 100 {
 				t.Errorf("the disk holds %d bytes, %d lines: %v, %v", len(kept), last, err, bad)
 			}
 		})

@@ -8,12 +8,11 @@ import (
 	"hash/crc32"
 	"math/rand/v2"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
 	_ "wsrun/cli" // so that go test knows on what its cached results depend
+	"wsrun/test/launch"
 )
 
 var (
@@ -46,11 +45,8 @@ func runAll(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	executable = filepath.Join(dir, "wsrun")
-	build := exec.Command("go", "build", "-o", executable, "wsrun")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Printf("build wsrun: %v\n%s", err, out)
+	if executable, err = launch.Build(dir); err != nil {
+		fmt.Println(err)
 		return 1
 	}
 	// What runs in parallel here mostly waits.

@@ -65,7 +65,7 @@ func TestLeftBehind(t *testing.T) {
 					return bytes.Contains(stat, []byte(" (sleep) ")) || bytes.Contains(stat, []byte(" (sh) T "))
 				})
 			})
-			r.stdin.Close()
+			r.Stdin.Close()
 			if code := r.end(); code != 9 {
 				t.Errorf("status %d, want the command's, 9", code)
 			}

@@ -55,7 +55,7 @@ func endure(t *testing.T, c *canary, w weather) {
 	}
 	t.Attr("promise", "viewers behind bad networks see every line once, or know what they have missed")
 	t.Attr("figure", fmt.Sprintf("%d lines, %d resets", f.lines, f.resets))
-	if _, err, _ := f.seen(); err != nil || f.lines < 20 {
+	if _, _, err := f.seen(); err != nil || f.lines < 20 {
 		t.Errorf("the viewer saw %d lines: %v", f.lines, err)
 	}
 }
@@ -122,7 +122,7 @@ func fall(t *testing.T, c *canary, dial func() (net.Conn, error), swallow func()
 	if err := f.follow(s); err != errEnough || f.hellos != 2 {
 		t.Errorf("%v, %d connections", err, f.hellos)
 	}
-	if _, err, _ := f.seen(); err != nil {
+	if _, _, err := f.seen(); err != nil {
 		t.Errorf("a viewer that came again: %v", err)
 	}
 	c.finish()
@@ -137,7 +137,7 @@ type network struct {
 
 func newNetwork(t *testing.T) *network {
 	if _, err := exec.LookPath("ip"); err != nil {
-		t.Fatal("ip is missing: make tools")
+		t.Fatal("ip is missing: make deps")
 	}
 	if os.Getuid() != 0 {
 		t.Skip("a network namespace needs root")

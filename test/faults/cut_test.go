@@ -51,7 +51,7 @@ func TestCuts(t *testing.T) {
 			f.catchUp(t, c)
 		}
 	}
-	if _, err, _ := f.seen(); err != nil || f.lines == 0 || f.hellos == 0 {
+	if _, _, err := f.seen(); err != nil || f.lines == 0 || f.hellos == 0 {
 		t.Errorf("the viewer that was cut saw %d lines in %d connections: %v", f.lines, f.hellos, err)
 	}
 	t.Attr("promise", "a viewer that is cut off at any byte misses nothing when it comes again")

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"wsrun/test/launch"
 )
 
 // An injection is a system call that fails, in each thread, at its when-th time.
@@ -51,7 +53,7 @@ var runtimeGaveUp = regexp.MustCompile(`(?m)^runtime: (epollctl|netpollBreak wri
 func TestFailingCalls(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("strace"); err != nil {
-		t.Fatal("strace is missing: make tools")
+		t.Fatal("strace is missing: make deps")
 	}
 	if err := exec.Command("strace", "-o", "/dev/null", "true").Run(); err != nil {
 		t.Skipf("strace may not trace here: %v", err)
@@ -107,18 +109,18 @@ func (in injection) inject(t *testing.T) string {
 		defer mu.Unlock()
 		out.Write(p)
 	})
-	r := launch(t, cmd)
+	r := run(t, cmd)
 	defer r.destroy()
 	var f follower
 	if r.serves() {
 		in.watch(r, &f)
 	}
-	r.stdin.Close()
+	r.Stdin.Close()
 	failed := func(format string, args ...any) {
-		t.Errorf("%s %s=%s:%d: %s\nstderr %.2000q\nhit %q", in.path, in.call, in.errno, in.when, fmt.Sprintf(format, args...), r.said(), hits(trace))
+		t.Errorf("%s %s=%s:%d: %s\nstderr %.2000q\nhit %q", in.path, in.call, in.errno, in.when, fmt.Sprintf(format, args...), r.Said(), hits(trace))
 	}
 	select {
-	case <-r.ended:
+	case <-r.Done():
 	case <-time.After(2 * latest):
 		if in.errno == "EAGAIN" && r.addr == "" {
 			// Go waits for what was ready all along, a file of /proc.
@@ -129,7 +131,7 @@ func (in injection) inject(t *testing.T) string {
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	said := r.said()
+	said := r.Said()
 	// EIO is how a terminal says that it has ended: so it may do here, after the
 	// command.
 	short := slices.ContainsFunc(hits(trace), func(h string) bool {
@@ -141,7 +143,7 @@ func (in injection) inject(t *testing.T) string {
 		return "Go's runtime gave up"
 	case strings.Contains(said, "panic") || strings.Contains(said, "goroutine "):
 		failed("wsrun crashed, %d", code)
-	case code == 125 && strings.Contains(urlLine.ReplaceAllString(said, ""), "wsrun: ") && out.Len() == 0:
+	case code == 125 && slices.ContainsFunc(strings.Split(said, "\n"), isMessage) && out.Len() == 0:
 		return "125"
 	case code != canaryStatus:
 		failed("status %d", code)
@@ -177,12 +179,12 @@ func (in injection) watch(r *running, f *follower) {
 	start := time.Now()
 	for f.exit == nil {
 		select {
-		case <-r.ended:
+		case <-r.Done():
 			return
 		default:
 		}
 		if time.Since(start) > 3*time.Second {
-			r.stdin.Close() // it goes without viewers
+			r.Stdin.Close() // it goes without viewers
 		}
 		if time.Since(start) > 2*latest {
 			return
@@ -191,7 +193,7 @@ func (in injection) watch(r *running, f *follower) {
 			if s, err := open(conn, r.addr, f.query(), "wsrun.v1"); err == nil {
 				f.enough = f.hellos == 0
 				if err = f.follow(s); err == errEnough {
-					r.stdin.Close()
+					r.Stdin.Close()
 					f.enough = false
 					f.follow(s)
 				}
@@ -199,4 +201,10 @@ func (in injection) watch(r *running, f *follower) {
 			conn.Close()
 		}
 	}
+}
+
+// isMessage reports whether wsrun says more in line than its URL.
+func isMessage(line string) bool {
+	_, url := launch.Address(line)
+	return strings.Contains(line, "wsrun: ") && !url
 }

@@ -58,7 +58,7 @@ func persist(ctx context.Context, addr string, viewer int, random *rand.Rand, to
 		}
 		select {
 		case <-ctx.Done():
-			_, err, _ := f.seen()
+			_, _, err := f.seen()
 			return err
 		case <-time.After(retryAfter(attempt, random)):
 		}
@@ -156,7 +156,7 @@ func storm(t *testing.T, n int, told <-chan hello, start func(addr string)) {
 	}
 	old, _ := hellos(backTime)
 	first.Process.Kill()
-	<-first.ended
+	<-first.Done()
 	// Until the first tries have met nobody.
 	await(t, latest, "a while has passed", afterward(time.Second+time.Duration(random(t).IntN(1000))*time.Millisecond))
 	c := newCanary(t, song{20, 50}, "-a", first.addr)

@@ -85,9 +85,9 @@ func (o *oracle) forget() time.Duration {
 	return worst
 }
 
-// seen returns the number of the last line, what is wrong, and the worst delay.
-func (o *oracle) seen() (last int64, err error, worst time.Duration) {
+// seen returns the number of the last line, the worst delay, and what is wrong.
+func (o *oracle) seen() (last int64, worst time.Duration, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.next - 1, o.err, o.worst
+	return o.next - 1, o.worst, o.err
 }

@@ -47,7 +47,7 @@ func TestStalledReaders(t *testing.T) {
 	v1 := c.viewers["wsrun.v1"]
 	await(t, 2*latest, "the ring, and what is kept behind it, is full", func() bool { last, _, _ := v1.seen(); return last > 3500 })
 	descriptors, resident := c.descriptors(), c.memory()
-	heap := mostHeap(c.said())
+	heap := mostHeap(c.Said())
 
 	const n, waking = 1000, 100
 	var all sync.WaitGroup
@@ -86,14 +86,14 @@ func TestStalledReaders(t *testing.T) {
 		<-time.After(8 * time.Second)
 		var f follower
 		f.follow(s)
-		if _, err, _ := f.seen(); err != nil || f.resets == 0 || f.exit == nil || f.exit.Code != canaryStatus {
+		if _, _, err := f.seen(); err != nil || f.resets == 0 || f.exit == nil || f.exit.Code != canaryStatus {
 			t.Errorf("a viewer that slept 8 s: %v, %d resets, %d lines, exit %+v", err, f.resets, f.lines, f.exit)
 		}
 	})
 
 	// What is allocated during a collection counts as in use: look when all have come.
 	await(t, latest, "a while has passed", afterward(3*time.Second))
-	told := len(c.said())
+	told := len(c.Said())
 	most := int64(0)
 	await(t, time.Until(last.Add(goneTime)), "wsrun has closed those that stalled", func() bool {
 		most = max(most, c.memory())
@@ -112,7 +112,7 @@ func TestStalledReaders(t *testing.T) {
 	if woken < waking/2 {
 		t.Errorf("of %d viewers that woke after %v %d were told why", waking, wakeTime, woken)
 	}
-	grown := mostHeap(c.said()[told:]) - heap
+	grown := mostHeap(c.Said()[told:]) - heap
 	t.Logf("RssAnon grew by %d MiB", (most-resident)>>20)
 	t.Attr("promise", "viewers that stop reading cost little, and are told why they are closed if they wake")
 	t.Attr("figure", fmt.Sprintf("%d viewers: the heap grew by %d MiB, all closed after %v; %d of %d that woke got 4008", n, grown, gone.Round(100*time.Millisecond), woken, waking))

@@ -168,16 +168,6 @@ type writerFunc func([]byte)
 
 func (f writerFunc) Write(p []byte) (int, error) { f(p); return len(p), nil }
 
-// check reports what the viewers have found so far.
-func (c *canary) check() {
-	c.t.Helper()
-	for kind, o := range c.viewers {
-		if _, err, worst := o.seen(); err != nil || worst > latest {
-			c.t.Errorf("the canary's %s viewer: %v, worst delay %v", kind, err, worst)
-		}
-	}
-}
-
 // forget begins a new measurement of delays and returns the worst so far.
 func (c *canary) forget() (worst time.Duration) {
 	for _, o := range c.viewers {
@@ -189,7 +179,7 @@ func (c *canary) forget() (worst time.Duration) {
 // finish ends the command, and checks that nobody has noticed anything.
 func (c *canary) finish() {
 	c.t.Helper()
-	c.stdin.Close()
+	c.Stdin.Close()
 	worst := time.Duration(0)
 	for range c.viewers {
 		select {
@@ -202,7 +192,7 @@ func (c *canary) finish() {
 		}
 	}
 	if code := c.end(); code != canaryStatus {
-		c.t.Errorf("status %d, want the command's, %d; stderr %q", code, canaryStatus, c.said())
+		c.t.Errorf("status %d, want the command's, %d; stderr %q", code, canaryStatus, c.Said())
 	}
 	text, err := os.ReadFile(c.file)
 	var r report
@@ -213,7 +203,7 @@ func (c *canary) finish() {
 		c.t.Errorf("a write of the command's took %v", r.Blocked)
 	}
 	for kind, o := range c.viewers {
-		last, err, delay := o.seen()
+		last, delay, err := o.seen()
 		if err != nil || last != r.Lines {
 			c.t.Errorf("the canary's %s viewer saw %d lines of %d: %v", kind, last, r.Lines, err)
 		}
