@@ -35,10 +35,17 @@ const (
 // ErrClosed is returned by writes after [Broadcaster.Close].
 var ErrClosed = errors.New("broadcaster is closed")
 
-// Options says how much a [Broadcaster] keeps. The zero value is the default.
+// Options says how much a [Broadcaster] keeps, and where its stream begins. The zero value is
+// the default: a new stream, from its start.
 type Options struct {
-	Lines int // lines kept at the most; an unfinished last line counts as one
-	Bytes int // bytes kept at the most, whatever the lines are
+	Lines int // how many lines are kept; an unfinished last line counts as one
+	Bytes int // how many bytes are kept, whatever the lines are
+
+	// A stream that began elsewhere goes on here: under its epoch, from an offset that is
+	// within line Line, counted from 1. Readers can then resume on either side.
+	Epoch  string // empty: a new one
+	Offset int64
+	Line   int64 // 0 means 1
 }
 
 // Resize is an event: from here on the terminal has Cols columns and Rows rows.
@@ -77,12 +84,13 @@ type Broadcaster struct {
 	awaited   bool          // somebody holds wake
 	published time.Time     // when the last chunk was
 	timer     *time.Timer   // publishes what waits; nil until first needed
+	snapshot  *Snapshot     // of what is published; nil until somebody asks
 	armed     bool          // timer is running
 	closed    bool
 	exit      *Exit // as emitted
 }
 
-// New returns a Broadcaster with a new epoch.
+// New returns a Broadcaster.
 func New(o Options) *Broadcaster {
 	if o.Lines <= 0 {
 		o.Lines = DefaultLines
@@ -90,17 +98,16 @@ func New(o Options) *Broadcaster {
 	if o.Bytes <= 0 {
 		o.Bytes = DefaultBytes
 	}
-	id := make([]byte, 16)
-	rand.Read(id) // never fails: it ends the program instead
-	return &Broadcaster{
-		epoch: hex.EncodeToString(id),
-		ring:  ring{maxLines: int64(o.Lines), maxBytes: int64(o.Bytes), blockSize: blockSize},
-		wake:  make(chan struct{}),
+	if o.Epoch == "" {
+		id := make([]byte, 16)
+		rand.Read(id) // never fails: it ends the program instead
+		o.Epoch = hex.EncodeToString(id)
 	}
+	return &Broadcaster{epoch: o.Epoch, ring: newRing(o), wake: make(chan struct{})}
 }
 
-// Epoch returns 128 random bits in hexadecimal that name this stream: offsets
-// mean nothing in another.
+// Epoch returns what names this run of the stream, by default 128 random bits in
+// hexadecimal: offsets mean nothing in another run.
 func (b *Broadcaster) Epoch() string { return b.epoch }
 
 // Write copies p into the ring and returns; it never waits for a reader. Readers
@@ -116,7 +123,7 @@ func (b *Broadcaster) Write(p []byte) (int, error) {
 	for len(p) > 0 {
 		p = p[b.ring.append(p):]
 		if b.ring.pending() >= publishBytes {
-			b.publish()
+			b.publish(time.Now())
 		}
 	}
 	if b.ring.pending() == 0 || b.armed {
@@ -125,8 +132,25 @@ func (b *Broadcaster) Write(p []byte) (int, error) {
 	if wait := publishInterval - time.Since(b.published); wait > 0 {
 		b.arm(wait)
 	} else {
-		b.publish()
+		b.publish(time.Now())
 	}
+	return n, nil
+}
+
+// Publish is Write for output that was published elsewhere: it is shown to readers at once,
+// with the time at which it was published there.
+func (b *Broadcaster) Publish(p []byte, at time.Time) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return 0, ErrClosed
+	}
+	b.publish(time.Now()) // what was written before has its own time
+	n := len(p)
+	for len(p) > 0 {
+		p = p[b.ring.append(p):]
+	}
+	b.publish(at)
 	return n, nil
 }
 
@@ -138,8 +162,9 @@ func (b *Broadcaster) Emit(event any) {
 	if b.closed {
 		return
 	}
-	b.publish()
+	b.publish(time.Now())
 	b.ring.emit(event)
+	b.snapshot = nil
 	if exit, ok := event.(Exit); ok {
 		b.exit = &exit
 	}
@@ -149,7 +174,7 @@ func (b *Broadcaster) Emit(event any) {
 func (b *Broadcaster) Flush() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.publish()
+	b.publish(time.Now())
 }
 
 // Close publishes what waits and ends the stream: cursors give what is left, then
@@ -161,13 +186,18 @@ func (b *Broadcaster) Close() {
 		return
 	}
 	b.closed = true
-	b.publish()
+	b.publish(time.Now())
 }
 
 // Stats returns what is kept now.
 func (b *Broadcaster) Stats() Stats {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return b.stats()
+}
+
+// stats is Stats. mu must be held.
+func (b *Broadcaster) stats() Stats {
 	r := &b.ring
 	return Stats{
 		Start: r.start, End: r.end,
@@ -176,14 +206,16 @@ func (b *Broadcaster) Stats() Stats {
 	}
 }
 
-// publish shows readers all that was written. mu must be held.
-func (b *Broadcaster) publish() {
+// publish shows readers all that was written, and an event that was just placed, as of a
+// time. mu must be held.
+func (b *Broadcaster) publish(at time.Time) {
 	if b.armed {
 		b.timer.Stop()
 		b.armed = false
 	}
 	b.published = time.Now()
-	b.ring.publish(b.published)
+	b.ring.publish(at)
+	b.snapshot = nil
 	if b.awaited {
 		close(b.wake)
 		b.wake = make(chan struct{})
@@ -203,7 +235,7 @@ func (b *Broadcaster) arm(d time.Duration) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		if b.armed {
-			b.publish()
+			b.publish(time.Now())
 		}
 	})
 }

@@ -275,7 +275,7 @@ func TestAtReachesBack(t *testing.T) {
 		offset int64
 		want   bool
 	}{{oldest - 1, false}, {oldest, true}, {b.ring.start - 1, true}, {b.ring.end, true}, {b.ring.end + 1, false}} {
-		c, start, ok := b.At(tt.offset)
+		c, start, ok := b.Snapshot().At(tt.offset)
 		if ok != tt.want {
 			t.Errorf("at %d: %v", tt.offset, ok)
 		}
@@ -286,7 +286,7 @@ func TestAtReachesBack(t *testing.T) {
 			t.Errorf("at %d: %+v, then %d bytes", tt.offset, start, len(data))
 		}
 	}
-	if stamps := b.Stamps(b.ring.start); len(stamps) == 0 || stamps[0].Offset > b.ring.start {
+	if stamps := b.Snapshot().Stamps(b.ring.start); len(stamps) == 0 || stamps[0].Offset > b.ring.start {
 		t.Errorf("stamps from %d: %v", b.ring.start, stamps)
 	}
 }
@@ -373,7 +373,7 @@ func FuzzRing(f *testing.F) {
 			next := min(at+int(step)+1, len(in))
 			b.Write(in[at:next])
 			b.mu.Lock()
-			b.publish()
+			b.publish(time.Now())
 			b.mu.Unlock()
 			at = next
 			start = modelStart(in[:at], o.Lines, o.Bytes, start)

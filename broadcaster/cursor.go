@@ -38,62 +38,19 @@ type Cursor struct {
 
 // Open returns a cursor at the start of the last lines lines kept; of all of them
 // if lines is negative.
-func (b *Broadcaster) Open(lines int) (*Cursor, Start) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.open(lines)
-}
+func (b *Broadcaster) Open(lines int) (*Cursor, Start) { return b.Snapshot().Open(lines) }
 
 // Resume returns a cursor at offset if epoch is this stream's and that byte is
 // still kept or the very next one; else what Open returns. Events at offset are
 // still to come, since a reader that asks again may not have seen them.
 func (b *Broadcaster) Resume(epoch string, offset int64, lines int) (*Cursor, Start) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if epoch != b.epoch || offset < b.ring.start || offset > b.ring.end {
-		return b.open(lines)
-	}
-	c := &Cursor{b: b}
-	start := c.moveTo(offset)
-	start.Resumed = true
-	return c, start
-}
-
-// At returns a cursor at offset, in front of the events there. Like [Broadcaster.Range]
-// it may begin before what is kept, and is false if that can't be read any more, or
-// not yet.
-func (b *Broadcaster) At(offset int64) (*Cursor, Start, bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if offset < b.ring.oldest() || offset > b.ring.end {
-		return nil, Start{}, false
-	}
-	c := &Cursor{b: b}
-	return c, c.moveTo(offset), true
-}
-
-// Stamps returns those for the lines from offset on, as far as they are kept.
-func (b *Broadcaster) Stamps(offset int64) []Stamp {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.ring.stampsFrom(offset)
-}
-
-func (b *Broadcaster) open(lines int) (*Cursor, Start) {
-	offset := b.ring.start
-	if lines >= 0 {
-		offset = b.ring.back(int64(lines))
-	}
-	c := &Cursor{b: b}
-	defer c.passSizes()
-	return c, c.moveTo(offset)
+	return b.Snapshot().Resume(epoch, offset, lines)
 }
 
 // moveTo puts the cursor at offset, which must be kept, in front of the events
-// there. b.mu must be held.
-func (c *Cursor) moveTo(offset int64) Start {
-	r := &c.b.ring
-	c.offset, c.line = offset, r.lineAt(offset)
+// there. r is the stream's ring, now or in a snapshot.
+func (c *Cursor) moveTo(r *ring, offset int64) Start {
+	c.offset, c.line, c.mark = offset, r.lineAt(offset), 0
 	for _, m := range r.marks {
 		if m.offset >= offset {
 			break
@@ -110,9 +67,9 @@ func (c *Cursor) moveTo(offset int64) Start {
 }
 
 // passSizes puts a cursor that was moved behind the sizes told there: Start has the
-// last of them. b.mu must be held.
-func (c *Cursor) passSizes() {
-	for _, m := range c.b.ring.marks {
+// last of them.
+func (c *Cursor) passSizes(r *ring) {
+	for _, m := range r.marks {
 		if _, ok := m.event.(Resize); m.offset > c.offset || m.offset == c.offset && !ok {
 			break
 		}
@@ -129,9 +86,9 @@ func (c *Cursor) Poll() (Item, <-chan struct{}, error) {
 	defer b.mu.Unlock()
 	if c.offset < r.oldest() {
 		offset, line := c.offset, c.line
-		start := c.moveTo(r.start)
+		start := c.moveTo(r, r.start)
 		start.SkippedBytes, start.SkippedLines = c.offset-offset, c.line-line
-		c.passSizes()
+		c.passSizes(r)
 		return Item{Reset: &start}, nil, nil
 	}
 	end := r.end
@@ -229,16 +186,5 @@ func (r *Reader) Read(p []byte) (int, error) {
 func (b *Broadcaster) Range(from, to int64) (parts [][]byte, line int64, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	r := &b.ring
-	if from < r.oldest() || from > to || to > r.end {
-		return nil, 0, false
-	}
-	line = r.lineAt(from) + 1
-	for from < to {
-		k := r.blocks[r.find(from)]
-		end := min(to, k.end())
-		parts = append(parts, k.data[from-k.offset:end-k.offset:end-k.offset])
-		from = end
-	}
-	return parts, line, true
+	return b.ring.slices(from, to)
 }

@@ -63,6 +63,30 @@ type ring struct {
 	stamps   []Stamp
 }
 
+// newRing returns a ring whose stream begins where o says.
+func newRing(o Options) ring {
+	r := ring{maxLines: int64(o.Lines), maxBytes: int64(o.Bytes), blockSize: blockSize}
+	newlines := max(o.Line, 1) - 1
+	r.written, r.start, r.end = o.Offset, o.Offset, o.Offset
+	r.newlines, r.startLine, r.endLine, r.begun = newlines, newlines, newlines, newlines
+	return r
+}
+
+// clone returns what is published, for readers that hold no lock.
+func (r *ring) clone() ring {
+	c := *r
+	n := len(r.blocks)
+	for n > 0 && r.blocks[n-1].offset >= r.end {
+		n-- // nothing in it is published
+	}
+	c.blocks, c.marks = slices.Clone(r.blocks[:n]), slices.Clone(r.marks)
+	if n > 0 && len(r.blocks[n-1].data) < r.blockSize { // it is still being filled
+		last := *r.blocks[n-1]
+		c.blocks[n-1] = &last
+	}
+	return c
+}
+
 // append copies as much of p as fits the last block, or a new one where that is
 // full, and returns how much that was.
 func (r *ring) append(p []byte) int {
@@ -119,7 +143,7 @@ func (r *ring) publish(now time.Time) {
 
 func (r *ring) thinStamps() {
 	half := len(r.stamps) / 2
-	kept := r.stamps[:0]
+	kept := make([]Stamp, 0, maxStamps) // snapshots have the others
 	for i, s := range r.stamps {
 		if i >= half || i%2 == 0 {
 			kept = append(kept, s)
@@ -163,7 +187,7 @@ func (r *ring) forget() {
 // oldest returns the offset of the first byte that a cursor can still read.
 func (r *ring) oldest() int64 {
 	if len(r.blocks) == 0 {
-		return 0
+		return r.start
 	}
 	return r.blocks[0].offset
 }
@@ -177,7 +201,7 @@ func (r *ring) find(offset int64) int {
 // lineAt returns the number of newlines before offset, which must be readable.
 func (r *ring) lineAt(offset int64) int64 {
 	if len(r.blocks) == 0 {
-		return 0
+		return r.endLine
 	}
 	k := r.blocks[r.find(offset)]
 	return k.line + int64(bytes.Count(k.data[:offset-k.offset], newline))
@@ -234,10 +258,25 @@ func (r *ring) back(n int64) int64 {
 	return r.start
 }
 
-// stampsFrom returns a copy of the stamps for the lines from offset on.
+// slices is [Broadcaster.Range].
+func (r *ring) slices(from, to int64) (parts [][]byte, line int64, ok bool) {
+	if from < r.oldest() || from > to || to > r.end {
+		return nil, 0, false
+	}
+	line = r.lineAt(from) + 1
+	for from < to {
+		k := r.blocks[r.find(from)]
+		end := min(to, k.end())
+		parts = append(parts, k.data[from-k.offset:end-k.offset:end-k.offset])
+		from = end
+	}
+	return parts, line, true
+}
+
+// stampsFrom returns the stamps for the lines from offset on. They are never changed.
 func (r *ring) stampsFrom(offset int64) []Stamp {
 	first := sort.Search(len(r.stamps), func(i int) bool { return r.stamps[i].Offset > offset })
-	return slices.Clone(r.stamps[max(first-1, 0):])
+	return r.stamps[max(first-1, 0):len(r.stamps):len(r.stamps)]
 }
 
 // sizeAt returns the terminal's size in force at offset; zero if none was told.

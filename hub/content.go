@@ -33,9 +33,9 @@ func (s *Sessions) ServeContent(w http.ResponseWriter, visit *Session, e Content
 func (v *viewer) content(e Content, copy func(io.Writer) error) Outcome {
 	v.nextPing = time.Now().Add(untilPing())
 	if out := v.place(protocol.HelloEvent{
-		Event: "hello", Kind: string(e.Kind), Epoch: rand.Text(), Line: 1, Times: [][2]int64{}, Title: e.Title, Command: []string{},
+		Event: "hello", Kind: string(e.Kind), Epoch: rand.Text(), Line: 1, Title: e.Title, Command: []string{},
 		Started: time.Now().UnixMilli(), Now: time.Now().UnixMilli(), State: "ended", LF: true, Exact: e.Exact,
-	}, NoPrelude); out != Following {
+	}, encodeTimes(nil), NoPrelude); out != Following {
 		return out
 	}
 	to := &frames{v: v}

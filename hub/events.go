@@ -1,16 +1,22 @@
 package hub
 
 import (
+	"bytes"
 	"fmt"
 
 	"wsrun/broadcaster"
 	"wsrun/internal/protocol"
 )
 
-func NewResetEvent(s broadcaster.Start) protocol.ResetEvent {
+// ResetData returns the reset event of a reader of lines, who gets no prelude.
+func ResetData(s broadcaster.Start) []byte {
+	return bytes.Join(protocol.Placing(newResetEvent(s), encodeTimes(s.Stamps), NoPrelude), nil)
+}
+
+func newResetEvent(s broadcaster.Start) protocol.ResetEvent {
 	return protocol.ResetEvent{
 		Event: "reset", Offset: s.Offset, Line: s.Line, End: s.End,
-		SkippedLines: s.SkippedLines, SkippedBytes: s.SkippedBytes, Times: times(s.Stamps),
+		SkippedLines: s.SkippedLines, SkippedBytes: s.SkippedBytes,
 	}
 }
 
@@ -24,15 +30,6 @@ func NewFileEvent(e FileEvent) protocol.FileEvent {
 
 func NewExitEvent(e broadcaster.Exit) *protocol.ExitEvent {
 	return &protocol.ExitEvent{Event: "exit", Code: e.Code, Signal: e.Signal, DurationMs: e.Duration.Milliseconds()}
-}
-
-// times returns stamps as [[offset, ms], …], which is never null.
-func times(stamps []broadcaster.Stamp) [][2]int64 {
-	t := make([][2]int64, len(stamps))
-	for i, s := range stamps {
-		t[i] = [2]int64{s.Offset, s.UnixMilli}
-	}
-	return t
 }
 
 // FileEvent says that something happened to a file that is followed: it was

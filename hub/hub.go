@@ -42,30 +42,19 @@ type Hub struct {
 	crowd    *crowd
 	deflater deflater
 	framer   framer
-	late     *late
+	joins    *joinTracker
 	partial  atomic.Bool // lines are counted from somewhere within the whole
 }
 
 // New returns a hub and starts what follows its stream. The caller must call Close.
 func New(o Options) *Hub {
-	f := &Hub{Options: o, audience: newAudience(), late: newLate(o.Stream), deflater: deflater{stream: o.Stream}}
+	f := &Hub{Options: o, audience: newAudience(), joins: newJoinTracker(o.Stream), deflater: deflater{stream: o.Stream}}
 	f.crowd = newCrowd(f)
 	return f
 }
 
 // SetExact says whether line numbers are those of the whole, as they are at first.
 func (f *Hub) SetExact(exact bool) { f.partial.Store(!exact) }
-
-// Near returns a place near an offset that is outside of control sequences and characters,
-// if there is one, and the state of the terminal there.
-func (f *Hub) Near(offset int64) Place { return f.late.near(offset) }
-
-// Screen returns what a reader of text gets before the output from start on: the last n
-// lines before a program that fills the screen, all if n is negative, and, unless it follows
-// the stream, the screen's rows. There is nothing to come behind rows.
-func (f *Hub) Screen(start broadcaster.Start, n int, follow bool) (before Lines, rows []byte) {
-	return f.late.rows(start, n, follow)
-}
 
 // Viewers returns how many viewers there are now.
 func (f *Hub) Viewers() int {
@@ -74,7 +63,7 @@ func (f *Hub) Viewers() int {
 }
 
 // Abandoned returns how many full-screen programs could not be followed.
-func (f *Hub) Abandoned() int64 { return f.late.failed.Load() }
+func (f *Hub) Abandoned() int64 { return f.joins.failed.Load() }
 
 // before returns the output before an offset, of so many bytes; nil if that can't be
 // read any more.
@@ -87,5 +76,5 @@ func (f *Hub) before(offset int64, size int) []byte {
 func (f *Hub) Close() {
 	f.audience.close()
 	f.crowd.close()
-	f.late.close()
+	f.joins.close()
 }

@@ -10,21 +10,21 @@ import (
 
 // hello takes a cursor and, for wsrun.v1, sends the hello event.
 func (v *viewer) hello(q Position) Outcome {
-	cursor, start, opening := v.hub.late.open(q)
-	v.cursor, v.size = *cursor, start.Size
+	s := v.hub.joins.open(q, v.v1)
+	v.cursor, v.size = *s.cursor, s.start.Size
 	v.nextPing = time.Now().Add(untilPing())
 	if !v.v1 {
-		return v.message(v.text.Decode(opening.prelude))
+		return v.message(v.text.Decode(s.prelude))
 	}
-	f := v.hub
+	f, start := v.hub, s.start
 	v.told, v.change = v.hub.audience.count()
 	return v.place(protocol.HelloEvent{
-		Event: "hello", Kind: string(f.Kind), Epoch: f.Stream.Epoch(), Offset: start.Offset, Line: start.Line, End: start.End, Resumed: start.Resumed, Kept: opening.kept,
-		Times: times(start.Stamps), Title: f.Title, Command: append([]string{}, f.Command...),
+		Event: "hello", Kind: string(f.Kind), Epoch: f.Stream.Epoch(), Offset: start.Offset, Line: start.Line, End: start.End, Resumed: start.Resumed, Kept: s.kept,
+		Title: f.Title, Command: append([]string{}, f.Command...),
 		Started: f.Started.UnixMilli(), Now: time.Now().UnixMilli(),
 		Cols: start.Size.Cols, Rows: start.Size.Rows,
 		State: StateOf(f.Stream.Stats()), Viewers: v.told, LF: f.LF, Exact: !f.partial.Load(),
-	}, opening.quoted)
+	}, s.times, s.quoted)
 }
 
 // follow sends what comes, until the session ends or is pooled: then the crowd does that.
@@ -123,20 +123,20 @@ func (v *viewer) item(item broadcaster.Item) Outcome {
 
 // gap goes on at another place, for the cursor fell out of the ring.
 func (v *viewer) gap(at broadcaster.Start) Outcome {
-	cursor, start, opening := v.hub.late.reopen(at)
-	v.cursor = *cursor
+	s := v.hub.joins.reopen(at, v.v1)
+	v.cursor = *s.cursor
 	if !v.v1 { // it can't be told
 		if out := v.message(v.text.Flush()); out != Following {
 			return out
 		}
-		return v.message(v.text.Decode(opening.prelude))
+		return v.message(v.text.Decode(s.prelude))
 	}
-	e := NewResetEvent(start)
-	e.Kept = opening.kept
-	if out := v.resize(start.Size); out != Following {
+	e := newResetEvent(s.start)
+	e.Kept = s.kept
+	if out := v.resize(s.start.Size); out != Following {
 		return out
 	}
-	return v.place(e, opening.quoted)
+	return v.place(e, s.times, s.quoted)
 }
 
 // output sends output.
@@ -219,11 +219,11 @@ func (v *viewer) counted(out Outcome, size int) Outcome {
 }
 
 // place sends an event that places the viewer in the stream.
-func (v *viewer) place(e any, prelude []byte) Outcome {
+func (v *viewer) place(e any, times, prelude []byte) Outcome {
 	if !v.v1 {
 		return Following
 	}
-	return v.data(protocol.OpText, protocol.WithPrelude(e, prelude)...)
+	return v.data(protocol.OpText, protocol.Placing(e, times, prelude)...)
 }
 
 func (v *viewer) resize(size broadcaster.Resize) Outcome {

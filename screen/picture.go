@@ -136,7 +136,7 @@ func (p *picture) tell(now *State) {
 // execute does what control characters within a sequence say, and returns it without
 // them.
 func (p *picture) execute(seq []byte) []byte {
-	if seq[0] != esc || bytes.IndexAny(seq, "\b\t\n\v\f\r") < 0 || bytes.IndexByte([]byte("]PX^_"), seq[1]) >= 0 {
+	if seq[0] != esc || !bytes.ContainsAny(seq, "\b\t\n\v\f\r") || bytes.IndexByte([]byte("]PX^_"), seq[1]) >= 0 {
 		return seq
 	}
 	only := func(controls bool) []byte {

@@ -30,7 +30,8 @@ func serveEvents(w http.ResponseWriter, session *hub.Session, h *hub.Hub, q quer
 	if offset, err := strconv.ParseInt(number, 10, 64); err == nil && offset >= 0 {
 		q.Offset, q.Epoch = offset, cmp.Or(epoch, q.Epoch, stream.Epoch())
 	}
-	cursor, start := stream.Resume(q.Epoch, q.Offset, q.Lines)
+	s := h.BeginLines(q.Position)
+	start := s.Start
 	if st := stream.Stats(); start.Resumed && st.Exit != nil && start.Offset == st.End {
 		// It has everything. Anything else would make an EventSource reconnect.
 		w.WriteHeader(http.StatusNoContent)
@@ -38,7 +39,7 @@ func serveEvents(w http.ResponseWriter, session *hub.Session, h *hub.Hub, q quer
 	}
 	w.Header().Set("Content-Type", eventsType)
 	session.Begin(hub.FormEvents)
-	e := &eventsResponse{liveResponse: newLiveResponse(w, session), hub: h, cursor: cursor}
+	e := &eventsResponse{liveResponse: newLiveResponse(w, session), hub: h, cursor: s.Cursor}
 	e.idle = ":\n\n" // a comment
 	if q.Offset >= 0 && !start.Resumed {
 		if q.Epoch == stream.Epoch() {
@@ -46,7 +47,7 @@ func serveEvents(w http.ResponseWriter, session *hub.Session, h *hub.Hub, q quer
 		}
 		e.reset(start)
 	}
-	e.begin(start)
+	e.begin(start.Size.Cols, s.Place)
 	e.Flush() // the head, so that the client knows that it is connected
 	defer e.Flush()
 	for {
@@ -59,12 +60,12 @@ func serveEvents(w http.ResponseWriter, session *hub.Session, h *hub.Hub, q quer
 	}
 }
 
-// begin prepares for the lines from start on, where the cursor is.
-func (e *eventsResponse) begin(start broadcaster.Start) {
-	e.text = plaintext.Resolver{Cols: start.Size.Cols, Emit: func(line []byte, offset int64, _ bool) {
+// begin prepares for what follows at a place, on a terminal of so many columns.
+func (e *eventsResponse) begin(cols int, at hub.Place) {
+	e.text = plaintext.Resolver{Cols: cols, Emit: func(line []byte, offset int64, _ bool) {
 		fmt.Fprintf(e, "id: %s\ndata: %s\n\n", e.id(offset), line)
 	}}
-	e.cursor = startNear(&e.text, e.hub, e.cursor, start.Offset)
+	moveTo(&e.text, at)
 }
 
 // item writes what the cursor gave.
@@ -82,13 +83,15 @@ func (e *eventsResponse) item(item broadcaster.Item) {
 	if item.Reset != nil {
 		e.text.Finish()
 		e.reset(*item.Reset)
-		e.begin(*item.Reset)
+		var at hub.Place
+		e.cursor, at = e.hub.BeginNear(item.Reset.Offset)
+		e.begin(item.Reset.Size.Cols, at)
 	}
 	e.text.Write(item.Data)
 }
 
 func (e *eventsResponse) reset(start broadcaster.Start) {
-	e.event("reset", start.Offset, protocol.WithPrelude(hub.NewResetEvent(start), hub.NoPrelude)...)
+	e.event("reset", start.Offset, hub.ResetData(start))
 }
 
 func (e *eventsResponse) event(name string, offset int64, data ...[]byte) {

@@ -12,7 +12,6 @@ import (
 // A textResponse shows a stream as text or, raw, as the exact bytes.
 type textResponse struct {
 	*liveResponse
-	hub    *hub.Hub
 	raw    bool
 	text   plaintext.Resolver
 	within bool // the last line written has no end
@@ -24,18 +23,11 @@ func serveText(w http.ResponseWriter, session *hub.Session, h *hub.Hub, q query)
 	w.Header().Set("Content-Type", textType)
 	end := h.Stream.Stats().End
 	session.Begin(hub.FormText)
-	cursor, start := h.Stream.Resume(q.Epoch, q.Offset, q.Lines)
-	t := &textResponse{liveResponse: newLiveResponse(w, session), hub: h, raw: q.format == "raw"}
-	t.text = plaintext.Resolver{Cols: start.Size.Cols, Emit: t.line}
+	t := &textResponse{liveResponse: newLiveResponse(w, session), raw: q.format == "raw"}
 	defer t.Flush()
-	at := start.Offset
-	if !t.raw {
-		if rows := t.begin(start, q); rows != nil {
-			t.Write(rows)
-			return hub.Ended
-		}
-		cursor = startNear(&t.text, h, cursor, at)
-		at = t.text.Offset
+	cursor, at := t.begin(h, q)
+	if cursor == nil {
+		return hub.Ended
 	}
 	defer t.text.Finish()
 	for q.follow || at < end {
@@ -54,14 +46,24 @@ func serveText(w http.ResponseWriter, session *hub.Session, h *hub.Hub, q query)
 	return hub.Ended
 }
 
-// begin writes the lines before a program that fills the screen, and returns the screen's
-// rows if nothing else is to be shown.
-func (t *textResponse) begin(start broadcaster.Start, q query) (rows []byte) {
-	before, rows := t.hub.Screen(start, q.Lines, q.follow)
-	moveTo(&t.text, before.Place)
-	t.text.Write(before.Text)
+// begin returns where the response begins. It writes the lines before a program that fills
+// the screen; if nothing but its screen is to be shown, it writes that, too, and returns nil.
+func (t *textResponse) begin(h *hub.Hub, q query) (cursor *broadcaster.Cursor, offset int64) {
+	if t.raw {
+		cursor, start := h.Stream.Resume(q.Epoch, q.Offset, q.Lines)
+		return cursor, start.Offset
+	}
+	s := h.BeginText(q.Position, q.follow)
+	t.text = plaintext.Resolver{Cols: s.Start.Size.Cols, Emit: t.line}
+	moveTo(&t.text, s.Before.Place)
+	t.text.Write(s.Before.Text)
 	t.finish()
-	return rows
+	if s.Rows != nil {
+		t.Write(s.Rows)
+		return nil, 0
+	}
+	moveTo(&t.text, s.Place)
+	return s.Cursor, t.text.Offset
 }
 
 // item writes what the cursor gave.
@@ -104,19 +106,6 @@ func (t *textResponse) finish() {
 		t.WriteByte('\n')
 		t.within = false
 	}
-}
-
-// startNear returns a cursor near from, where c is, that begins outside of control
-// sequences and characters, if it can, and prepares the resolver for what follows there.
-func startNear(v *plaintext.Resolver, h *hub.Hub, c *broadcaster.Cursor, from int64) *broadcaster.Cursor {
-	at := h.Near(from)
-	if at.Offset != from {
-		if moved, _, ok := h.Stream.At(at.Offset); ok {
-			c = moved
-		}
-	}
-	moveTo(v, at)
-	return c
 }
 
 // moveTo prepares the resolver for what follows at a place.

@@ -17,7 +17,7 @@ type HelloEvent struct {
 	End     int64      `json:"end"`
 	Resumed bool       `json:"resumed"`
 	Kept    *KeptEvent `json:"kept,omitempty"`
-	Times   [][2]int64 `json:"times"`
+	Times   [][2]int64 `json:"times,omitempty"` // see Placing
 	Title   string     `json:"title"`
 	Command []string   `json:"command"`
 	Started int64      `json:"started"`
@@ -38,7 +38,7 @@ type ResetEvent struct {
 	SkippedLines int64      `json:"skippedLines"`
 	SkippedBytes int64      `json:"skippedBytes"`
 	Kept         *KeptEvent `json:"kept,omitempty"`
-	Times        [][2]int64 `json:"times"`
+	Times        [][2]int64 `json:"times,omitempty"` // see Placing
 }
 
 // KeptEvent tells which bytes of a prelude, from From up to To, are output, and
@@ -79,11 +79,11 @@ type PingEvent struct {
 	Event string `json:"event"`
 }
 
-// WithPrelude returns the JSON of an event, with a prelude that is JSON already and
-// that many viewers share.
-func WithPrelude(event any, prelude []byte) net.Buffers {
+// Placing returns the JSON of an event that places a viewer in the stream, with times and a
+// prelude that are JSON already, and that many viewers share. The event's own are not set.
+func Placing(event any, times, prelude []byte) net.Buffers {
 	b := Encode(event)
-	return net.Buffers{append(b[:len(b)-1], `,"prelude":`...), prelude, []byte("}")}
+	return net.Buffers{append(b[:len(b)-1], `,"times":`...), times, []byte(`,"prelude":`), prelude, []byte("}")}
 }
 
 // Encode returns the JSON of an event, which is made of nothing that can fail.

@@ -28,7 +28,7 @@ import (
 func (b *fixture) followed() {
 	b.t.Helper()
 	b.Flush()
-	late := b.hub.late
+	late := b.hub.joins
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
 		late.mu.Lock()
 		at := late.screen.Offset()
@@ -115,7 +115,7 @@ func TestLateJoinersGetTheColors(t *testing.T) {
 func TestTheScreenKeepsUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := broadcaster.New(broadcaster.Options{Lines: 10})
-		l := newLate(b)
+		l := newJoinTracker(b)
 		defer l.close()
 		const chunk = 100_000 // bytes of a colour, and of each millisecond
 		color := func(n int64) string { return fmt.Sprintf("\x1b[0;3%dm", 1+n%7) }
@@ -123,7 +123,8 @@ func TestTheScreenKeepsUp(t *testing.T) {
 			text := color(n)
 			b.Write([]byte(text + strings.Repeat("y\n", (chunk-len(text))/2)))
 			time.Sleep(time.Millisecond)
-			_, start, o := l.join(-1)
+			o := l.open(Position{Lines: -1, Offset: -1}, true)
+			start := o.start
 			if want := color(start.Offset / chunk); string(o.prelude) != want {
 				t.Fatalf("at %d: %q, want %q", start.Offset, o.prelude, want)
 			}
@@ -221,7 +222,8 @@ func TestAfterAGap(t *testing.T) {
 			_, gap = b.Open(-1)
 		}
 		gap.SkippedBytes, gap.SkippedLines = gap.Offset-3, gap.Line-1
-		cursor, start, o := v.hub.late.reopen(gap)
+		o := v.hub.joins.reopen(gap, true)
+		cursor, start := o.cursor, o.start
 		if program {
 			text, _ := shown(t, string(o.prelude))
 			if text != "hello\n" || start.Offset != b.Stats().End || start.SkippedLines != 0 || o.kept.Line != 1 || o.kept.Offset != 0 {
@@ -271,7 +273,7 @@ func TestASlowEmulator(t *testing.T) {
 	stream.Emit(broadcaster.Resize{Cols: 120, Rows: 30})
 	in := "\x1b[?1049h\x1b[H" + strings.Repeat("x\x1b[1000b", 1800)
 	stream.Write([]byte(in))
-	late := newLate(stream)
+	late := newJoinTracker(stream)
 	wait.For(t, wait.Patience, "nothing is followed", func() bool {
 		late.mu.Lock()
 		defer late.mu.Unlock()
@@ -289,13 +291,13 @@ func TestAbandonedWaitsForNoScreen(t *testing.T) {
 	b.Emit(broadcaster.Resize{Cols: 10_000, Rows: 10_000})
 	b.Write([]byte("\x1b[?1049h"))
 	b.followed()
-	b.hub.late.mu.Lock()
-	defer time.AfterFunc(wait.Patience, b.hub.late.mu.Unlock).Stop()
+	b.hub.joins.mu.Lock()
+	defer time.AfterFunc(wait.Patience, b.hub.joins.mu.Unlock).Stop()
 	n := b.hub.Abandoned()
-	if b.hub.late.mu.TryLock() {
+	if b.hub.joins.mu.TryLock() {
 		t.Error("it has waited")
 	}
-	b.hub.late.mu.Unlock()
+	b.hub.joins.mu.Unlock()
 	if n != 1 {
 		t.Errorf("%d programs were abandoned, want 1", n)
 	}
@@ -338,7 +340,7 @@ func TestLateJoinersOfALostScreen(t *testing.T) {
 	b.Emit(broadcaster.Resize{Cols: 40, Rows: 10})
 	b.Write([]byte("two\r\n"))
 	b.followed()
-	b.hub.late.close()
+	b.hub.joins.close()
 	b.Write([]byte(strings.Repeat("line\r\n", 1<<19)))
 	b.Flush()
 	c, hello := b.join("")
@@ -444,14 +446,14 @@ func TestRowsAreShared(t *testing.T) {
 	b.Emit(broadcaster.Resize{Cols: 40, Rows: 10})
 	b.Write([]byte("\x1b[?1049h\x1b[Hhello\x1b[m"))
 	b.followed()
-	_, first := b.hub.late.rows(broadcaster.Start{}, -1, false)
-	if _, second := b.hub.late.rows(broadcaster.Start{}, -1, false); string(first) != "hello\n" || &first[0] != &second[0] {
+	all := Position{Lines: -1, Offset: -1}
+	first := b.hub.BeginText(all, false).Rows
+	if second := b.hub.BeginText(all, false).Rows; string(first) != "hello\n" || &first[0] != &second[0] {
 		t.Errorf("%q, then another %q", first, second)
 	}
 	b.Emit(broadcaster.Resize{Cols: 3, Rows: 10})
 	wait.For(t, wait.Patience, "the rows are not those of another size", func() bool {
-		_, rows := b.hub.late.rows(broadcaster.Start{}, -1, false)
-		return string(rows) == "hel\n"
+		return string(b.hub.BeginText(all, false).Rows) == "hel\n"
 	})
 }
 
@@ -526,7 +528,7 @@ func BenchmarkFlood(b *testing.B) {
 	flood := func(follow bool) time.Duration {
 		s := serve(b, broadcaster.Options{Lines: 200_000, Bytes: 20 << 20})
 		if !follow {
-			s.hub.late.close()
+			s.hub.joins.close()
 		}
 		c := s.dial("", "wsrun.v1")
 		p, err := ptyproc.Start(ptyproc.Options{Path: shell, Args: []string{"sh", "-c", "yes " + strings.Repeat("x", 98) + " | head -n 200000"}, Env: os.Environ(), Cols: 120, Rows: 30})
@@ -613,5 +615,70 @@ func TestAPlainViewerAfterAGap(t *testing.T) {
 	}
 	if at := bytes.LastIndex(all, []byte("\x1b[0;35m")); at < 0 || len(all) > 100_000*200 || !bytes.HasSuffix(all, []byte("x\n")) || all[at+7] != 'x' {
 		t.Errorf("%d bytes, the colors at %d", len(all), at)
+	}
+}
+
+// A joining viewer gets the last 4,096 times of the lines that it gets, and who joins at the
+// same moment shares them.
+func TestTimesAreBounded(t *testing.T) {
+	b := serve(t, broadcaster.Options{Lines: 10_000})
+	const chunks = 6000
+	begin := time.UnixMilli(1_700_000_000_000)
+	for n := range chunks {
+		b.Publish(fmt.Appendf(nil, "line %d\r\n", n), begin.Add(time.Duration(n)*time.Millisecond))
+	}
+	b.followed()
+	_, hello := b.join("")
+	if n := len(hello.Times); n != maxTimes || hello.Line != 1 {
+		t.Fatalf("%d times from line %d, want %d from line 1", n, hello.Line, maxTimes)
+	}
+	first, last := hello.Times[0], hello.Times[maxTimes-1]
+	if want := begin.UnixMilli() + chunks - 1; last[1] != want || first[1] != want-maxTimes+1 || last[0] != b.Stats().End-int64(len("line 5999\r\n")) {
+		t.Errorf("times from %v to %v", first, last)
+	}
+	if _, hello = b.join("?n=10"); len(hello.Times) != 10 {
+		t.Errorf("n=10: %d times", len(hello.Times))
+	}
+	all := Position{Lines: -1, Offset: -1}
+	one, other := b.hub.joins.open(all, true), b.hub.joins.open(all, true)
+	if &one.times[0] != &other.times[0] || &one.quoted[0] != &other.quoted[0] {
+		t.Error("two that join at the same moment have what they get encoded twice")
+	}
+	if plain := b.hub.joins.open(all, false); plain.times != nil {
+		t.Error("times are encoded for a viewer that gets none")
+	}
+	b.Publish([]byte("more\r\n"), begin.Add(time.Hour))
+	if later := b.hub.joins.open(all, true); !bytes.HasSuffix(later.times, fmt.Appendf(nil, ",%d]]", begin.Add(time.Hour).UnixMilli())) {
+		t.Errorf("times end with %s", later.times[len(later.times)-40:])
+	}
+}
+
+// Everything that a joining viewer gets is of one moment, whatever is written meanwhile.
+func TestAJoinIsOneLook(t *testing.T) {
+	b := serve(t, broadcaster.Options{Lines: 500})
+	stop := make(chan struct{})
+	var flood sync.WaitGroup
+	flood.Go(func() {
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				return
+			default:
+				b.Publish(fmt.Appendf(nil, "%099d\n", n), time.UnixMilli(int64(n)))
+			}
+		}
+	})
+	defer flood.Wait()
+	defer close(stop)
+	for range 300 {
+		s := b.hub.joins.open(Position{Lines: 100, Offset: -1}, true)
+		var times [][2]int64
+		if err := json.Unmarshal(s.times, &times); err != nil {
+			t.Fatal(err)
+		}
+		lines := (s.start.End - s.start.Offset) / 100
+		if s.start.Line != s.start.Offset/100+1 || int64(len(times)) != lines || lines > 0 && (times[0] != [2]int64{s.start.Offset, s.start.Offset / 100}) {
+			t.Fatalf("from %d to %d in line %d, %d times from %v", s.start.Offset, s.start.End, s.start.Line, len(times), times[:min(len(times), 1)])
+		}
 	}
 }

@@ -11,10 +11,10 @@ import (
 )
 
 const (
-	// lateTime is for how long output may wait to be followed. A flood is published
+	// followTime is for how long output may wait to be followed. A flood is published
 	// more often: to be woken each time took a tenth of its CPU. In that time less may come
 	// than a cursor may be behind what is kept, which is 1 MiB: at 60 MB/s it is 240 KB.
-	lateTime = 4 * time.Millisecond
+	followTime = 4 * time.Millisecond
 	// screenStep is how many bytes are followed at a time, at the most, before
 	// somebody who joins gets a turn, and stepTime how long that may take: the emulator
 	// needs a millisecond or two for them, or seconds (for a thousand scrolls).
@@ -34,9 +34,9 @@ const (
 	historyBytes = 16 << 10
 )
 
-// A late follows a stream's screen, so that those who join late see what the
+// A joinTracker follows a stream's screen, so that viewers who join late see what the
 // others see.
-type late struct {
+type joinTracker struct {
 	stream *broadcaster.Broadcaster
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -49,24 +49,25 @@ type late struct {
 	made    time.Time      // when it was
 	seen    int64          // offset that the screen was at then
 	shared  opening        // for all who join likewise
+	times   sharedTimes    // and their times
 }
 
-// newLate follows stream in a goroutine, until close.
-func newLate(stream *broadcaster.Broadcaster) *late {
+// newJoinTracker follows stream in a goroutine, until close.
+func newJoinTracker(stream *broadcaster.Broadcaster) *joinTracker {
 	ctx, cancel := context.WithCancel(context.Background())
-	l := &late{stream: stream, cancel: cancel, done: make(chan struct{}), screen: screen.New()}
-	l.screen.History = l.history
+	t := &joinTracker{stream: stream, cancel: cancel, done: make(chan struct{}), screen: screen.New()}
+	t.screen.History = t.history
 	cursor, start := stream.Open(-1)
-	l.screen.Skip(start.Offset)
-	l.screen.Resize(start.Size.Cols, start.Size.Rows)
+	t.screen.Skip(start.Offset)
+	t.screen.Resize(start.Size.Cols, start.Size.Rows)
 	go func() {
-		defer close(l.done)
-		l.run(ctx, cursor)
+		defer close(t.done)
+		t.run(ctx, cursor)
 	}()
-	return l
+	return t
 }
 
-func (l *late) run(ctx context.Context, cursor *broadcaster.Cursor) {
+func (t *joinTracker) run(ctx context.Context, cursor *broadcaster.Cursor) {
 	nap := time.NewTimer(0)
 	defer nap.Stop()
 	for {
@@ -75,7 +76,7 @@ func (l *late) run(ctx context.Context, cursor *broadcaster.Cursor) {
 		case err != nil:
 			return
 		case wait == nil:
-			l.follow(ctx, item)
+			t.follow(ctx, item)
 			continue
 		}
 		select {
@@ -88,87 +89,87 @@ func (l *late) run(ctx context.Context, cursor *broadcaster.Cursor) {
 		case <-ctx.Done():
 			return
 		}
-		nap.Reset(lateTime)
+		nap.Reset(followTime)
 	}
 }
 
-// close ends what newLate started, and waits for it.
-func (l *late) close() {
-	l.cancel()
-	<-l.done
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.screen.Close()
+// close ends what newJoinTracker started, and waits for it.
+func (t *joinTracker) close() {
+	t.cancel()
+	<-t.done
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.screen.Close()
 }
 
 // release gives mu back, and tells of failures: who asks for them does not wait.
-func (l *late) release() {
-	l.failed.Store(int64(l.screen.Failures()))
-	l.mu.Unlock()
+func (t *joinTracker) release() {
+	t.failed.Store(int64(t.screen.Failures()))
+	t.mu.Unlock()
 }
 
 // follow takes the screen through item, unless ctx is done before.
-func (l *late) follow(ctx context.Context, item broadcaster.Item) {
+func (t *joinTracker) follow(ctx context.Context, item broadcaster.Item) {
 	for data := item.Data; len(data) > 0 && ctx.Err() == nil; {
-		data = data[l.write(data[:min(screenStep, len(data))]):]
+		data = data[t.write(data[:min(screenStep, len(data))]):]
 	}
 	if item.Reset != nil {
-		l.mu.Lock()
-		l.screen.Skip(item.Reset.Offset)
-		l.release()
-		l.resize(item.Reset.Size)
+		t.mu.Lock()
+		t.screen.Skip(item.Reset.Offset)
+		t.release()
+		t.resize(item.Reset.Size)
 	}
 	if size, ok := item.Event.(broadcaster.Resize); ok {
-		l.resize(size)
+		t.resize(size)
 	}
 }
 
 // write takes the screen through p for stepTime, and returns how far that was.
-func (l *late) write(p []byte) int {
-	stats := l.stream.Stats()
-	l.mu.Lock()
-	defer l.release()
-	if stats.End-l.screen.Offset() > screenLag {
-		l.screen.GiveUp()
+func (t *joinTracker) write(p []byte) int {
+	stats := t.stream.Stats()
+	t.mu.Lock()
+	defer t.release()
+	if stats.End-t.screen.Offset() > screenLag {
+		t.screen.GiveUp()
 	}
-	l.screen.Forget(stats.Start - keptBytes) // of which tail is told
-	n := l.screen.WriteUntil(p, time.Now().Add(stepTime))
-	l.keep()
+	t.screen.Forget(stats.Start - keptBytes) // of which tail is told
+	n := t.screen.WriteUntil(p, time.Now().Add(stepTime))
+	t.keep()
 	return n
 }
 
-func (l *late) resize(size broadcaster.Resize) {
-	l.mu.Lock()
-	defer l.release()
-	l.screen.Resize(size.Cols, size.Rows)
-	l.picture = screen.Picture{}
+func (t *joinTracker) resize(size broadcaster.Resize) {
+	t.mu.Lock()
+	defer t.release()
+	t.screen.Resize(size.Cols, size.Rows)
+	t.picture = screen.Picture{}
 }
 
 // keep keeps the last lines before a program that has begun: the ring may lose
 // them while it runs. mu must be held.
-func (l *late) keep() {
-	since, ok := l.screen.Since()
-	if !ok || since == l.kept.since && l.kept.Text != nil {
+func (t *joinTracker) keep() {
+	since, ok := t.screen.Since()
+	if !ok || since == t.kept.since && t.kept.Text != nil {
 		return
 	}
-	if kept, ok := l.tail(since, keptBytes); ok {
-		l.kept = kept
+	if kept, ok := t.tail(t.stream.Snapshot(), since, keptBytes); ok {
+		t.kept = kept
 	}
 }
 
 // history returns the end of the output before an offset, and the state there. mu
 // must be held.
-func (l *late) history(end int64) ([]byte, screen.State, bool) {
-	lines, ok := l.tail(end, historyBytes)
+func (t *joinTracker) history(end int64) ([]byte, screen.State, bool) {
+	lines, ok := t.tail(t.stream.Snapshot(), end, historyBytes)
 	return lines.Text, lines.State, ok
 }
 
 // look makes a new picture if the last one shows something else, and that for longer
 // than age. mu must be held.
-func (l *late) look(age time.Duration) {
-	since, _ := l.screen.Since()
-	old := l.seen != l.screen.Offset() && time.Since(l.made) > age
-	if !l.screen.Full() || l.picture.Text == nil || l.picture.From != since || old {
-		l.picture, l.made, l.seen = l.screen.Picture(), time.Now(), l.screen.Offset()
+func (t *joinTracker) look(age time.Duration) {
+	since, _ := t.screen.Since()
+	old := t.seen != t.screen.Offset() && time.Since(t.made) > age
+	if !t.screen.Full() || t.picture.Text == nil || t.picture.From != since || old {
+		t.picture, t.made, t.seen = t.screen.Picture(), time.Now(), t.screen.Offset()
 	}
 }

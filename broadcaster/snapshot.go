@@ -1,0 +1,66 @@
+package broadcaster
+
+// A Snapshot is a stream at one moment: all that it says is consistent. It costs a pointer
+// for each 64 KiB kept, and those who ask between two publications share one. Its methods
+// may be called concurrently. Output that was evicted since can still be read.
+type Snapshot struct {
+	b     *Broadcaster
+	ring  ring
+	stats Stats
+}
+
+// Snapshot returns the stream as it is now.
+func (b *Broadcaster) Snapshot() *Snapshot {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.snapshot == nil {
+		b.snapshot = &Snapshot{b, b.ring.clone(), b.stats()}
+	}
+	return b.snapshot
+}
+
+// Stats describes what was kept.
+func (s *Snapshot) Stats() Stats { return s.stats }
+
+// Open is [Broadcaster.Open] at the snapshot's moment.
+func (s *Snapshot) Open(lines int) (*Cursor, Start) {
+	offset := s.ring.start
+	if lines >= 0 {
+		offset = s.ring.back(int64(lines))
+	}
+	c := &Cursor{b: s.b}
+	start := c.moveTo(&s.ring, offset)
+	c.passSizes(&s.ring)
+	return c, start
+}
+
+// Resume is [Broadcaster.Resume] at the snapshot's moment.
+func (s *Snapshot) Resume(epoch string, offset int64, lines int) (*Cursor, Start) {
+	if epoch != s.b.epoch || offset < s.ring.start || offset > s.ring.end {
+		return s.Open(lines)
+	}
+	c := &Cursor{b: s.b}
+	start := c.moveTo(&s.ring, offset)
+	start.Resumed = true
+	return c, start
+}
+
+// At returns a cursor at offset, in front of the events there. Like [Broadcaster.Range]
+// it may begin before what is kept, and is false if that can't be read any more, or
+// not yet.
+func (s *Snapshot) At(offset int64) (*Cursor, Start, bool) {
+	if offset < s.ring.oldest() || offset > s.ring.end {
+		return nil, Start{}, false
+	}
+	c := &Cursor{b: s.b}
+	return c, c.moveTo(&s.ring, offset), true
+}
+
+// Range is [Broadcaster.Range] at the snapshot's moment.
+func (s *Snapshot) Range(from, to int64) (parts [][]byte, line int64, ok bool) {
+	return s.ring.slices(from, to)
+}
+
+// Stamps returns those for the lines from offset on, as far as they are kept. They are
+// shared and never to be changed.
+func (s *Snapshot) Stamps(offset int64) []Stamp { return s.ring.stampsFrom(offset) }
