@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,10 +12,13 @@ import (
 )
 
 const (
-	joiners  = 1000
-	backlog  = 10_000 // lines: what wsrun keeps
-	liveRate = 100    // lines a second while they join
-	liveTime = 60     // seconds of such lines that there are
+	joiners = 1000
+	backlog = 10_000 // lines: what wsrun keeps
+	// backlogRate is how many of them are written in a second: wsrun publishes at most
+	// every 16 ms, so that they arrive in 2,500 chunks, each with a time of its own.
+	backlogRate = 250
+	liveRate    = 100 // lines a second while they join
+	liveTime    = 60  // seconds of such lines that there are
 )
 
 // join measures wsrun while many join at once, with a long backlog. wall is until all
@@ -36,8 +40,8 @@ func join(ctx context.Context, p programs) (figures, error) {
 	if err := early.wait(ctx, early.opened); err != nil {
 		return nil, err
 	}
-	if _, err := s.in.Write(t.lines(backlog, time.Now())); err != nil {
-		return nil, fmt.Errorf("write the backlog: %w", err)
+	if n, err := t.pace(ctx, s.in, 0, backlog, backlogRate); err != nil || n < backlog {
+		return nil, fmt.Errorf("write %d of %d lines of backlog: %w", n, backlog, cmp.Or(err, ctx.Err()))
 	}
 	if err := early.wait(ctx, early.complete); err != nil {
 		return nil, fmt.Errorf("send the backlog: %w", err)

@@ -99,7 +99,7 @@ func rows(p programs) []row {
 		{number: 6, work: "a line every 100 ms for 10 s, 1 viewer", contenders: []contender{wsrun(idle), rawfan(idle)}, goals: append(whole(),
 			goal{figure: "p50", unit: "ms", as: surplus, bound: "≤", limit: 0.2},
 			goal{figure: "p99", unit: "ms", as: surplus, bound: "≤", limit: 2})},
-		{number: 7, work: "1,000 viewers join at once, backlog of 10,000 lines", contenders: []contender{
+		{number: 7, work: "1,000 viewers join at once, backlog of 10,000 lines in 2,500 chunks", contenders: []contender{
 			{"wsrun", func(ctx context.Context) (figures, error) { return join(ctx, p) }}}, goals: append(whole(),
 			goal{figure: "wall", unit: "s", bound: "≤", limit: 4},
 			goal{figure: "grown", unit: "MiB", bound: "≤", limit: 60},
