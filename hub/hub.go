@@ -39,7 +39,7 @@ type Options struct {
 type Hub struct {
 	Options
 	audience *audience
-	crowd    *crowd
+	pool     *writerPool
 	deflater deflater
 	framer   framer
 	joins    *joinTracker
@@ -49,7 +49,7 @@ type Hub struct {
 // New returns a hub and starts what follows its stream. The caller must call Close.
 func New(o Options) *Hub {
 	f := &Hub{Options: o, audience: newAudience(), joins: newJoinTracker(o.Stream), deflater: deflater{stream: o.Stream}}
-	f.crowd = newCrowd(f)
+	f.pool = newWriterPool(f)
 	return f
 }
 
@@ -75,6 +75,6 @@ func (f *Hub) before(offset int64, size int) []byte {
 // Close ends what New started, and waits for it. The viewers should have left.
 func (f *Hub) Close() {
 	f.audience.close()
-	f.crowd.close()
+	f.pool.close()
 	f.joins.close()
 }

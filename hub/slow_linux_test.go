@@ -22,8 +22,8 @@ func TestAPingBehindOutput(t *testing.T) {
 	v := &viewer{pings: make(chan []byte, 1), pong: make(chan struct{}, 1), wire: wire{sender: far}}
 	fill(t, &v.wire)
 	now := time.Now()
-	beat := func() Outcome { now = now.Add(pongTime); return v.heartbeat(now) }
-	if out := beat(); out != Following || v.pongBy.IsZero() {
+	pingCheck := func() Outcome { now = now.Add(pongTime); return v.heartbeat(now) }
+	if out := pingCheck(); out != Following || v.pongBy.IsZero() {
 		t.Fatalf("no ping is sent: %v", out)
 	}
 	takes := func(n int64) {
@@ -39,10 +39,10 @@ func TestAPingBehindOutput(t *testing.T) {
 	}
 	takes(150_000)
 	v.nextPing = now.Add(time.Hour) // this one is followed
-	if out := beat(); out != Following {
+	if out := pingCheck(); out != Following {
 		t.Errorf("it has taken something, but %v", out)
 	}
-	if out := beat(); out != Silent {
+	if out := pingCheck(); out != Silent {
 		t.Errorf("it has taken nothing, and %v", out)
 	}
 	takes(50_000)
@@ -58,10 +58,10 @@ func TestAPingBehindOutput(t *testing.T) {
 		_, queued, ok := v.wire.delivered()
 		return ok && queued == 0
 	})
-	if out := beat(); out != Following {
+	if out := pingCheck(); out != Following {
 		t.Errorf("it has had the ping for less than pongTime, but %v", out)
 	}
-	if out := beat(); out != Silent {
+	if out := pingCheck(); out != Silent {
 		t.Errorf("it has had the ping for long, and %v", out)
 	}
 }

@@ -38,7 +38,7 @@ func (v *viewer) follow() Outcome {
 			return out
 		}
 	}
-	if v.hub.crowd.enter(v) {
+	if v.hub.pool.add(v) {
 		return pooled
 	}
 	timer := time.NewTimer(time.Hour)
@@ -308,5 +308,5 @@ func (v *viewer) pingUnderWay() bool {
 }
 
 func untilPing() time.Duration {
-	return pingTime - pingJitter + rand.N(2*pingJitter-beat)
+	return pingTime - pingJitter + rand.N(2*pingJitter-pingCheck)
 }

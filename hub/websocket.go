@@ -40,8 +40,8 @@ const (
 type viewer struct {
 	// What the crowd uses each time comes first, in as few cache lines as there can be:
 	// those of thousands are in no cache.
-	hub      *Hub // of the stream that it follows, if it does
-	spot     spot // in the crowd
+	hub      *Hub       // of the stream that it follows, if it does
+	member   membership // in the crowd
 	cursor   broadcaster.Cursor
 	wire     wire
 	nextPing time.Time
@@ -65,12 +65,12 @@ type viewer struct {
 	pingEnd  int64 // and those with which it has the last ping
 	behind   bool  // it had not at that look, for what was before it
 
-	ws     *websocket.Conn
-	keep   func() bool     // it is not to be cut off any more
-	change <-chan struct{} // closed when there is another number of viewers to tell
-	left   chan struct{}   // closed when it has left, or speaks
-	out    bool            // of the crowd, by read
-	spoke  bool            // to be read when left is closed
+	ws       *websocket.Conn
+	keep     func() bool     // it is not to be cut off any more
+	change   <-chan struct{} // closed when there is another number of viewers to tell
+	left     chan struct{}   // closed when it has left, or speaks
+	leftPool bool            // of the crowd, by read
+	spoke    bool            // to be read when left is closed
 }
 
 // ServeWebSocket follows the stream until it ends, the viewer leaves, stalls or
@@ -152,7 +152,7 @@ func (s *Sessions) upgrade(w http.ResponseWriter, visit *Session, deflate bool) 
 			default:
 			}
 			v.pings <- bytes.Clone(payload)
-			v.call()
+			v.enqueue()
 			return false
 		},
 	})
@@ -161,8 +161,8 @@ func (s *Sessions) upgrade(w http.ResponseWriter, visit *Session, deflate bool) 
 	}
 	v.ws, v.v1 = c, strings.EqualFold(c.Subprotocol(), protocol.Subprotocol)
 	v.wire.closing = func() {
-		if v.spot.close() {
-			v.out = true
+		if v.member.close() {
+			v.leftPool = true
 		}
 	}
 	v.keep = context.AfterFunc(s.stop, func() { v.wire.Close() })
@@ -186,7 +186,7 @@ func (v *viewer) read() {
 	}
 	v.ws.CloseNow()
 	close(v.left)
-	if v.spot.take() || v.out {
+	if v.member.leave() || v.leftPool {
 		v.leave(Left)
 	}
 }

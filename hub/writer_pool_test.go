@@ -98,28 +98,28 @@ func TestViewersOfEverySpeed(t *testing.T) {
 
 // byHand gives the crowd its walker, for the test to do by turns what run does. It runs
 // by itself once the test has ended, so that the viewers can leave.
-func (b *fixture) byHand() *walker {
-	c := b.hub.crowd
-	w := &walker{c: c, called: make(chan struct{}, 1)}
-	c.walkers = append(c.walkers, w)
+func (b *fixture) byHand() *writer {
+	c := b.hub.pool
+	w := &writer{pool: c, wakeup: make(chan struct{}, 1)}
+	c.writers = append(c.writers, w)
 	b.t.Cleanup(func() { c.running.Go(w.run) })
 	return w
 }
 
 // awaitEntry returns the viewer that comes into the empty queue.
-func (w *walker) awaitEntry(t *testing.T) *viewer {
+func (w *writer) awaitEntry(t *testing.T) *viewer {
 	t.Helper()
-	wait.For(t, wait.Patience, "nobody goes into the crowd", func() bool { return len(w.queued()) > 0 })
-	return w.queued()[0]
+	wait.For(t, wait.Patience, "nobody goes into the crowd", func() bool { return len(w.waiting()) > 0 })
+	return w.waiting()[0]
 }
 
 // entered returns how many times a viewer went into the crowd, and how many walkers
 // there are.
 func (b *fixture) entered() (times, walkers int) {
-	c := b.hub.crowd
+	c := b.hub.pool
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.entered, len(c.walkers)
+	return c.added, len(c.writers)
 }
 
 // awaitEntered waits until viewers went into the crowd so many times.
@@ -180,7 +180,7 @@ func TestALateViewerTakesTurns(t *testing.T) {
 	w := b.byHand()
 	early := b.dial("?n=0", protocol.Subprotocol)
 	w.awaitEntry(t)
-	w.answer()
+	w.serveQueue()
 
 	var read atomic.Int64 // bytes of messages
 	c := b.dial("", protocol.Subprotocol)
@@ -203,10 +203,10 @@ func TestALateViewerTakesTurns(t *testing.T) {
 	for ; ; turns++ {
 		late := w.awaitEntry(t) // again, if it was too slow
 		before := late.session.sent.Load()
-		w.next()
+		w.dequeue()
 		_, has := w.serve(late, time.Now(), nobody, true)
 		sent := late.session.sent.Load()
-		if most := int64(atATime + 64<<10); sent-before > most {
+		if most := int64(burstBytes + 64<<10); sent-before > most {
 			t.Errorf("%d bytes in a turn, want %d at the most", sent-before, most)
 		}
 		wait.For(t, wait.Patience, "it does not get what was sent", func() bool { return read.Load() == sent })
@@ -218,12 +218,12 @@ func TestALateViewerTakesTurns(t *testing.T) {
 		all = append(all, line...)
 		b.Write(line)
 		b.Flush()
-		w.walk(nobody)
+		w.pass(nobody)
 		if r, err := watch(early, len(line)); err != nil || !bytes.Equal(r.data, line) {
 			t.Fatalf("who had all got %q, %v", r.data, err)
 		}
 	}
-	if least := len(all) / (atATime + 64<<10); turns < least {
+	if least := len(all) / (burstBytes + 64<<10); turns < least {
 		t.Errorf("%d turns, want %d", turns, least)
 	}
 	c.CloseNow()
@@ -236,12 +236,12 @@ func TestALateViewerTakesTurns(t *testing.T) {
 func TestAQueueIsLeftForLater(t *testing.T) {
 	w := serve(t, broadcaster.Options{}).byHand()
 	w.queue = slices.Repeat([]*viewer{{}}, 1<<20) // who have left the crowd
-	w.answer()
+	w.serveQueue()
 	if left := len(w.queue); left == 0 || left == 1<<20 {
 		t.Errorf("%d are left", left)
 	}
 	select {
-	case <-w.called:
+	case <-w.wakeup:
 	default:
 		t.Error("they are forgotten")
 	}
@@ -334,7 +334,7 @@ func TestAWalkerGoes(t *testing.T) {
 			_, walkers := b.entered()
 			return walkers == 0
 		})
-		b.hub.crowd.running.Wait()
+		b.hub.pool.running.Wait()
 	}
 }
 
@@ -348,20 +348,20 @@ func TestACallIsQueuedOnce(t *testing.T) {
 	}
 	defer s.Close()
 	v := w.awaitEntry(t)
-	if b.hub.crowd.dismiss(w) {
+	if b.hub.pool.retire(w) {
 		t.Error("the walker goes though one waits for it")
 	}
-	w.answer()
+	w.serveQueue()
 	for range 2 {
 		for _, payload := range []string{"a", "b", "c", "d", "last"} {
 			s.Write(peer.Masked(protocol.FinBit|protocol.OpPing, payload))
 		}
 		s.Write(peer.Masked(protocol.FinBit|protocol.OpPong, ""))
 		<-v.pong // so all were read
-		if n := len(w.queued()); n != 1 {
+		if n := len(w.waiting()); n != 1 {
 			t.Errorf("it is in the queue %d times", n)
 		}
-		w.answer()
+		w.serveQueue()
 		if opcode, p, err := s.Next(); opcode != protocol.OpPong || p != "last" || err != nil {
 			t.Fatalf("got %x %q, %v; want the last pong", opcode, p, err)
 		}
@@ -375,16 +375,16 @@ func TestACallMeetsItsWalker(t *testing.T) {
 	w := b.byHand()
 	b.dial("?n=0", protocol.Subprotocol)
 	v := w.awaitEntry(t)
-	w.answer()
+	w.serveQueue()
 	free := func() bool {
-		if !v.spot.mu.TryLock() {
+		if !v.member.mu.TryLock() {
 			return false
 		}
-		v.spot.mu.Unlock()
+		v.member.mu.Unlock()
 		return true
 	}
 	w.mu.Lock()
-	go v.call()
+	go v.enqueue()
 	held := 0
 	for deadline := time.Now().Add(wait.Patience); held < 10 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		if held++; free() {
@@ -395,7 +395,7 @@ func TestACallMeetsItsWalker(t *testing.T) {
 	if held == 0 {
 		t.Fatal("it may go while it is called")
 	}
-	wait.For(t, wait.Patience, "it is not in the queue", func() bool { return len(w.queued()) == 1 })
+	wait.For(t, wait.Patience, "it is not in the queue", func() bool { return len(w.waiting()) == 1 })
 }
 
 // A place in the queue of a walker that it had before means nothing.
@@ -404,20 +404,20 @@ func TestAPlaceLeftBehind(t *testing.T) {
 	before := b.byHand()
 	b.dial("?n=0", protocol.Subprotocol)
 	v := before.awaitEntry(t)
-	before.answer()
-	v.call()
-	v.spot.take()
+	before.serveQueue()
+	v.enqueue()
+	v.member.leave()
 	now := b.byHand()
-	slices.Reverse(b.hub.crowd.walkers)
-	b.hub.crowd.place(v)
-	before.answer()
-	before.walk(nobody)
-	v.call()
-	if len(before.here) > 0 || len(before.queued()) > 0 || len(now.queued()) != 1 {
-		t.Errorf("its former walker has it %d and %d times, its walker %d times; want 0, 0, 1", len(before.here), len(before.queued()), len(now.queued()))
+	slices.Reverse(b.hub.pool.writers)
+	b.hub.pool.assign(v)
+	before.serveQueue()
+	before.pass(nobody)
+	v.enqueue()
+	if len(before.current) > 0 || len(before.waiting()) > 0 || len(now.waiting()) != 1 {
+		t.Errorf("its former walker has it %d and %d times, its walker %d times; want 0, 0, 1", len(before.current), len(before.waiting()), len(now.waiting()))
 	}
-	if now.answer(); len(now.here) != 1 {
-		t.Errorf("its walker has it %d times, want 1", len(now.here))
+	if now.serveQueue(); len(now.current) != 1 {
+		t.Errorf("its walker has it %d times, want 1", len(now.current))
 	}
 }
 
@@ -429,7 +429,7 @@ func TestWalkersFor(t *testing.T) {
 		{8, 1, 1}, {8, 1000, 5}, {8, 10_000, 8},
 	} {
 		runtime.GOMAXPROCS(c.processors)
-		if got := walkersFor(c.viewers); got != c.want {
+		if got := writersFor(c.viewers); got != c.want {
 			t.Errorf("%d viewers, %d processors: %d walkers, want %d", c.viewers, c.processors, got, c.want)
 		}
 	}
@@ -461,7 +461,7 @@ func TestAnswersWaitForATurn(t *testing.T) {
 	b.awaitEntered(t, 1)
 	b.Write([]byte("two\n"))
 	gets(t, early, "two\n")
-	answers := b.hub.crowd.answers
+	answers := b.hub.pool.queueTurns
 	for range cap(answers) {
 		answers <- struct{}{}
 	}
@@ -469,8 +469,8 @@ func TestAnswersWaitForATurn(t *testing.T) {
 	b.awaitEntered(t, 2)
 	b.Write([]byte("three\n"))
 	gets(t, early, "three\n")
-	w := b.hub.crowd.walkers[0]
-	if n := len(w.queued()); n != 1 {
+	w := b.hub.pool.writers[0]
+	if n := len(w.waiting()); n != 1 {
 		t.Fatalf("%d wait for their backlog, want 1", n)
 	}
 	for range cap(answers) {
@@ -484,8 +484,8 @@ func TestAnswersWaitForATurn(t *testing.T) {
 func TestWalksOfManyWaitForATurn(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
 	b := serve(t, broadcaster.Options{})
-	b.hub.audience.add(inAStep)
-	defer b.hub.audience.add(-inAStep)
+	b.hub.audience.add(stepViewers)
+	defer b.hub.audience.add(-stepViewers)
 	var early []*websocket.Conn
 	for range 4 {
 		early = append(early, b.dial("?n=0", protocol.Subprotocol))
@@ -498,14 +498,14 @@ func TestWalksOfManyWaitForATurn(t *testing.T) {
 	for _, c := range early {
 		gets(t, c, "one\n")
 	}
-	walks := b.hub.crowd.walks
-	for _, tokens := range []chan struct{}{b.hub.crowd.answers, walks} {
+	walks := b.hub.pool.passTurns
+	for _, tokens := range []chan struct{}{b.hub.pool.queueTurns, walks} {
 		for range cap(tokens) {
 			tokens <- struct{}{}
 		}
 	}
-	for range cap(b.hub.crowd.answers) { // by now all answers to the early ones are over
-		<-b.hub.crowd.answers
+	for range cap(b.hub.pool.queueTurns) { // by now all answers to the early ones are over
+		<-b.hub.pool.queueTurns
 	}
 	before := b.sent()
 	b.Write([]byte("two\n"))
@@ -516,7 +516,7 @@ func TestWalksOfManyWaitForATurn(t *testing.T) {
 		late.CloseNow()
 	}
 	b.awaitSlots(len(early))
-	time.Sleep(beat + tellTime) // in which others are looked at for their pings, and told how many they are
+	time.Sleep(pingCheck + tellTime) // in which others are looked at for their pings, and told how many they are
 	if sent := b.sent() - before; sent > 0 {
 		t.Errorf("%d bytes were sent", sent)
 	}
@@ -552,7 +552,7 @@ func TestAStuckViewerLeaves(t *testing.T) {
 	b.Flush()
 	looks := 0 // one behind the other at which it was being written to
 	wait.For(t, wait.Patience, "it is not stuck", func() bool {
-		w.answer()
+		w.serveQueue()
 		if looks++; v.wire.mu.TryLock() {
 			v.wire.mu.Unlock()
 			looks = 0
@@ -592,20 +592,20 @@ func TestWalksOfManyAreFew(t *testing.T) {
 // Who is still sent a backlog while others come is told so after it at the latest.
 func TestTheQueueIsTold(t *testing.T) {
 	b := serve(t, broadcaster.Options{Lines: 1 << 20})
-	b.Write(numbered(2 * atATime))
+	b.Write(numbered(2 * burstBytes))
 	b.Flush()
 	w := b.byHand()
 	go watch(b.dial("", protocol.Subprotocol), -1)
 	v := w.awaitEntry(t)
-	w.next()
+	w.dequeue()
 	if _, has := w.serve(v, time.Now(), 1, true); has {
 		t.Fatal("it has all by one turn")
 	}
 	b.hub.audience.add(1)
-	w.walk(2)
+	w.pass(2)
 	b.hub.audience.add(1)
-	for len(w.here) == 0 {
-		w.answer()
+	for len(w.current) == 0 {
+		w.serveQueue()
 	}
 	if v.told != 3 {
 		t.Errorf("it is told of %d viewers, want 3", v.told)
@@ -624,17 +624,17 @@ func TestAskingTellsNoViewers(t *testing.T) {
 	}
 	defer s.Close()
 	v := w.awaitEntry(t)
-	w.answer()
+	w.serveQueue()
 	told := v.told
 	for n := told + 1; n < told+4; n++ {
 		b.hub.audience.add(1)
-		w.call(v)
-		w.answer()
+		w.enqueue(v)
+		w.serveQueue()
 		if v.told != told {
 			t.Fatalf("it is told of %d", n)
 		}
 	}
-	w.walk(told + 3)
+	w.pass(told + 3)
 	if v.told != told+3 {
 		t.Errorf("it is not told of %d, but of %d", told+3, v.told)
 	}

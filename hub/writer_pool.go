@@ -9,69 +9,69 @@ import (
 )
 
 const (
-	// beat is how often the crowd's pings are looked at.
-	beat = time.Second
+	// pingCheck is how often the crowd's pings are looked at.
+	pingCheck = time.Second
 	// tellTime is how soon viewers are told that others came or left: when thousands come
 	// at once, all others can't be told of each.
 	tellTime = 100 * time.Millisecond
 	// nobody is no number of viewers to be told.
 	nobody = -1
-	// turn is for how long those who have not all are seen to until it is the others'.
-	turn = 5 * time.Millisecond
-	// atATime is about how much a viewer is sent before it is the next one's turn, in bytes.
-	atATime = 256 << 10
-	// perWalker is how many viewers there are before another goroutine writes to some.
-	perWalker = 250
-	// inAStep is how many viewers there are at the most while all walkers may walk at once:
+	// turnTime is for how long those who have not all are seen to until it is the others'.
+	turnTime = 5 * time.Millisecond
+	// burstBytes is about how much a viewer is sent before it is the next one's turn, in bytes.
+	burstBytes = 256 << 10
+	// viewersPerWriter is how many viewers there are before another goroutine writes to some.
+	viewersPerWriter = 250
+	// stepViewers is how many viewers there are at the most while all walkers may walk at once:
 	// about as many as one sends a chunk to before the next is published. Of more, half of
 	// the walkers do, and what is published meanwhile goes along: else 10,000 viewers cost a
 	// fifth more.
-	inAStep = 1500
-	// walkTime is how long a walker of so many takes at the least from one walk to the next,
+	stepViewers = 1500
+	// passTime is how long a walker of so many takes at the least from one walk to the next,
 	// for each viewer: about half of that is spent writing. Else 10,000 cost a fifth more
 	// where a processor is fast enough to write them ten lines a second one by one.
-	walkTime = 12 * time.Microsecond
+	passTime = 12 * time.Microsecond
 )
 
-// A crowd is the viewers of a stream that take what they are sent. A few goroutines
+// A writerPool is the viewers of a stream that take what they are sent. A few goroutines
 // write to one after the other: to wake one for each viewer costs a quarter of what the
 // write itself does, and a stack each. A viewer that takes no more is given a goroutine
 // of its own, to wait until it does.
-type crowd struct {
-	hub     *Hub
-	ctx     context.Context // done when it is closed
-	cancel  context.CancelFunc
-	answers chan struct{} // holds one for each walker that sees to its queue
-	walks   chan struct{} // and one for each that walks while there are more than inAStep
+type writerPool struct {
+	hub        *Hub
+	ctx        context.Context // done when it is closed
+	cancel     context.CancelFunc
+	queueTurns chan struct{} // holds one for each walker that sees to its queue
+	passTurns  chan struct{} // and one for each that walks while there are more than inAStep
 
 	mu      sync.Mutex // is locked before those of spots and walkers, which are in that order
-	walkers []*walker  // none while there are no viewers
-	entered int        // times that a viewer came in, ever
+	writers []*writer  // none while there are no viewers
+	added   int        // times that a viewer came in, ever
 	running sync.WaitGroup
 }
 
-func newCrowd(f *Hub) *crowd {
-	c := &crowd{hub: f, answers: make(chan struct{}, halfTheProcessors()), walks: make(chan struct{}, halfTheProcessors())}
+func newWriterPool(f *Hub) *writerPool {
+	c := &writerPool{hub: f, queueTurns: make(chan struct{}, halfTheProcessors()), passTurns: make(chan struct{}, halfTheProcessors())}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
 }
 
 // close ends what the crowd started, and waits for it. The viewers should have left.
-func (c *crowd) close() {
+func (c *writerPool) close() {
 	c.mu.Lock()
 	c.cancel()
 	c.mu.Unlock()
 	c.running.Wait()
 }
 
-// enter takes a viewer in. It is false of one that can't be written to without
+// add takes a viewer in. It is false of one that can't be written to without
 // waiting, and of one that leaves.
-func (c *crowd) enter(v *viewer) bool {
+func (c *writerPool) add(v *viewer) bool {
 	if !v.wire.direct() {
 		return false
 	}
 	v.wire.hurry(true) // which may wait, so that nobody else may have to
-	if c.place(v) {
+	if c.assign(v) {
 		return true
 	}
 	v.wire.hurry(false)
@@ -82,30 +82,30 @@ func (c *crowd) enter(v *viewer) bool {
 // send backlogs: the other processors are the command's, and those viewers' who have all.
 func halfTheProcessors() int { return max(1, runtime.GOMAXPROCS(0)/2) }
 
-// walkersFor returns among how many walkers those who come are divided while there are so
+// writersFor returns among how many walkers those who come are divided while there are so
 // many viewers; those who are here stay where they are. For 1,000 two make the slowest 5 ms
 // faster than one.
-func walkersFor(viewers int) int { return min(runtime.GOMAXPROCS(0), 1+viewers/perWalker) }
+func writersFor(viewers int) int { return min(runtime.GOMAXPROCS(0), 1+viewers/viewersPerWriter) }
 
-// place gives a viewer its walker.
-func (c *crowd) place(v *viewer) bool {
+// assign gives a viewer its walker.
+func (c *writerPool) assign(v *viewer) bool {
 	n, _ := c.hub.audience.count()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ctx.Err() != nil {
 		return false
 	}
-	wanted := walkersFor(n)
-	for len(c.walkers) < wanted {
-		w := &walker{c: c, called: make(chan struct{}, 1)}
-		c.walkers = append(c.walkers, w)
+	wanted := writersFor(n)
+	for len(c.writers) < wanted {
+		w := &writer{pool: c, wakeup: make(chan struct{}, 1)}
+		c.writers = append(c.writers, w)
 		c.running.Go(w.run)
 	}
-	w := c.walkers[c.entered%wanted]
+	w := c.writers[c.added%wanted]
 
-	v.spot.mu.Lock()
-	defer v.spot.mu.Unlock()
-	if v.spot.closing {
+	v.member.mu.Lock()
+	defer v.member.mu.Unlock()
+	if v.member.closing {
 		return false
 	}
 	select {
@@ -113,91 +113,91 @@ func (c *crowd) place(v *viewer) bool {
 		return false
 	default:
 	}
-	c.entered++
-	v.spot.walker, v.spot.called, v.spot.here, v.spot.untold = w, false, false, true
-	w.call(v)
+	c.added++
+	v.member.writer, v.member.queued, v.member.current, v.member.countDue = w, false, false, true
+	w.enqueue(v)
 	return true
 }
 
-// dismiss takes away a walker that has nobody, and tells whether that is so.
-func (c *crowd) dismiss(w *walker) bool {
+// retire takes away a walker that has nobody, and tells whether that is so.
+func (c *writerPool) retire(w *writer) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.here)+len(w.queue) > 0 {
+	if len(w.current)+len(w.queue) > 0 {
 		return false
 	}
-	c.walkers = slices.DeleteFunc(c.walkers, func(other *walker) bool { return other == w })
+	c.writers = slices.DeleteFunc(c.writers, func(other *writer) bool { return other == w })
 	return true
 }
 
-// A spot is a viewer's in the crowd. Who holds mu and finds walker set may use the
+// A membership is a viewer's in the crowd. Who holds mu and finds walker set may use the
 // viewer; who sets it to nil must see to it from then on.
-type spot struct {
-	mu      sync.Mutex
-	walker  *walker // nil: it is not in the crowd
-	closing bool    // it is not to go in any more
-	called  bool    // it is in the walker's queue; one that is not may be there from before
-	here    bool    // it is in the walker's list of that name
-	untold  bool    // it is to be told how many viewers there are, if it is not here
+type membership struct {
+	mu       sync.Mutex
+	writer   *writer // nil: it is not in the crowd
+	closing  bool    // it is not to go in any more
+	queued   bool    // it is in the walker's queue; one that is not may be there from before
+	current  bool    // it is in the walker's list of that name
+	countDue bool    // it is to be told how many viewers there are, if it is not here
 }
 
-// take takes the viewer out of the crowd, if it is in it.
-func (s *spot) take() bool {
+// leave takes the viewer out of the crowd, if it is in it.
+func (s *membership) leave() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	in := s.walker != nil
-	s.walker = nil
+	in := s.writer != nil
+	s.writer = nil
 	return in
 }
 
 // close is take, and keeps the viewer out from then on.
-func (s *spot) close() bool {
+func (s *membership) close() bool {
 	s.mu.Lock()
 	s.closing = true
 	s.mu.Unlock()
-	return s.take()
+	return s.leave()
 }
 
-// A walker writes to a part of the crowd.
-type walker struct {
-	c      *crowd
-	called chan struct{} // something is in queue
-	mu     sync.Mutex
-	queue  []*viewer // to be seen to one after the other: who came, asked, or has not all
-	here   []*viewer // who had all, and some that have left; only of run
+// A writer writes to a part of the crowd.
+type writer struct {
+	pool    *writerPool
+	wakeup  chan struct{} // something is in queue
+	mu      sync.Mutex
+	queue   []*viewer // to be seen to one after the other: who came, asked, or has not all
+	current []*viewer // who had all, and some that have left; only of run
 }
 
-// call puts v, which must be w's, into the queue, if it is not in it. v.spot.mu must be
+// enqueue puts v, which must be w's, into the queue, if it is not in it. v.spot.mu must be
 // held.
-func (w *walker) call(v *viewer) {
-	if v.spot.called {
+func (w *writer) enqueue(v *viewer) {
+	if v.member.queued {
 		return
 	}
-	v.spot.called = true
+	v.member.queued = true
 	w.mu.Lock()
 	w.queue = append(w.queue, v)
 	w.mu.Unlock()
 	w.wake()
 }
 
-func (w *walker) wake() {
+func (w *writer) wake() {
 	select {
-	case w.called <- struct{}{}:
+	case w.wakeup <- struct{}{}:
 	default:
 	}
 }
 
-// queued returns who is in the queue.
-func (w *walker) queued() []*viewer {
+// waiting returns who is in the queue.
+func (w *writer) waiting() []*viewer {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.queue)
 }
 
-// next takes the first of the queue.
-func (w *walker) next() (*viewer, bool) {
+// dequeue takes the first of the queue.
+func (w *writer) dequeue() (*viewer, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.queue) == 0 {
@@ -211,12 +211,12 @@ func (w *walker) next() (*viewer, bool) {
 }
 
 // run ends with the crowd, or when nobody is here any more.
-func (w *walker) run() {
-	ticker := time.NewTicker(beat)
+func (w *writer) run() {
+	ticker := time.NewTicker(pingCheck)
 	defer ticker.Stop()
 	tell := time.NewTimer(tellTime)
 	defer tell.Stop()
-	f := w.c.hub
+	f := w.pool.hub
 	wake := f.Stream.Changed()
 	_, counted := f.audience.count()
 	tells := false                         // at the next walk
@@ -232,7 +232,7 @@ func (w *walker) run() {
 			tells = false
 			n, counted = f.audience.count()
 		}
-		w.walk(n)
+		w.pass(n)
 	}
 	for {
 		select {
@@ -244,72 +244,72 @@ func (w *walker) run() {
 		case <-tell.C:
 			tells = true
 		case <-ticker.C:
-			if w.c.dismiss(w) {
+			if w.pool.retire(w) {
 				return
 			}
-		case <-w.called:
-			mayAnswer = w.c.answers
+		case <-w.wakeup:
+			mayAnswer = w.pool.queueTurns
 			continue
 		case mayAnswer <- struct{}{}:
 			mayAnswer = nil
-			w.answer()
-			<-w.c.answers
+			w.serveQueue()
+			<-w.pool.queueTurns
 			continue
 		case mayWalk <- struct{}{}:
 			n, _ := f.audience.count()
-			rest.Reset(time.Duration(n) * walkTime)
+			rest.Reset(time.Duration(n) * passTime)
 			walk()
-			<-w.c.walks
+			<-w.pool.passTurns
 			wake = nil
 			continue
 		case <-rest.C:
 			wake = changed
 			continue
-		case <-w.c.ctx.Done():
+		case <-w.pool.ctx.Done():
 			return
 		}
-		if n, _ := f.audience.count(); n > inAStep {
-			mayWalk, wake = w.c.walks, nil
+		if n, _ := f.audience.count(); n > stepViewers {
+			mayWalk, wake = w.pool.passTurns, nil
 			continue
 		}
 		walk()
 	}
 }
 
-// answer sees to the queue, for a while: those who have all are not to wait for those
+// serveQueue sees to the queue, for a while: those who have all are not to wait for those
 // who have not.
-func (w *walker) answer() {
+func (w *writer) serveQueue() {
 	now := time.Now()
-	n, _ := w.c.hub.audience.count()
-	for time.Since(now) < turn {
-		v, ok := w.next()
+	n, _ := w.pool.hub.audience.count()
+	for time.Since(now) < turnTime {
+		v, ok := w.dequeue()
 		if !ok {
 			return
 		}
 		was, is := w.serve(v, now, n, true)
 		switch {
 		case is && !was:
-			w.here = append(w.here, v)
+			w.current = append(w.current, v)
 		case was && !is:
-			w.here = slices.DeleteFunc(w.here, func(other *viewer) bool { return other == v })
+			w.current = slices.DeleteFunc(w.current, func(other *viewer) bool { return other == v })
 		}
 	}
 	w.wake()
 }
 
-// walk sees to all who had all, in the order in which they came: so their memory is near
+// pass sees to all who had all, in the order in which they came: so their memory is near
 // to that of the last one. These are told how many viewers there are, unless that is
 // nobody, and those in the queue will be.
-func (w *walker) walk(viewers int) {
+func (w *writer) pass(viewers int) {
 	now := time.Now()
 	if viewers != nobody {
-		for _, v := range w.queued() {
-			v.spot.mu.Lock()
-			v.spot.untold = true
-			v.spot.mu.Unlock()
+		for _, v := range w.waiting() {
+			v.member.mu.Lock()
+			v.member.countDue = true
+			v.member.mu.Unlock()
 		}
 	}
-	w.here = slices.DeleteFunc(w.here, func(v *viewer) bool {
+	w.current = slices.DeleteFunc(w.current, func(v *viewer) bool {
 		_, is := w.serve(v, now, viewers, false)
 		return !is
 	})
@@ -318,22 +318,22 @@ func (w *walker) walk(viewers int) {
 // serve sends v what there is for it, as far as that goes, and tells whether it was and
 // is to be in here: whether it had and has all. One from the queue is told how many viewers
 // there are only if no walk has told it.
-func (w *walker) serve(v *viewer, now time.Time, viewers int, fromQueue bool) (was, is bool) {
-	v.spot.mu.Lock()
-	defer v.spot.mu.Unlock()
-	if v.spot.walker != w {
+func (w *writer) serve(v *viewer, now time.Time, viewers int, fromQueue bool) (was, is bool) {
+	v.member.mu.Lock()
+	defer v.member.mu.Unlock()
+	if v.member.writer != w {
 		return false, false
 	}
-	was = v.spot.here
+	was = v.member.current
 	more, out := false, Following
-	if v.spot.called || fromQueue {
+	if v.member.queued || fromQueue {
 		out = v.answerPing()
 	}
 	if fromQueue {
-		if was || !v.spot.untold {
+		if was || !v.member.countDue {
 			viewers = nobody
 		}
-		v.spot.called, v.spot.untold = false, false
+		v.member.queued, v.member.countDue = false, false
 	}
 	if out == Following {
 		more, out = v.catchUp(now, viewers)
@@ -341,27 +341,27 @@ func (w *walker) serve(v *viewer, now time.Time, viewers int, fromQueue bool) (w
 	switch {
 	case out == Following && !v.wire.blocked():
 		if is = !more; more {
-			w.call(v)
+			w.enqueue(v)
 		}
 	case out == Following || out == behind:
-		v.spot.walker = nil
+		v.member.writer = nil
 		v.wire.hurry(false)
 		go v.run()
 	default:
-		v.spot.walker = nil
+		v.member.writer = nil
 		v.wire.hurry(false)
 		go v.leave(out)
 	}
-	v.spot.here = is
+	v.member.current = is
 	return was, is
 }
 
-// call makes the crowd see to the viewer, if it is in it.
-func (v *viewer) call() {
-	v.spot.mu.Lock()
-	defer v.spot.mu.Unlock()
-	if w := v.spot.walker; w != nil {
-		w.call(v)
+// enqueue makes the crowd see to the viewer, if it is in it.
+func (v *viewer) enqueue() {
+	v.member.mu.Lock()
+	defer v.member.mu.Unlock()
+	if w := v.member.writer; w != nil {
+		w.enqueue(v)
 	}
 }
 
@@ -378,7 +378,7 @@ func (v *viewer) catchUp(now time.Time, viewers int) (more bool, out Outcome) {
 		return false, out
 	}
 	for before := v.sent; !v.wire.blocked(); {
-		if v.sent-before >= atATime {
+		if v.sent-before >= burstBytes {
 			return true, Following
 		}
 		item, wait, err := v.cursor.Poll()
