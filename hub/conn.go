@@ -45,8 +45,8 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// direct tells whether try can be used.
-func (c *conn) direct() bool {
+// supportsNonblock tells whether try can be used.
+func (c *conn) supportsNonblock() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.fd >= 0
@@ -127,7 +127,7 @@ func (l conns) Accept() (net.Conn, error) {
 	if sized, ok := c.(interface{ SetWriteBuffer(bytes int) error }); ok {
 		sized.SetWriteBuffer(sendBuffer)
 	}
-	return &conn{Conn: c, fd: fdOf(c)}, nil
+	return &conn{Conn: c, fd: descriptorOf(c)}, nil
 }
 
 // A tlsConn is a conn within TLS. A record that was begun can't be ended by other

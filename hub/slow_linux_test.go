@@ -46,7 +46,7 @@ func TestAPingBehindOutput(t *testing.T) {
 		t.Errorf("it has taken nothing, and %v", out)
 	}
 	takes(50_000)
-	v.wire.hurry(false)
+	v.wire.setNonblocking(false)
 	go func() {
 		time.Sleep(10 * time.Millisecond)
 		io.Copy(io.Discard, near)

@@ -39,8 +39,8 @@ type sender interface {
 // frame.
 type wire struct {
 	sender
-	hurried bool   // frames are written without waiting; for its user to say
-	closing func() // called before coder/websocket's close frame
+	nonblocking bool   // frames are written without waiting; for its user to say
+	closing     func() // called before coder/websocket's close frame
 
 	mu     sync.Mutex
 	closed bool
@@ -85,10 +85,10 @@ func (w *wire) send(last bool, parts ...[]byte) Outcome {
 		return closing
 	}
 	if last {
-		w.closed, w.hurried = true, false // what is unsent then is lost: the connection is closed
+		w.closed, w.nonblocking = true, false // what is unsent then is lost: the connection is closed
 	}
-	if w.hurried {
-		return w.hurriedly(parts)
+	if w.nonblocking {
+		return w.sendNonblock(parts)
 	}
 	frame := append(w.unsent, parts...)
 	w.unsent = nil
@@ -103,12 +103,12 @@ func (w *wire) send(last bool, parts ...[]byte) Outcome {
 	return Stalled
 }
 
-// hurriedly writes a frame as far as that goes without waiting, and keeps the rest. mu
+// sendNonblock writes a frame as far as that goes without waiting, and keeps the rest. mu
 // must be held.
-func (w *wire) hurriedly(frame net.Buffers) Outcome {
+func (w *wire) sendNonblock(frame net.Buffers) Outcome {
 	if len(w.unsent) == 0 {
 		var err error
-		if frame, err = w.sender.(*conn).try(frame); err != nil {
+		if frame, err = w.sender.(*conn).writeNonblock(frame); err != nil {
 			w.closed = true
 			return Left
 		}
@@ -117,18 +117,18 @@ func (w *wire) hurriedly(frame net.Buffers) Outcome {
 	return Following
 }
 
-// direct tells whether the wire may be hurried.
-func (w *wire) direct() bool {
+// supportsNonblock tells whether the wire may be hurried.
+func (w *wire) supportsNonblock() bool {
 	c, ok := w.sender.(*conn)
-	return ok && c.direct()
+	return ok && c.supportsNonblock()
 }
 
-// hurry makes frames be written without waiting, or no longer so. Nothing is hurried
+// setNonblocking makes frames be written without waiting, or no longer so. Nothing is hurried
 // from a close frame on.
-func (w *wire) hurry(yes bool) {
+func (w *wire) setNonblocking(yes bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.hurried = yes && !w.closed; w.hurried {
+	if w.nonblocking = yes && !w.closed; w.nonblocking {
 		w.SetWriteDeadline(time.Time{})
 	}
 }

@@ -21,7 +21,7 @@ func BenchmarkFrame(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer null.Close()
-	w := wire{sender: &conn{fd: int(null.Fd())}, hurried: true}
+	w := wire{sender: &conn{fd: int(null.Fd())}, nonblocking: true}
 	chunk := bytes.Repeat([]byte("x"), 160)
 	b.SetBytes(int64(len(chunk)))
 	b.ReportAllocs()
@@ -56,7 +56,7 @@ func connected(t *testing.T) (near net.Conn, far *conn) {
 // fill writes to a wire, which it hurries, until that takes no more.
 func fill(t *testing.T, w *wire) {
 	t.Helper()
-	w.hurry(true)
+	w.setNonblocking(true)
 	for payload := bytes.Repeat([]byte("x"), 50_000); !w.blocked(); {
 		if out := w.frame(protocol.OpBinary, payload); out != Following {
 			t.Fatal(out)

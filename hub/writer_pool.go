@@ -67,14 +67,14 @@ func (c *writerPool) close() {
 // add takes a viewer in. It is false of one that can't be written to without
 // waiting, and of one that leaves.
 func (c *writerPool) add(v *viewer) bool {
-	if !v.wire.direct() {
+	if !v.wire.supportsNonblock() {
 		return false
 	}
-	v.wire.hurry(true) // which may wait, so that nobody else may have to
+	v.wire.setNonblocking(true) // which may wait, so that nobody else may have to
 	if c.assign(v) {
 		return true
 	}
-	v.wire.hurry(false)
+	v.wire.setNonblocking(false)
 	return false
 }
 
@@ -345,11 +345,11 @@ func (w *writer) serve(v *viewer, now time.Time, viewers int, fromQueue bool) (w
 		}
 	case out == Following || out == behind:
 		v.member.writer = nil
-		v.wire.hurry(false)
+		v.wire.setNonblocking(false)
 		go v.run()
 	default:
 		v.member.writer = nil
-		v.wire.hurry(false)
+		v.wire.setNonblocking(false)
 		go v.leave(out)
 	}
 	v.member.current = is

@@ -9,8 +9,8 @@ import (
 	"wsrun/internal/rawsys"
 )
 
-// fdOf returns the descriptor of a socket, and -1 of what is none.
-func fdOf(c net.Conn) int {
+// descriptorOf returns the descriptor of a socket, and -1 of what is none.
+func descriptorOf(c net.Conn) int {
 	s, ok := c.(syscall.Conn)
 	if !ok {
 		return -1
@@ -24,10 +24,10 @@ func fdOf(c net.Conn) int {
 	return fd
 }
 
-// try writes as much of the parts as the system takes at once, and returns the rest. It
+// writeNonblock writes as much of the parts as the system takes at once, and returns the rest. It
 // uses the descriptor as it is: package net's way to it reads four objects more, which
 // are in no cache when there are thousands of viewers.
-func (c *conn) try(parts net.Buffers) (rest net.Buffers, err error) {
+func (c *conn) writeNonblock(parts net.Buffers) (rest net.Buffers, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.fd < 0 {

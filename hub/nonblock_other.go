@@ -1,0 +1,16 @@
+//go:build !linux
+
+package hub
+
+import (
+	"net"
+	"syscall"
+)
+
+// descriptorOf returns -1: viewers can't be written to without waiting.
+func descriptorOf(net.Conn) int { return -1 }
+
+func (c *conn) writeNonblock(net.Buffers) (net.Buffers, error) { return nil, syscall.ENOTSUP }
+
+// delivered is not ok.
+func (c *conn) delivered() (acked, queued int64, ok bool) { return 0, 0, false }
