@@ -93,25 +93,25 @@ func (c *conn) giveUp(b net.Buffers, within time.Duration) error {
 	return err
 }
 
-// passing is an error that net/http tries again after.
-type passing struct{ error }
+// temporaryError is an error that net/http tries again after.
+type temporaryError struct{ error }
 
-func (passing) Temporary() bool { return true }
-func (passing) Timeout() bool   { return false }
-func (p passing) Unwrap() error { return p.error }
+func (temporaryError) Temporary() bool { return true }
+func (temporaryError) Timeout() bool   { return false }
+func (p temporaryError) Unwrap() error { return p.error }
 
 // Listener returns l with connections that viewers can be served on. Its errors are all
 // temporary, but for that of a closed listener: net/http would stop serving at most of
 // them. It calls failed with each.
-func Listener(l net.Listener, failed func(error)) net.Listener { return conns{l, failed} }
+func Listener(l net.Listener, failed func(error)) net.Listener { return listener{l, failed} }
 
-type conns struct {
+type listener struct {
 	net.Listener
 	failed func(error) // called with each
 }
 
 // Accept implements [net.Listener]. After an error net/http waits, up to a second.
-func (l conns) Accept() (net.Conn, error) {
+func (l listener) Accept() (net.Conn, error) {
 	// When a thousand come at once, each that was taken gets a turn before the next is: else
 	// all wait for a processor together, and the viewers' output behind them. An early
 	// viewer's then comes 51 ms late at worst, instead of 63 (medians of 21).
@@ -122,7 +122,7 @@ func (l conns) Accept() (net.Conn, error) {
 	}
 	if err != nil {
 		l.failed(err)
-		return nil, passing{err}
+		return nil, temporaryError{err}
 	}
 	if sized, ok := c.(interface{ SetWriteBuffer(bytes int) error }); ok {
 		sized.SetWriteBuffer(sendBuffer)

@@ -27,10 +27,10 @@ const (
 	bareBytes = 512
 	// largeBytes is how large one is that is deflated fast rather than well.
 	largeBytes = 4 << 10
-	// deflatedFrames is how many frames are kept besides one for so many bytes that the
+	// minDeflated is how many frames are kept besides one for so many bytes that the
 	// ring keeps, which all who come get one after the other.
-	deflatedFrames = 32
-	deflatedBytes  = 64 << 10
+	minDeflated      = 32
+	bytesPerDeflated = 64 << 10
 )
 
 // A takeover says whether a viewer inflates, and if it does, whether with what it had
@@ -54,14 +54,14 @@ func takeoverOf(extensions string) takeover {
 	return withTakeover
 }
 
-// A deflater deflates messages of a stream and keeps the last frames.
-type deflater struct {
+// A deflateCache deflates messages of a stream and keeps the last frames.
+type deflateCache struct {
 	stream *broadcaster.Broadcaster
 	mu     sync.Mutex
-	last   []*deflated // the last one used at the end
+	last   []*deflatedFrame // the last one used at the end
 }
 
-type deflated struct {
+type deflatedFrame struct {
 	payload []byte
 	opcode  byte
 	dict    int
@@ -69,8 +69,8 @@ type deflated struct {
 	frame   []byte
 }
 
-// of returns what is kept, or is to be made, of a payload.
-func (d *deflater) of(opcode byte, payload []byte, dict int) *deflated {
+// entry returns what is kept, or is to be made, of a payload.
+func (d *deflateCache) entry(opcode byte, payload []byte, dict int) *deflatedFrame {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for i, kept := range slices.Backward(d.last) {
@@ -82,16 +82,16 @@ func (d *deflater) of(opcode byte, payload []byte, dict int) *deflated {
 		}
 	}
 	s := d.stream.Stats()
-	if most := deflatedFrames + int((s.End-s.Start)/deflatedBytes); len(d.last) >= most {
+	if most := minDeflated + int((s.End-s.Start)/bytesPerDeflated); len(d.last) >= most {
 		d.last = slices.Delete(d.last, 0, len(d.last)-most+1)
 	}
-	made := &deflated{payload: payload, opcode: opcode, dict: dict}
+	made := &deflatedFrame{payload: payload, opcode: opcode, dict: dict}
 	d.last = append(d.last, made)
 	return made
 }
 
-// forget keeps nothing more.
-func (d *deflater) forget() {
+// clear keeps nothing more.
+func (d *deflateCache) clear() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.last = nil
@@ -114,8 +114,8 @@ func dictOf(had, chunk int) int {
 // frame returns a message of one frame, which is shared and never to be changed. Before
 // returns the so many bytes of output before the payload, or none of them; the viewer
 // must have them as its window's end.
-func (d *deflater) frame(opcode byte, payload []byte, dict int, before func(size int) []byte) []byte {
-	made := d.of(opcode, payload, dict)
+func (d *deflateCache) frame(opcode byte, payload []byte, dict int, before func(size int) []byte) []byte {
+	made := d.entry(opcode, payload, dict)
 	made.once.Do(func() {
 		text := deflate(payload, before(dict))
 		head := protocol.FrameHead(opcode, len(text))

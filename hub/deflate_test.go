@@ -181,7 +181,7 @@ func TestDeflatedAfterAGap(t *testing.T) {
 // A chunk is deflated once.
 func TestFramesAreShared(t *testing.T) {
 	stream := broadcaster.New(broadcaster.Options{})
-	d := deflater{stream: stream}
+	d := deflateCache{stream: stream}
 	p := []byte(strings.Repeat("a line\n", 100))
 	dicts := 0
 	before := func(size int) []byte { dicts += size; return p }
@@ -202,20 +202,20 @@ func TestFramesAreShared(t *testing.T) {
 		t.Errorf("deflated with others to a sum of %d", dicts)
 	}
 	first := d.frame(protocol.OpBinary, p, 0, before)
-	for i := range 10 * deflatedFrames {
+	for i := range 10 * minDeflated {
 		d.frame(protocol.OpBinary, []byte(strings.Repeat("x", 1+i)), 0, before)
 		if again := d.frame(protocol.OpBinary, p, 0, before); &again[0] != &first[0] {
 			t.Fatal("what is used is not kept")
 		}
 	}
-	if len(d.last) != deflatedFrames || cap(d.last) > 4*deflatedFrames {
+	if len(d.last) != minDeflated || cap(d.last) > 4*minDeflated {
 		t.Errorf("%d frames are kept, of %d", len(d.last), cap(d.last))
 	}
-	stream.Write(make([]byte, 10*deflatedBytes))
-	for i := range 10 * deflatedFrames {
+	stream.Write(make([]byte, 10*bytesPerDeflated))
+	for i := range 10 * minDeflated {
 		d.frame(protocol.OpBinary, []byte(strings.Repeat("y", 1+i)), 0, before)
 	}
-	if len(d.last) != deflatedFrames+10 {
+	if len(d.last) != minDeflated+10 {
 		t.Errorf("%d frames are kept", len(d.last))
 	}
 }

@@ -40,15 +40,15 @@ type Hub struct {
 	Options
 	audience *audience
 	pool     *writerPool
-	deflater deflater
-	framer   framer
+	deflated deflateCache
+	frames   frameCache
 	joins    *joinTracker
 	partial  atomic.Bool // lines are counted from somewhere within the whole
 }
 
 // New returns a hub and starts what follows its stream. The caller must call Close.
 func New(o Options) *Hub {
-	f := &Hub{Options: o, audience: newAudience(), joins: newJoinTracker(o.Stream), deflater: deflater{stream: o.Stream}}
+	f := &Hub{Options: o, audience: newAudience(), joins: newJoinTracker(o.Stream), deflated: deflateCache{stream: o.Stream}}
 	f.pool = newWriterPool(f)
 	return f
 }

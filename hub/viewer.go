@@ -165,7 +165,7 @@ func (v *viewer) chunk(opcode byte, p []byte, shared bool) Outcome {
 	var frame []byte
 	if shared {
 		if frame = v.deflated(opcode, p); frame == nil {
-			frame = v.hub.framer.of(opcode, p)
+			frame = v.hub.frames.get(opcode, p)
 		}
 	}
 	if frame == nil {
@@ -180,11 +180,11 @@ func (v *viewer) deflated(opcode byte, p []byte) []byte {
 	case v.takeover == withTakeover && opcode == protocol.OpBinary:
 		dict := dictOf(v.window, len(p))
 		v.window += len(p)
-		return v.hub.deflater.frame(opcode, p, dict, func(size int) []byte {
+		return v.hub.deflated.frame(opcode, p, dict, func(size int) []byte {
 			return v.hub.before(v.cursor.Offset()-int64(len(p)), size)
 		})
 	case v.takeover != notDeflated && len(p) >= bareBytes:
-		return v.hub.deflater.frame(opcode, p, 0, func(int) []byte { return nil })
+		return v.hub.deflated.frame(opcode, p, 0, func(int) []byte { return nil })
 	}
 	return nil
 }

@@ -66,7 +66,7 @@ type viewer struct {
 	behind   bool  // it had not at that look, for what was before it
 
 	ws       *websocket.Conn
-	keep     func() bool     // it is not to be cut off any more
+	keepOpen func() bool     // it is not to be cut off any more
 	change   <-chan struct{} // closed when there is another number of viewers to tell
 	left     chan struct{}   // closed when it has left, or speaks
 	leftPool bool            // of the crowd, by read
@@ -118,8 +118,8 @@ func (v *viewer) leave(out Outcome) {
 	v.hub.audience.add(-1)
 	out = v.end(out)
 	if n, _ := v.hub.audience.count(); n == 0 {
-		v.hub.deflater.forget()
-		v.hub.framer.forget()
+		v.hub.deflated.clear()
+		v.hub.frames.clear()
 	}
 	v.session.End(out)
 }
@@ -165,7 +165,7 @@ func (s *Sessions) upgrade(w http.ResponseWriter, visit *Session, deflate bool) 
 			v.leftPool = true
 		}
 	}
-	v.keep = context.AfterFunc(s.stop, func() { v.wire.Close() })
+	v.keepOpen = context.AfterFunc(s.stop, func() { v.wire.Close() })
 	v.takeover = takeoverOf(w.Header().Get("Sec-WebSocket-Extensions"))
 	visit.sent = &v.count
 	visit.Begin(formOf(v.v1))
@@ -244,7 +244,7 @@ func (v *viewer) end(out Outcome) Outcome {
 	}
 	v.ws.CloseNow()
 	<-v.left
-	v.keep()
+	v.keepOpen()
 	if v.spoke {
 		return Spoke
 	}

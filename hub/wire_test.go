@@ -37,7 +37,7 @@ func connected(t *testing.T) (near net.Conn, far *conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	accepting := conns{Listener: l}
+	accepting := listener{Listener: l}
 	defer accepting.Close()
 	near, err = net.Dial("tcp", l.Addr().String())
 	if err != nil {

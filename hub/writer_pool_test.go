@@ -28,9 +28,9 @@ func TestViewersOfEverySpeed(t *testing.T) {
 	b := serve(t, broadcaster.Options{Lines: 1 << 20, Bytes: 64 << 20})
 	const viewers = 30
 	before := runtime.NumGoroutine()
-	var conns []*websocket.Conn
+	var listener []*websocket.Conn
 	for range viewers {
-		conns = append(conns, b.dialNarrow())
+		listener = append(listener, b.dialNarrow())
 	}
 	wait.For(t, wait.Patience, "they cost more than a goroutine on each side", func() bool {
 		return runtime.NumGoroutine() <= before+2*viewers+runtime.GOMAXPROCS(0)+2
@@ -41,7 +41,7 @@ func TestViewersOfEverySpeed(t *testing.T) {
 	}
 	results := make(chan result)
 	halfway := make(chan struct{})
-	for i, c := range conns {
+	for i, c := range listener {
 		if i%2 > 0 {
 			go func() { // its pings are answered in between
 				for c.Ping(context.Background()) == nil {
@@ -86,7 +86,7 @@ func TestViewersOfEverySpeed(t *testing.T) {
 		}
 	}
 	b.end(0)
-	for range conns {
+	for range listener {
 		if got := <-results; !bytes.Equal(got.data, all.Bytes()) || got.code != websocket.StatusNormalClosure {
 			t.Errorf("got %d of %d bytes, or others, and %v", len(got.data), all.Len(), got.code)
 		}
@@ -143,11 +143,11 @@ func numbered(size int) (all []byte) {
 func TestAStuckViewerDelaysNobody(t *testing.T) {
 	b := serve(t, broadcaster.Options{Lines: 1 << 20})
 	const others = 3
-	conns := []*websocket.Conn{b.dialNarrow()}
+	listener := []*websocket.Conn{b.dialNarrow()}
 	for range others {
-		conns = append(conns, b.dial("", protocol.Subprotocol))
+		listener = append(listener, b.dial("", protocol.Subprotocol))
 	}
-	b.awaitEntered(t, len(conns))
+	b.awaitEntered(t, len(listener))
 	all := numbered(3 << 20) // more than the sockets hold
 	gets := func(who string, c *websocket.Conn) {
 		if r, err := watch(c, len(all)); err != nil || !bytes.Equal(r.data, all) || len(r.events) > 0 {
@@ -155,7 +155,7 @@ func TestAStuckViewerDelaysNobody(t *testing.T) {
 		}
 	}
 	done := make(chan struct{})
-	for _, c := range conns[1:] {
+	for _, c := range listener[1:] {
 		go func() {
 			gets("another", c)
 			done <- struct{}{}
@@ -167,7 +167,7 @@ func TestAStuckViewerDelaysNobody(t *testing.T) {
 	for range others {
 		<-done
 	}
-	gets("the stuck one", conns[0])
+	gets("the stuck one", listener[0])
 }
 
 // A viewer that has much to get is given a part of it at a time, and who has all gets
@@ -310,14 +310,14 @@ func TestAWalkerGoes(t *testing.T) {
 	b := serve(t, broadcaster.Options{})
 	const viewers = 3
 	for round := 1; ; round++ {
-		var conns []*websocket.Conn
+		var listener []*websocket.Conn
 		for range viewers {
-			conns = append(conns, b.dial("?n=0", protocol.Subprotocol))
+			listener = append(listener, b.dial("?n=0", protocol.Subprotocol))
 		}
 		b.awaitEntered(t, round*viewers)
 		line := fmt.Sprintf("round %d\n", round)
 		b.Write([]byte(line))
-		for _, c := range conns {
+		for _, c := range listener {
 			tooLong := time.AfterFunc(wait.Patience, func() { c.CloseNow() })
 			if r, err := watch(c, len(line)); err != nil || string(r.data) != line {
 				t.Fatalf("in round %d a viewer got %q, %v", round, r.data, err)
