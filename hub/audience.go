@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// tellInterval is the least time between two tellings of the number of viewers.
-const tellInterval = time.Second
+// announceInterval is the least time between two tellings of the number of viewers.
+const announceInterval = time.Second
 
 // An audience counts viewers and tells them how many they are. Its timer ends
 // with close.
 type audience struct {
-	mu      sync.Mutex
-	n       int
-	changed chan struct{} // closed and renewed when n is to be told
-	at      time.Time     // when that was
-	timer   *time.Timer   // runs while n may be news to somebody
-	closed  bool
+	mu        sync.Mutex
+	n         int
+	changed   chan struct{} // closed and renewed when n is to be told
+	announced time.Time     // when that was
+	timer     *time.Timer   // runs while n may be news to somebody
+	closed    bool
 }
 
 func newAudience() *audience { return &audience{changed: make(chan struct{})} }
@@ -27,16 +27,16 @@ func (a *audience) add(delta int) {
 	defer a.mu.Unlock()
 	a.n += delta
 	if a.timer == nil && !a.closed {
-		a.timer = time.AfterFunc(max(tellInterval-time.Since(a.at), 0), a.tell)
+		a.timer = time.AfterFunc(max(announceInterval-time.Since(a.announced), 0), a.announce)
 	}
 }
 
-func (a *audience) tell() {
+func (a *audience) announce() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.timer = nil
 	if !a.closed {
-		a.at = time.Now()
+		a.announced = time.Now()
 		close(a.changed)
 		a.changed = make(chan struct{})
 	}

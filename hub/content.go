@@ -32,7 +32,7 @@ func (s *Sessions) ServeContent(w http.ResponseWriter, visit *Session, e Content
 // content sends content and all that goes with it.
 func (v *viewer) content(e Content, copy func(io.Writer) error) Outcome {
 	v.nextPing = time.Now().Add(untilPing())
-	if out := v.place(protocol.HelloEvent{
+	if out := v.sendStart(protocol.HelloEvent{
 		Event: "hello", Kind: string(e.Kind), Epoch: rand.Text(), Line: 1, Title: e.Title, Command: []string{},
 		Started: time.Now().UnixMilli(), Now: time.Now().UnixMilli(), State: "ended", LF: true, Exact: e.Exact,
 	}, encodeTimes(nil), NoPrelude); out != Following {
@@ -48,7 +48,7 @@ func (v *viewer) content(e Content, copy func(io.Writer) error) Outcome {
 	if err != nil {
 		return max(to.out, Left)
 	}
-	if out := v.message(v.text.Flush()); out != Following {
+	if out := v.sendText(v.text.Flush()); out != Following {
 		return out
 	}
 	return Ended
@@ -67,7 +67,7 @@ func (f *frames) Write(p []byte) (int, error) {
 	default:
 		if f.out = f.v.heartbeat(time.Now()); f.out == Following {
 			opcode, payload := f.v.payload(p)
-			f.out = f.v.chunk(opcode, payload, false)
+			f.out = f.v.sendChunk(opcode, payload, false)
 		}
 	}
 	if f.out != Following {

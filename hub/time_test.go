@@ -180,11 +180,11 @@ func TestTheAudienceIsToldOnceASecond(t *testing.T) {
 			c := dial(&websocket.DialOptions{})
 			go watch(c, -1)
 			b.Write([]byte("x")) // which wakes the first
-			time.Sleep(tellInterval / 5)
+			time.Sleep(announceInterval / 5)
 		}
 		<-last
 		for i := 1; i < len(told); i++ {
-			if gap := told[i].Sub(told[i-1]); gap < tellInterval {
+			if gap := told[i].Sub(told[i-1]); gap < announceInterval {
 				t.Errorf("told twice within %v", gap)
 			}
 		}

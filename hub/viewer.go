@@ -8,22 +8,22 @@ import (
 	"wsrun/internal/protocol"
 )
 
-// hello takes a cursor and, for wsrun.v1, sends the hello event.
-func (v *viewer) hello(q Position) Outcome {
+// sendHello takes a cursor and, for wsrun.v1, sends the hello event.
+func (v *viewer) sendHello(q Position) Outcome {
 	s := v.hub.joins.open(q, v.v1)
 	v.cursor, v.size = *s.cursor, s.start.Size
 	v.nextPing = time.Now().Add(untilPing())
 	if !v.v1 {
-		return v.message(v.text.Decode(s.prelude))
+		return v.sendText(v.text.Decode(s.prelude))
 	}
 	f, start := v.hub, s.start
-	v.told, v.change = v.hub.audience.count()
-	return v.place(protocol.HelloEvent{
+	v.sentCount, v.countChanged = v.hub.audience.count()
+	return v.sendStart(protocol.HelloEvent{
 		Event: "hello", Kind: string(f.Kind), Epoch: f.Stream.Epoch(), Offset: start.Offset, Line: start.Line, End: start.End, Resumed: start.Resumed, Kept: s.kept,
 		Title: f.Title, Command: append([]string{}, f.Command...),
 		Started: f.Started.UnixMilli(), Now: time.Now().UnixMilli(),
 		Cols: start.Size.Cols, Rows: start.Size.Rows,
-		State: StateOf(f.Stream.Stats()), Viewers: v.told, LF: f.LF, Exact: !f.partial.Load(),
+		State: StateOf(f.Stream.Stats()), Viewers: v.sentCount, LF: f.LF, Exact: !f.partial.Load(),
 	}, s.times, s.quoted)
 }
 
@@ -32,9 +32,9 @@ func (v *viewer) follow() Outcome {
 	if out := v.wire.flush(); out != Following {
 		return out
 	}
-	if at := v.lost; at != nil {
-		v.lost = nil
-		if out := v.item(broadcaster.Item{Reset: at}); out != Following {
+	if at := v.gap; at != nil {
+		v.gap = nil
+		if out := v.sendItem(broadcaster.Item{Reset: at}); out != Following {
 			return out
 		}
 	}
@@ -46,10 +46,10 @@ func (v *viewer) follow() Outcome {
 	for {
 		item, wait, err := v.cursor.Poll()
 		if err != nil {
-			return v.atEnd()
+			return v.sendEnd()
 		}
 		if wait == nil {
-			if out := v.item(item); out != Following {
+			if out := v.sendItem(item); out != Following {
 				return out
 			}
 		}
@@ -66,10 +66,10 @@ func (v *viewer) follow() Outcome {
 		timer.Reset(time.Until(next))
 		select {
 		case <-wait:
-		case <-v.change:
+		case <-v.countChanged:
 			var n int
-			n, v.change = v.hub.audience.count()
-			if out := v.viewers(n); out != Following {
+			n, v.countChanged = v.hub.audience.count()
+			if out := v.sendCount(n); out != Following {
 				return out
 			}
 		case <-timer.C:
@@ -85,10 +85,10 @@ func (v *viewer) follow() Outcome {
 	}
 }
 
-// atEnd sends what is left at the end of the stream. The outcome is Ended if that went well
+// sendEnd sends what is left at the end of the stream. The outcome is Ended if that went well
 // and the source has ended, too.
-func (v *viewer) atEnd() Outcome {
-	if out := v.message(v.text.Flush()); out != Following {
+func (v *viewer) sendEnd() Outcome {
+	if out := v.sendText(v.text.Flush()); out != Following {
 		return out
 	}
 	if v.hub.Stream.Stats().Exit == nil {
@@ -97,68 +97,68 @@ func (v *viewer) atEnd() Outcome {
 	return Ended
 }
 
-// item sends what the cursor gave.
-func (v *viewer) item(item broadcaster.Item) Outcome {
+// sendItem sends what the cursor gave.
+func (v *viewer) sendItem(item broadcaster.Item) Outcome {
 	switch {
 	case item.Reset != nil:
 		v.session.Missed()
 		v.window = 0
-		return v.gap(*item.Reset)
+		return v.sendReset(*item.Reset)
 	case item.Event != nil:
 		switch e := item.Event.(type) {
 		case broadcaster.Resize:
-			return v.resize(e)
+			return v.sendSize(e)
 		case broadcaster.Exit:
-			return v.event(NewExitEvent(e))
+			return v.sendEvent(NewExitEvent(e))
 		case FileEvent:
-			if !v.v1 && v.within {
-				return v.output([]byte("\n")) // what follows is another line
+			if !v.v1 && v.midLine {
+				return v.sendOutput([]byte("\n")) // what follows is another line
 			}
-			return v.event(NewFileEvent(e))
+			return v.sendEvent(NewFileEvent(e))
 		}
 		return Following
 	}
-	return v.output(item.Data)
+	return v.sendOutput(item.Data)
 }
 
-// gap goes on at another place, for the cursor fell out of the ring.
-func (v *viewer) gap(at broadcaster.Start) Outcome {
+// sendReset goes on at another place, for the cursor fell out of the ring.
+func (v *viewer) sendReset(at broadcaster.Start) Outcome {
 	s := v.hub.joins.reopen(at, v.v1)
 	v.cursor = *s.cursor
 	if !v.v1 { // it can't be told
-		if out := v.message(v.text.Flush()); out != Following {
+		if out := v.sendText(v.text.Flush()); out != Following {
 			return out
 		}
-		return v.message(v.text.Decode(s.prelude))
+		return v.sendText(v.text.Decode(s.prelude))
 	}
 	e := newResetEvent(s.start)
 	e.Kept = s.kept
-	if out := v.resize(s.start.Size); out != Following {
+	if out := v.sendSize(s.start.Size); out != Following {
 		return out
 	}
-	return v.place(e, s.times, s.quoted)
+	return v.sendStart(e, s.times, s.quoted)
 }
 
-// output sends output.
-func (v *viewer) output(p []byte) Outcome {
+// sendOutput sends output.
+func (v *viewer) sendOutput(p []byte) Outcome {
 	opcode, payload := v.payload(p)
-	return v.chunk(opcode, payload, sameChunk(p, payload))
+	return v.sendChunk(opcode, payload, sameChunk(p, payload))
 }
 
 // payload returns the message that output is sent as, and counts it as sent.
 func (v *viewer) payload(p []byte) (opcode byte, payload []byte) {
 	v.sent += int64(len(p))
-	v.within = len(p) > 0 && p[len(p)-1] != '\n'
+	v.midLine = len(p) > 0 && p[len(p)-1] != '\n'
 	if v.v1 {
 		return protocol.OpBinary, p
 	}
 	return protocol.OpText, v.text.Decode(p)
 }
 
-// chunk sends a message of output, deflated if it is to be so, or as a frame that others
+// sendChunk sends a message of output, deflated if it is to be so, or as a frame that others
 // are sent as well. It is neither unless the output is shared: if this viewer alone has these
 // bytes, there may be others in their place soon.
-func (v *viewer) chunk(opcode byte, p []byte, shared bool) Outcome {
+func (v *viewer) sendChunk(opcode byte, p []byte, shared bool) Outcome {
 	if len(p) == 0 {
 		return Following
 	}
@@ -169,7 +169,7 @@ func (v *viewer) chunk(opcode byte, p []byte, shared bool) Outcome {
 		}
 	}
 	if frame == nil {
-		return v.data(opcode, p)
+		return v.sendMessage(opcode, p)
 	}
 	return v.counted(v.wire.send(false, frame), len(p))
 }
@@ -189,24 +189,24 @@ func (v *viewer) deflated(opcode byte, p []byte) []byte {
 	return nil
 }
 
-// message sends text to a plain viewer.
-func (v *viewer) message(text []byte) Outcome {
+// sendText sends text to a plain viewer.
+func (v *viewer) sendText(text []byte) Outcome {
 	if len(text) == 0 {
 		return Following
 	}
-	return v.data(protocol.OpText, text)
+	return v.sendMessage(protocol.OpText, text)
 }
 
-// event sends an event; a plain viewer gets none.
-func (v *viewer) event(e any) Outcome {
+// sendEvent sends an event; a plain viewer gets none.
+func (v *viewer) sendEvent(e any) Outcome {
 	if !v.v1 {
 		return Following
 	}
-	return v.data(protocol.OpText, protocol.Encode(e))
+	return v.sendMessage(protocol.OpText, protocol.Encode(e))
 }
 
-// data sends a message and counts it.
-func (v *viewer) data(opcode byte, payload ...[]byte) Outcome {
+// sendMessage sends a message and counts it.
+func (v *viewer) sendMessage(opcode byte, payload ...[]byte) Outcome {
 	return v.counted(v.wire.frame(opcode, payload...), sizeOf(payload))
 }
 
@@ -218,28 +218,28 @@ func (v *viewer) counted(out Outcome, size int) Outcome {
 	return out
 }
 
-// place sends an event that places the viewer in the stream.
-func (v *viewer) place(e any, times, prelude []byte) Outcome {
+// sendStart sends an event that places the viewer in the stream.
+func (v *viewer) sendStart(e any, times, prelude []byte) Outcome {
 	if !v.v1 {
 		return Following
 	}
-	return v.data(protocol.OpText, protocol.Placing(e, times, prelude)...)
+	return v.sendMessage(protocol.OpText, protocol.Placing(e, times, prelude)...)
 }
 
-func (v *viewer) resize(size broadcaster.Resize) Outcome {
+func (v *viewer) sendSize(size broadcaster.Resize) Outcome {
 	if size == v.size {
 		return Following
 	}
 	v.size = size
-	return v.event(newResizeEvent(size))
+	return v.sendEvent(newResizeEvent(size))
 }
 
-func (v *viewer) viewers(n int) Outcome {
-	if n == v.told {
+func (v *viewer) sendCount(n int) Outcome {
+	if n == v.sentCount {
 		return Following
 	}
-	v.told = n
-	return v.event(protocol.ViewersEvent{Event: "viewers", N: n})
+	v.sentCount = n
+	return v.sendEvent(protocol.ViewersEvent{Event: "viewers", N: n})
 }
 
 // heartbeat is answerPing and ping, of which the crowd makes the first only where a ping
@@ -248,7 +248,7 @@ func (v *viewer) heartbeat(now time.Time) Outcome {
 	if out := v.answerPing(); out != Following {
 		return out
 	}
-	return v.ping(now)
+	return v.sendPing(now)
 }
 
 // answerPing answers a ping of the viewer's, if there is one.
@@ -261,9 +261,9 @@ func (v *viewer) answerPing() Outcome {
 	}
 }
 
-// ping sends a ping when it is time to. Of a viewer that is taken for dead the outcome is
+// sendPing sends a ping when it is time to. Of a viewer that is taken for dead the outcome is
 // Silent.
-func (v *viewer) ping(now time.Time) Outcome {
+func (v *viewer) sendPing(now time.Time) Outcome {
 	if !v.pongBy.IsZero() && !now.Before(v.pongBy) {
 		select {
 		case <-v.pong:
@@ -284,12 +284,12 @@ func (v *viewer) ping(now time.Time) Outcome {
 	}
 	v.nextPing = now.Add(untilPing())
 	v.pongBy = now.Add(pongTime)
-	out := v.event(protocol.PingEvent{Event: "ping"})
+	out := v.sendEvent(protocol.PingEvent{Event: "ping"})
 	if out == Following {
 		out = v.wire.frame(protocol.OpPing, nil)
 	}
 	acked, queued, _ := v.wire.delivered()
-	v.acked, v.pingEnd, v.behind, v.sentThen = acked, acked+queued, queued >= behindBytes, v.sent
+	v.acked, v.pingEnd, v.ackedBehind, v.sentAtPing = acked, acked+queued, queued >= behindBytes, v.sent
 	return out
 }
 
@@ -298,13 +298,13 @@ func (v *viewer) ping(now time.Time) Outcome {
 func (v *viewer) pingUnderWay() bool {
 	acked, _, ok := v.wire.delivered()
 	if !ok {
-		then := v.sentThen
-		v.sentThen = v.sent
+		then := v.sentAtPing
+		v.sentAtPing = v.sent
 		return v.sent-then >= pongBytes
 	}
-	then, was := v.acked, v.behind
-	v.acked, v.behind = acked, acked < v.pingEnd
-	return then < acked && (v.behind || was)
+	then, was := v.acked, v.ackedBehind
+	v.acked, v.ackedBehind = acked, acked < v.pingEnd
+	return then < acked && (v.ackedBehind || was)
 }
 
 func untilPing() time.Duration {

@@ -51,26 +51,26 @@ type viewer struct {
 	window   int          // output that it has deflated, without a gap, in bytes
 	takeover takeover
 	v1       bool
-	within   bool // the last byte was no newline
+	midLine  bool // the last byte was no newline
 
-	session  *Session
-	lost     *broadcaster.Start // where the cursor is now, if that is still to be told
-	size     broadcaster.Resize // last told
-	told     int                // number of viewers last told
-	text     plaintext.Decoder  // of a plain viewer
-	sentThen int64              // sent when the last ping was
-	pings    chan []byte        // of the viewer's, to be answered
-	pong     chan struct{}
-	acked    int64 // bytes that its system had acknowledged when that was last looked at
-	pingEnd  int64 // and those with which it has the last ping
-	behind   bool  // it had not at that look, for what was before it
+	session     *Session
+	gap         *broadcaster.Start // where the cursor is now, if that is still to be told
+	size        broadcaster.Resize // last told
+	sentCount   int                // number of viewers last told
+	text        plaintext.Decoder  // of a plain viewer
+	sentAtPing  int64              // sent when the last ping was
+	pings       chan []byte        // of the viewer's, to be answered
+	pong        chan struct{}
+	acked       int64 // bytes that its system had acknowledged when that was last looked at
+	pingEnd     int64 // and those with which it has the last ping
+	ackedBehind bool  // it had not at that look, for what was before it
 
-	ws       *websocket.Conn
-	keepOpen func() bool     // it is not to be cut off any more
-	change   <-chan struct{} // closed when there is another number of viewers to tell
-	left     chan struct{}   // closed when it has left, or speaks
-	leftPool bool            // of the crowd, by read
-	spoke    bool            // to be read when left is closed
+	ws           *websocket.Conn
+	keepOpen     func() bool     // it is not to be cut off any more
+	countChanged <-chan struct{} // closed when there is another number of viewers to tell
+	left         chan struct{}   // closed when it has left, or speaks
+	leftPool     bool            // of the crowd, by read
+	spoke        bool            // to be read when left is closed
 }
 
 // ServeWebSocket follows the stream until it ends, the viewer leaves, stalls or
@@ -84,7 +84,7 @@ func (s *Sessions) ServeWebSocket(w http.ResponseWriter, visit *Session, f *Hub,
 	}
 	v.hub = f
 	f.audience.add(1)
-	if out := v.hello(j.Position); out != Following {
+	if out := v.sendHello(j.Position); out != Following {
 		v.leave(out)
 	} else {
 		v.run()

@@ -11,11 +11,11 @@ import (
 const (
 	// pingCheck is how often the crowd's pings are looked at.
 	pingCheck = time.Second
-	// tellTime is how soon viewers are told that others came or left: when thousands come
+	// countDelay is how soon viewers are told that others came or left: when thousands come
 	// at once, all others can't be told of each.
-	tellTime = 100 * time.Millisecond
-	// nobody is no number of viewers to be told.
-	nobody = -1
+	countDelay = 100 * time.Millisecond
+	// noCount is no number of viewers to be told.
+	noCount = -1
 	// turnTime is for how long those who have not all are seen to until it is the others'.
 	turnTime = 5 * time.Millisecond
 	// burstBytes is about how much a viewer is sent before it is the next one's turn, in bytes.
@@ -214,7 +214,7 @@ func (w *writer) dequeue() (*viewer, bool) {
 func (w *writer) run() {
 	ticker := time.NewTicker(pingCheck)
 	defer ticker.Stop()
-	tell := time.NewTimer(tellTime)
+	tell := time.NewTimer(countDelay)
 	defer tell.Stop()
 	f := w.pool.hub
 	wake := f.Stream.Changed()
@@ -227,7 +227,7 @@ func (w *writer) run() {
 	walk := func() {
 		mayWalk, changed = nil, f.Stream.Changed()
 		wake = changed
-		n := nobody
+		n := noCount
 		if tells {
 			tells = false
 			n, counted = f.audience.count()
@@ -239,7 +239,7 @@ func (w *writer) run() {
 		case <-wake:
 		case <-counted:
 			counted = nil
-			tell.Reset(tellTime)
+			tell.Reset(countDelay)
 			continue
 		case <-tell.C:
 			tells = true
@@ -302,7 +302,7 @@ func (w *writer) serveQueue() {
 // nobody, and those in the queue will be.
 func (w *writer) pass(viewers int) {
 	now := time.Now()
-	if viewers != nobody {
+	if viewers != noCount {
 		for _, v := range w.waiting() {
 			v.member.mu.Lock()
 			v.member.countDue = true
@@ -331,7 +331,7 @@ func (w *writer) serve(v *viewer, now time.Time, viewers int, fromQueue bool) (w
 	}
 	if fromQueue {
 		if was || !v.member.countDue {
-			viewers = nobody
+			viewers = noCount
 		}
 		v.member.queued, v.member.countDue = false, false
 	}
@@ -369,12 +369,12 @@ func (v *viewer) enqueue() {
 // there may be more. The outcome is behind if the viewer has fallen out of the ring: to
 // place it anew takes too long for the crowd.
 func (v *viewer) catchUp(now time.Time, viewers int) (more bool, out Outcome) {
-	if viewers != nobody {
-		if out := v.viewers(viewers); out != Following {
+	if viewers != noCount {
+		if out := v.sendCount(viewers); out != Following {
 			return false, out
 		}
 	}
-	if out := v.ping(now); out != Following {
+	if out := v.sendPing(now); out != Following {
 		return false, out
 	}
 	for before := v.sent; !v.wire.blocked(); {
@@ -384,14 +384,14 @@ func (v *viewer) catchUp(now time.Time, viewers int) (more bool, out Outcome) {
 		item, wait, err := v.cursor.Poll()
 		switch {
 		case err != nil:
-			return false, v.atEnd()
+			return false, v.sendEnd()
 		case wait != nil:
 			return false, Following
 		case item.Reset != nil:
-			v.lost = item.Reset
+			v.gap = item.Reset
 			return false, behind
 		}
-		if out := v.item(item); out != Following {
+		if out := v.sendItem(item); out != Following {
 			return false, out
 		}
 	}

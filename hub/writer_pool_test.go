@@ -204,7 +204,7 @@ func TestALateViewerTakesTurns(t *testing.T) {
 		late := w.awaitEntry(t) // again, if it was too slow
 		before := late.session.sent.Load()
 		w.dequeue()
-		_, has := w.serve(late, time.Now(), nobody, true)
+		_, has := w.serve(late, time.Now(), noCount, true)
 		sent := late.session.sent.Load()
 		if most := int64(burstBytes + 64<<10); sent-before > most {
 			t.Errorf("%d bytes in a turn, want %d at the most", sent-before, most)
@@ -218,7 +218,7 @@ func TestALateViewerTakesTurns(t *testing.T) {
 		all = append(all, line...)
 		b.Write(line)
 		b.Flush()
-		w.pass(nobody)
+		w.pass(noCount)
 		if r, err := watch(early, len(line)); err != nil || !bytes.Equal(r.data, line) {
 			t.Fatalf("who had all got %q, %v", r.data, err)
 		}
@@ -411,7 +411,7 @@ func TestAPlaceLeftBehind(t *testing.T) {
 	slices.Reverse(b.hub.pool.writers)
 	b.hub.pool.assign(v)
 	before.serveQueue()
-	before.pass(nobody)
+	before.pass(noCount)
 	v.enqueue()
 	if len(before.current) > 0 || len(before.waiting()) > 0 || len(now.waiting()) != 1 {
 		t.Errorf("its former walker has it %d and %d times, its walker %d times; want 0, 0, 1", len(before.current), len(before.waiting()), len(now.waiting()))
@@ -516,7 +516,7 @@ func TestWalksOfManyWaitForATurn(t *testing.T) {
 		late.CloseNow()
 	}
 	b.awaitSlots(len(early))
-	time.Sleep(pingCheck + tellTime) // in which others are looked at for their pings, and told how many they are
+	time.Sleep(pingCheck + countDelay) // in which others are looked at for their pings, and told how many they are
 	if sent := b.sent() - before; sent > 0 {
 		t.Errorf("%d bytes were sent", sent)
 	}
@@ -607,8 +607,8 @@ func TestTheQueueIsTold(t *testing.T) {
 	for len(w.current) == 0 {
 		w.serveQueue()
 	}
-	if v.told != 3 {
-		t.Errorf("it is told of %d viewers, want 3", v.told)
+	if v.sentCount != 3 {
+		t.Errorf("it is told of %d viewers, want 3", v.sentCount)
 	}
 	b.hub.audience.add(-2)
 }
@@ -625,18 +625,18 @@ func TestAskingTellsNoViewers(t *testing.T) {
 	defer s.Close()
 	v := w.awaitEntry(t)
 	w.serveQueue()
-	told := v.told
+	told := v.sentCount
 	for n := told + 1; n < told+4; n++ {
 		b.hub.audience.add(1)
 		w.enqueue(v)
 		w.serveQueue()
-		if v.told != told {
+		if v.sentCount != told {
 			t.Fatalf("it is told of %d", n)
 		}
 	}
 	w.pass(told + 3)
-	if v.told != told+3 {
-		t.Errorf("it is not told of %d, but of %d", told+3, v.told)
+	if v.sentCount != told+3 {
+		t.Errorf("it is not told of %d, but of %d", told+3, v.sentCount)
 	}
 	b.hub.audience.add(-3)
 }
