@@ -42,14 +42,14 @@ type joinTracker struct {
 	done   chan struct{}
 	failed atomic.Int64 // programs that could not be followed
 
-	mu      sync.Mutex // given back by release
-	screen  *screen.Screen
-	kept    Lines          // before the program that was followed last
-	picture screen.Picture // for all who join
-	made    time.Time      // when it was
-	seen    int64          // offset that the screen was at then
-	shared  opening        // for all who join likewise
-	times   sharedTimes    // and their times
+	mu          sync.Mutex // given back by release
+	screen      *screen.Screen
+	kept        Lines          // before the program that was followed last
+	picture     screen.Picture // for all who join
+	pictureMade time.Time      // when it was
+	pictureAt   int64          // offset that the screen was at then
+	shared      opening        // for all who join likewise
+	times       sharedTimes    // and their times
 }
 
 // newJoinTracker follows stream in a goroutine, until close.
@@ -134,7 +134,7 @@ func (t *joinTracker) write(p []byte) int {
 	}
 	t.screen.Forget(stats.Start - keptBytes) // of which tail is told
 	n := t.screen.WriteUntil(p, time.Now().Add(stepTime))
-	t.keep()
+	t.keepLines()
 	return n
 }
 
@@ -145,14 +145,14 @@ func (t *joinTracker) resize(size broadcaster.Resize) {
 	t.picture = screen.Picture{}
 }
 
-// keep keeps the last lines before a program that has begun: the ring may lose
+// keepLines keeps the last lines before a program that has begun: the ring may lose
 // them while it runs. mu must be held.
-func (t *joinTracker) keep() {
+func (t *joinTracker) keepLines() {
 	since, ok := t.screen.Since()
 	if !ok || since == t.kept.since && t.kept.Text != nil {
 		return
 	}
-	if kept, ok := t.tail(t.stream.Snapshot(), since, keptBytes); ok {
+	if kept, ok := t.linesUpTo(t.stream.Snapshot(), since, keptBytes); ok {
 		t.kept = kept
 	}
 }
@@ -160,16 +160,16 @@ func (t *joinTracker) keep() {
 // history returns the end of the output before an offset, and the state there. mu
 // must be held.
 func (t *joinTracker) history(end int64) ([]byte, screen.State, bool) {
-	lines, ok := t.tail(t.stream.Snapshot(), end, historyBytes)
+	lines, ok := t.linesUpTo(t.stream.Snapshot(), end, historyBytes)
 	return lines.Text, lines.State, ok
 }
 
-// look makes a new picture if the last one shows something else, and that for longer
+// refreshPicture makes a new picture if the last one shows something else, and that for longer
 // than age. mu must be held.
-func (t *joinTracker) look(age time.Duration) {
+func (t *joinTracker) refreshPicture(age time.Duration) {
 	since, _ := t.screen.Since()
-	old := t.seen != t.screen.Offset() && time.Since(t.made) > age
+	old := t.pictureAt != t.screen.Offset() && time.Since(t.pictureMade) > age
 	if !t.screen.Full() || t.picture.Text == nil || t.picture.From != since || old {
-		t.picture, t.made, t.seen = t.screen.Picture(), time.Now(), t.screen.Offset()
+		t.picture, t.pictureMade, t.pictureAt = t.screen.Picture(), time.Now(), t.screen.Offset()
 	}
 }

@@ -10,15 +10,15 @@ import (
 
 // Lines are those of the normal screen before a program that fills it.
 type Lines struct {
-	Place        // where they begin
-	line  int64  // number of the first
-	since int64  // where the program began
-	Text  []byte // nil if there are none
+	StartPoint        // where they begin
+	line       int64  // number of the first
+	since      int64  // where the program began
+	Text       []byte // nil if there are none
 }
 
-// tail returns the lines before an offset, of so many bytes at the most. mu must be
+// linesUpTo returns the lines before an offset, of so many bytes at the most. mu must be
 // held.
-func (t *joinTracker) tail(look *broadcaster.Snapshot, since, most int64) (Lines, bool) {
+func (t *joinTracker) linesUpTo(look *broadcaster.Snapshot, since, most int64) (Lines, bool) {
 	from := max(since-most, 0)
 	parts, _, ok := look.Range(from, since)
 	if !ok {
@@ -31,18 +31,18 @@ func (t *joinTracker) tail(look *broadcaster.Snapshot, since, most int64) (Lines
 		}
 		from += int64(cut)
 	}
-	return t.before(look, since, from, -1)
+	return t.lastLinesBefore(look, since, from, -1)
 }
 
-// before returns the last n lines of the output from an offset up to since; all if n
+// lastLinesBefore returns the last n lines of the output from an offset up to since; all if n
 // is negative. It is false if that can't be read any more. mu must be held.
-func (t *joinTracker) before(look *broadcaster.Snapshot, since, from int64, n int) (Lines, bool) {
+func (t *joinTracker) lastLinesBefore(look *broadcaster.Snapshot, since, from int64, n int) (Lines, bool) {
 	parts, _, ok := look.Range(from, since)
 	if !ok {
 		return Lines{}, false
 	}
 	from = since - int64(len(lastLines(bytes.Join(parts, nil), n)))
-	at, placed := t.place(look, from, from)
+	at, placed := t.startPoint(look, from, from)
 	parts, line, ok := look.Range(at.Offset, since)
 	return Lines{at, line, since, bytes.Join(parts, nil)}, placed && ok
 }
@@ -68,14 +68,14 @@ func lastLines(text []byte, n int) []byte {
 	return text[from:]
 }
 
-// beforePicture returns the last n lines before a picture, be they kept or in the
+// linesBeforePicture returns the last n lines before a picture, be they kept or in the
 // ring; all if n is negative. It is false if there are none any more. mu must be held.
-func (t *joinTracker) beforePicture(look *broadcaster.Snapshot, p screen.Picture, n int) (Lines, bool) {
+func (t *joinTracker) linesBeforePicture(look *broadcaster.Snapshot, p screen.Picture, n int) (Lines, bool) {
 	start := look.Stats().Start
 	if t.kept.Text != nil && t.kept.since == p.From && t.kept.Offset < start {
 		return t.kept.last(n), true
 	}
-	return t.before(look, p.From, start, n)
+	return t.lastLinesBefore(look, p.From, start, n)
 }
 
 // linesBefore returns how many of the last n lines are before an offset; n if that is

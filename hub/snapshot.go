@@ -133,7 +133,7 @@ func encodeTimes(stamps []broadcaster.Stamp) []byte {
 // negative. mu must be held.
 func (t *joinTracker) join(look *broadcaster.Snapshot, n int) snapshot {
 	for range joinTries {
-		t.look(pictureTime)
+		t.refreshPicture(pictureTime)
 		o := t.opening(look, n)
 		cursor, at, ok := look.At(o.offset)
 		if !ok {
@@ -167,7 +167,7 @@ func (t *joinTracker) opening(look *broadcaster.Snapshot, n int) opening {
 	if key.picture != 0 {
 		t.compose(look, &o, p)
 	} else {
-		at := t.nearest(look, start.Offset)
+		at := t.nearestStartPoint(look, start.Offset)
 		o.prelude, o.offset = at.prelude(), at.Offset
 	}
 	o.quoted = quote(o.prelude)
@@ -181,7 +181,7 @@ func within(offset int64, p screen.Picture) bool { return offset > p.From && off
 // compose makes an opening of lines and a picture. mu must be held.
 func (t *joinTracker) compose(look *broadcaster.Snapshot, o *opening, p screen.Picture) {
 	o.offset, o.size = p.To, broadcaster.Resize{Cols: p.Cols, Rows: p.Rows}
-	if before, ok := t.beforePicture(look, p, o.lines); ok {
+	if before, ok := t.linesBeforePicture(look, p, o.lines); ok {
 		o.prelude = before.prelude()
 		from := len(drawn(o.prelude))
 		o.prelude = append(o.prelude, before.Text...)

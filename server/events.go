@@ -47,7 +47,7 @@ func serveEvents(w http.ResponseWriter, session *hub.Session, h *hub.Hub, q quer
 		}
 		e.reset(start)
 	}
-	e.begin(start.Size.Cols, s.Place)
+	e.begin(start.Size.Cols, s.Point)
 	e.Flush() // the head, so that the client knows that it is connected
 	defer e.Flush()
 	for {
@@ -61,7 +61,7 @@ func serveEvents(w http.ResponseWriter, session *hub.Session, h *hub.Hub, q quer
 }
 
 // begin prepares for what follows at a place, on a terminal of so many columns.
-func (e *eventsResponse) begin(cols int, at hub.Place) {
+func (e *eventsResponse) begin(cols int, at hub.StartPoint) {
 	e.text = plaintext.Resolver{Cols: cols, Emit: func(line []byte, offset int64, _ bool) {
 		fmt.Fprintf(e, "id: %s\ndata: %s\n\n", e.id(offset), line)
 	}}
@@ -83,7 +83,7 @@ func (e *eventsResponse) item(item broadcaster.Item) {
 	if item.Reset != nil {
 		e.text.Finish()
 		e.reset(*item.Reset)
-		var at hub.Place
+		var at hub.StartPoint
 		e.cursor, at = e.hub.BeginNear(item.Reset.Offset)
 		e.begin(item.Reset.Size.Cols, at)
 	}

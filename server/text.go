@@ -55,14 +55,14 @@ func (t *textResponse) begin(h *hub.Hub, q query) (cursor *broadcaster.Cursor, o
 	}
 	s := h.BeginText(q.Position, q.follow)
 	t.text = plaintext.Resolver{Cols: s.Start.Size.Cols, Emit: t.line}
-	moveTo(&t.text, s.Before.Place)
+	moveTo(&t.text, s.Before.StartPoint)
 	t.text.Write(s.Before.Text)
 	t.finish()
 	if s.Rows != nil {
 		t.Write(s.Rows)
 		return nil, 0
 	}
-	moveTo(&t.text, s.Place)
+	moveTo(&t.text, s.Point)
 	return s.Cursor, t.text.Offset
 }
 
@@ -109,4 +109,6 @@ func (t *textResponse) finish() {
 }
 
 // moveTo prepares the resolver for what follows at a place.
-func moveTo(v *plaintext.Resolver, at hub.Place) { v.Begin(at.Offset, at.State.Alternate(), at.Head) }
+func moveTo(v *plaintext.Resolver, at hub.StartPoint) {
+	v.Begin(at.Offset, at.State.Alternate(), at.Head)
+}
