@@ -195,8 +195,8 @@ func TestSizeOutlivesItsOutput(t *testing.T) {
 		write(t, b, line)
 	}
 	b.Emit(Resize{90, 24})
-	if len(b.ring.marks) != 1 {
-		t.Errorf("%d marks kept, want 1", len(b.ring.marks))
+	if len(b.ring.events) != 1 {
+		t.Errorf("%d marks kept, want 1", len(b.ring.events))
 	}
 	if _, start := b.Open(-1); start.Size != (Resize{80, 24}) {
 		t.Errorf("size = %v, want 80x24", start.Size)

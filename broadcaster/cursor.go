@@ -30,10 +30,10 @@ type Start struct {
 // back. Unlike those of a [Broadcaster], its methods may not be called
 // concurrently.
 type Cursor struct {
-	b      *Broadcaster
-	offset int64
-	line   int64 // newlines before offset
-	mark   int64 // number of the last mark seen
+	b         *Broadcaster
+	offset    int64
+	line      int64 // newlines before offset
+	lastEvent int64 // number of the last mark seen
 }
 
 // Open returns a cursor at the start of the last lines lines kept; of all of them
@@ -50,12 +50,12 @@ func (b *Broadcaster) Resume(epoch string, offset int64, lines int) (*Cursor, St
 // moveTo puts the cursor at offset, which must be kept, in front of the events
 // there. r is the stream's ring, now or in a snapshot.
 func (c *Cursor) moveTo(r *ring, offset int64) Start {
-	c.offset, c.line, c.mark = offset, r.lineAt(offset), 0
-	for _, m := range r.marks {
+	c.offset, c.line, c.lastEvent = offset, r.lineAt(offset), 0
+	for _, m := range r.events {
 		if m.offset >= offset {
 			break
 		}
-		c.mark = m.number
+		c.lastEvent = m.number
 	}
 	return Start{
 		Offset: offset,
@@ -69,11 +69,11 @@ func (c *Cursor) moveTo(r *ring, offset int64) Start {
 // passSizes puts a cursor that was moved behind the sizes told there: Start has the
 // last of them.
 func (c *Cursor) passSizes(r *ring) {
-	for _, m := range r.marks {
+	for _, m := range r.events {
 		if _, ok := m.event.(Resize); m.offset > c.offset || m.offset == c.offset && !ok {
 			break
 		}
-		c.mark = m.number
+		c.lastEvent = m.number
 	}
 }
 
@@ -92,10 +92,10 @@ func (c *Cursor) Poll() (Item, <-chan struct{}, error) {
 		return Item{Reset: &start}, nil, nil
 	}
 	end := r.end
-	if i := sort.Search(len(r.marks), func(i int) bool { return r.marks[i].number > c.mark }); i < len(r.marks) {
-		m := r.marks[i]
+	if i := sort.Search(len(r.events), func(i int) bool { return r.events[i].number > c.lastEvent }); i < len(r.events) {
+		m := r.events[i]
 		if m.offset == c.offset {
-			c.mark = m.number
+			c.lastEvent = m.number
 			return Item{Event: m.event}, nil, nil
 		}
 		end = m.offset

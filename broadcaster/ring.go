@@ -33,9 +33,9 @@ type block struct {
 
 func (k *block) end() int64 { return k.offset + int64(len(k.data)) }
 
-// A mark is an event and its place, behind the byte before offset. Marks are
+// A placedEvent is an event and its place, behind the byte before offset. Marks are
 // numbered from 1.
-type mark struct {
+type placedEvent struct {
 	number int64
 	offset int64
 	event  any
@@ -57,10 +57,10 @@ type ring struct {
 	startLine, endLine int64 // newlines before them
 	begun              int64 // lines begun before end
 
-	size     Resize // in force before the first of marks
-	marks    []mark
-	numbered int64 // marks made, ever
-	stamps   []Stamp
+	size       Resize // in force before the first of marks
+	events     []placedEvent
+	eventCount int64 // marks made, ever
+	stamps     []Stamp
 }
 
 // newRing returns a ring whose stream begins where o says.
@@ -79,7 +79,7 @@ func (r *ring) clone() ring {
 	for n > 0 && r.blocks[n-1].offset >= r.end {
 		n-- // nothing in it is published
 	}
-	c.blocks, c.marks = slices.Clone(r.blocks[:n]), slices.Clone(r.marks)
+	c.blocks, c.events = slices.Clone(r.blocks[:n]), slices.Clone(r.events)
 	if n > 0 && len(r.blocks[n-1].data) < r.blockSize { // it is still being filled
 		last := *r.blocks[n-1]
 		c.blocks[n-1] = &last
@@ -156,15 +156,15 @@ func (r *ring) thinStamps() {
 // between them only the last is kept, so a terminal being dragged to a new size
 // costs nothing.
 func (r *ring) emit(event any) {
-	if n := len(r.marks); n > 0 && r.marks[n-1].offset == r.end {
-		_, was := r.marks[n-1].event.(Resize)
+	if n := len(r.events); n > 0 && r.events[n-1].offset == r.end {
+		_, was := r.events[n-1].event.(Resize)
 		_, is := event.(Resize)
 		if was && is {
-			r.marks = r.marks[:n-1]
+			r.events = r.events[:n-1]
 		}
 	}
-	r.numbered++
-	r.marks = append(r.marks, mark{r.numbered, r.end, event})
+	r.eventCount++
+	r.events = append(r.events, placedEvent{r.eventCount, r.end, event})
 }
 
 // forget drops what neither a joiner nor a cursor within grace can reach.
@@ -173,11 +173,11 @@ func (r *ring) forget() {
 		r.blocks[0] = nil
 		r.blocks = r.blocks[1:]
 	}
-	for len(r.marks) > 0 && r.marks[0].offset < r.oldest() {
-		if size, ok := r.marks[0].event.(Resize); ok {
+	for len(r.events) > 0 && r.events[0].offset < r.oldest() {
+		if size, ok := r.events[0].event.(Resize); ok {
 			r.size = size
 		}
-		r.marks = r.marks[1:]
+		r.events = r.events[1:]
 	}
 	for len(r.stamps) > 1 && r.stamps[1].Offset <= r.start {
 		r.stamps = r.stamps[1:]
@@ -282,7 +282,7 @@ func (r *ring) stampsFrom(offset int64) []Stamp {
 // sizeAt returns the terminal's size in force at offset; zero if none was told.
 func (r *ring) sizeAt(offset int64) Resize {
 	size := r.size
-	for _, m := range r.marks {
+	for _, m := range r.events {
 		if m.offset > offset {
 			break
 		}

@@ -779,8 +779,8 @@ func TestFollowCopytruncate(t *testing.T) {
 		}
 		told := 0
 		for _, e := range r.events {
-			var place, offset, bytes int
-			if k, _ := fmt.Sscanf(e, "%d: Truncated{%d %d}", &place, &offset, &bytes); k == 3 {
+			var grant, offset, bytes int
+			if k, _ := fmt.Sscanf(e, "%d: Truncated{%d %d}", &grant, &offset, &bytes); k == 3 {
 				told += bytes
 			}
 		}

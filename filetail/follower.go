@@ -27,10 +27,10 @@ type follower struct {
 	queue []*source // what it stood for after that, oldest first
 	past  []past    // most recent last
 
-	away   time.Time // since when Open fails; zero if it does not
-	reason Reason    // told of that; "" if nothing was yet
-	looked time.Time
-	read   time.Time // when bytes were last read
+	away     time.Time // since when Open fails; zero if it does not
+	reason   Reason    // told of that; "" if nothing was yet
+	lookedAt time.Time
+	read     time.Time // when bytes were last read
 }
 
 func (f *follower) close() {
@@ -57,7 +57,7 @@ func (f *follower) run(ctx context.Context) error {
 		case err != nil:
 			return err
 		case !end:
-			named = f.told()
+			named = f.signaled()
 		case f.advance(now):
 			named = false
 		default:
@@ -66,8 +66,8 @@ func (f *follower) run(ctx context.Context) error {
 	}
 }
 
-// told reports whether there is a signal that the name has changed.
-func (f *follower) told() bool {
+// signaled reports whether there is a signal that the name has changed.
+func (f *follower) signaled() bool {
 	select {
 	case <-f.sub.named:
 		return true
@@ -128,7 +128,7 @@ func (f *follower) patience() time.Duration {
 func (f *follower) nextLook() time.Time {
 	var at time.Time
 	if f.o.Poll > 0 {
-		at = f.looked.Add(f.o.Poll)
+		at = f.lookedAt.Add(f.o.Poll)
 	}
 	if !f.away.IsZero() && f.reason == "" {
 		at = earlier(at, f.away.Add(f.patience()))
@@ -138,7 +138,7 @@ func (f *follower) nextLook() time.Time {
 
 // look finds out what the name stands for.
 func (f *follower) look(now time.Time) {
-	f.looked = now
+	f.lookedAt = now
 	f.watch()
 	s, err := f.open(now)
 	if err != nil && f.why(err) == Unreadable {
@@ -265,7 +265,7 @@ func (f *follower) step() (end bool, err error) {
 	}
 	f.read = time.Now()
 	_, err = f.w.Write(data)
-	return len(data) < len(f.buf)-markSize, err
+	return len(data) < len(f.buf)-fingerprintSize, err
 }
 
 // advance goes over to the next file, if there is one and it was time at now, since
@@ -327,7 +327,7 @@ func (f *follower) leave() {
 		return
 	}
 	if s.offset > 0 && !s.nameless() {
-		f.past = append(f.past, past{s.info, s.offset, s.mark})
+		f.past = append(f.past, past{s.info, s.offset, s.fingerprint})
 		f.past = f.past[max(0, len(f.past)-maxPast):]
 	}
 	s.f.Close()
@@ -342,8 +342,8 @@ func (f *follower) recall(s *source) {
 	}
 	p := f.past[i]
 	f.past = slices.Delete(f.past, i, i+1)
-	if s.seek(p.offset, p.mark) != nil {
-		s.offset, s.mark = 0, nil // reading it will tell
+	if s.seek(p.offset, p.fingerprint) != nil {
+		s.offset, s.fingerprint = 0, nil // reading it will tell
 	}
 }
 

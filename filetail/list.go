@@ -50,8 +50,8 @@ func (r *Root) List(ctx context.Context, o ListOptions) (files []File, cut bool,
 		return nil, false, err
 	}
 	l := &lister{root: r, o: o, listed: map[string]bool{}}
-	for _, p := range r.places {
-		if err := l.place(ctx, p); err != nil {
+	for _, p := range r.grants {
+		if err := l.addGrant(ctx, p); err != nil {
 			return nil, false, err
 		}
 	}
@@ -78,7 +78,7 @@ func (r *Root) Shows(name string, o ListOptions) bool {
 
 // listable is Shows by the name alone.
 func (r *Root) listable(name string, o ListOptions) bool {
-	return slices.ContainsFunc(r.places, func(p *place) bool {
+	return slices.ContainsFunc(r.grants, func(p *grant) bool {
 		if p.file != "" {
 			return name == p.path
 		}
@@ -106,7 +106,7 @@ type lister struct {
 	cut    bool
 }
 
-func (l *lister) place(ctx context.Context, p *place) error {
+func (l *lister) addGrant(ctx context.Context, p *grant) error {
 	if p.file != "" {
 		l.add(p.path)
 		return nil

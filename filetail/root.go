@@ -39,7 +39,7 @@ var errNotRegular = errors.New("not a regular file")
 // other file there, wherever its other names are; and what is mounted below a
 // directory is part of it.
 type Root struct {
-	places []*place // the longest path first
+	grants []*grant // the longest path first
 	closed atomic.Bool
 }
 
@@ -59,14 +59,14 @@ type Root struct {
 func NewRoot(paths ...string) (*Root, error) {
 	r := new(Root)
 	for _, name := range paths {
-		p, err := newPlace(name)
+		p, err := newGrant(name)
 		if err != nil {
 			r.Close()
 			return nil, fmt.Errorf("read %q: %w", name, cause(err))
 		}
-		r.places = append(r.places, p)
+		r.grants = append(r.grants, p)
 	}
-	slices.SortStableFunc(r.places, func(a, b *place) int { return len(b.path) - len(a.path) })
+	slices.SortStableFunc(r.grants, func(a, b *grant) int { return len(b.path) - len(a.path) })
 	return r, nil
 }
 
@@ -74,7 +74,7 @@ func NewRoot(paths ...string) (*Root, error) {
 // from now on. It may be called more than once.
 func (r *Root) Close() error {
 	r.closed.Store(true)
-	for _, p := range r.places {
+	for _, p := range r.grants {
 		p.close()
 	}
 	return nil
@@ -108,7 +108,7 @@ func (r *Root) open(name string) (*os.File, error) {
 			return nil, ErrNotFound
 		}
 		next := ""
-		for _, p := range r.places {
+		for _, p := range r.grants {
 			rel, ok := p.below(name, asked)
 			if !ok {
 				continue
@@ -129,7 +129,7 @@ func (r *Root) open(name string) (*os.File, error) {
 // behind returns the path that name leads to when the first of its directories below
 // a place that is a link is replaced by its target; "" if none is.
 func (r *Root) behind(name string) string {
-	for _, p := range r.places {
+	for _, p := range r.grants {
 		rel, ok := p.below(name, true)
 		if !ok {
 			continue
@@ -141,7 +141,7 @@ func (r *Root) behind(name string) string {
 		if next == "" {
 			return ""
 		}
-		for _, p := range r.places {
+		for _, p := range r.grants {
 			if rel, ok := p.below(next, false); ok && p.file == "" {
 				next = path.Join(p.path, rel)
 				break

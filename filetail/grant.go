@@ -10,8 +10,8 @@ import (
 	"sync"
 )
 
-// A place is one path given to [NewRoot].
-type place struct {
+// A grant is one path given to [NewRoot].
+type grant struct {
 	path string // absolute, slashed
 	file string // its last name if it is a file, else empty
 	// linked says that it is a file whose name was a symbolic link when given.
@@ -31,7 +31,7 @@ type held struct {
 	real string // its path without symbolic links, slashed
 }
 
-func newPlace(name string) (*place, error) {
+func newGrant(name string) (*grant, error) {
 	abs, err := filepath.Abs(name)
 	if err != nil {
 		return nil, err
@@ -43,7 +43,7 @@ func newPlace(name string) (*place, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &place{path: slashed(abs), dir: abs}
+	p := &grant{path: slashed(abs), dir: abs}
 	switch {
 	case info.Mode().IsRegular():
 		p.dir, p.file = filepath.Split(abs)
@@ -100,7 +100,7 @@ func hold(dir string) (held, error) {
 	return held{root, info, slashed(real)}, nil
 }
 
-func (p *place) close() {
+func (p *grant) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.held.root != nil {
@@ -111,7 +111,7 @@ func (p *place) close() {
 // current returns the directory that has the name now, or that had it last. A name
 // that was no link when given must not have become one: whoever may write to the
 // parent could point it anywhere.
-func (p *place) current() held {
+func (p *grant) current() held {
 	stat := os.Lstat
 	if p.follow {
 		stat = os.Stat
@@ -141,7 +141,7 @@ func (p *place) current() held {
 // below returns what to open in the place for a path; ok is false if the path is
 // not in it. A path that was asked for must begin as the place was given; one that
 // a link leads to may also begin with the place's real name.
-func (p *place) below(name string, asked bool) (rel string, ok bool) {
+func (p *grant) below(name string, asked bool) (rel string, ok bool) {
 	if p.file != "" {
 		if name == p.path {
 			return p.file, true
@@ -159,7 +159,7 @@ func (p *place) below(name string, asked bool) (rel string, ok bool) {
 
 // open opens the regular file rel, over as many links as hops allows. If a link
 // leads out of the place, next is the path where.
-func (p *place) open(rel string, hops *int) (f *os.File, next string, err error) {
+func (p *grant) open(rel string, hops *int) (f *os.File, next string, err error) {
 	if p.linked {
 		f, err = p.openLinked()
 		return f, "", err
@@ -246,7 +246,7 @@ func openName(root *os.Root, name string) (*os.File, error) {
 	return f, nil
 }
 
-func (p *place) openLinked() (*os.File, error) {
+func (p *grant) openLinked() (*os.File, error) {
 	name := filepath.Join(p.dir, p.file)
 	return openRegular(
 		func() (fs.FileInfo, error) { return os.Stat(name) },
