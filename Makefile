@@ -9,6 +9,8 @@
 # make bench     measure
 # make bench-compare BASE=REV
 #                compare the small benchmarks with another revision's
+# make bench-pairs BASE=REV
+#                compare the CPU of the fan-out with another revision's, in pairs
 # make deps      install the Debian packages that the tests need
 
 VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo devel)
@@ -25,7 +27,7 @@ FUZZTIME ?= 10s
 
 STATICCHECK := go tool -modfile=tools/go.mod staticcheck
 
-.PHONY: all wsrun lint check test fuzz oracle chaos security mutants bench bench-compare deps clean
+.PHONY: all wsrun lint check test fuzz oracle chaos security mutants bench bench-compare bench-pairs deps clean
 
 all: wsrun
 
@@ -122,6 +124,16 @@ bench-compare: static/xterm/xterm.mjs
 	done
 	git worktree remove --force bench/out/base
 	go tool -modfile=tools/go.mod benchstat -ignore pkg bench/out/old.txt bench/out/new.txt
+
+# The CPU of rows 1 and 2 of the fan-out, beside another revision's, in alternating pairs.
+PAIRS ?= 15
+bench-pairs: wsrun
+	rm -rf bench/out/base && mkdir -p bench/out && git worktree prune && git worktree add -f --detach bench/out/base $(BASE)
+	cp static/xterm/* bench/out/base/static/xterm/
+	cd bench/out/base && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o ../wsrun-base .
+	git worktree remove --force bench/out/base
+	go build -o bench/bin/ ./bench/fanout ./bench/rawfan
+	bench/bin/fanout -base bench/out/wsrun-base -rows 1,2 -pairs $(PAIRS)
 
 # What tests need beyond Go and Node: Debian's packages, with a command of each. Debian
 # would start nginx and caddy.

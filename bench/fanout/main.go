@@ -4,6 +4,7 @@
 // yardstick, and websocketd, which a user might pick instead.
 //
 //	fanout [-wsrun PATH] [-rawfan PATH] [-rows 1,2,4] [-runs 5] [-json FILE]
+//	fanout -base PATH [-rows 1,2] [-pairs 15]
 //	fanout -plot FILE >docs/fanout.svg
 //
 // It prints a table in Markdown, a row as soon as it is there, with its goals; a missed
@@ -43,6 +44,8 @@ func main() {
 	only := flag.String("rows", "", "`numbers` of the rows to measure, as 1,2,4 (default all)")
 	runs := flag.Int("runs", 5, "how `often` to measure each")
 	file := flag.String("json", "", "`file` for the figures")
+	base := flag.String("base", "", "compare wsrun's CPU with that of another build, at this `path`")
+	pairs := flag.Int("pairs", 15, "how `often` to run both")
 	plotted := flag.String("plot", "", "draw the growth that is in a `file` of figures, as SVG")
 	flag.Parse()
 	if *plotted != "" {
@@ -56,6 +59,12 @@ func main() {
 	if err != nil || *runs < 1 || flag.NArg() > 0 {
 		flag.Usage()
 		os.Exit(2)
+	}
+	if *base != "" {
+		if err := raiseFiles(); err != nil {
+			exit(err)
+		}
+		exit(compare(context.Background(), os.Stdout, p, *base, numbers, *pairs))
 	}
 	if p.websocketd, err = exec.LookPath("websocketd"); err != nil {
 		fmt.Fprintln(os.Stderr, "fanout: websocketd is not installed: without it")
@@ -142,11 +151,7 @@ func (r row) measure(ctx context.Context, runs int) ([][]figures, error) {
 	of := make([][]figures, len(r.contenders))
 	for range runs {
 		for i, c := range r.contenders {
-			select {
-			case <-ctx.Done():
-			case <-time.After(rest):
-			}
-			f, err := c.run(ctx)
+			f, err := pause(ctx, c)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", c.name, err)
 			}
