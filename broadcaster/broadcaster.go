@@ -99,11 +99,16 @@ func New(o Options) *Broadcaster {
 		o.Bytes = DefaultBytes
 	}
 	if o.Epoch == "" {
-		id := make([]byte, 16)
-		rand.Read(id) // never fails: it ends the program instead
-		o.Epoch = hex.EncodeToString(id)
+		o.Epoch = NewEpoch()
 	}
 	return &Broadcaster{epoch: o.Epoch, ring: newRing(o), wake: make(chan struct{})}
+}
+
+// NewEpoch returns 128 random bits in hexadecimal, which name a run.
+func NewEpoch() string {
+	id := make([]byte, 16)
+	rand.Read(id) // never fails: it ends the program instead
+	return hex.EncodeToString(id)
 }
 
 // Epoch returns what names this run of the stream, by default 128 random bits in

@@ -1,12 +1,12 @@
 package hub
 
 import (
-	"crypto/rand"
 	"io"
 	"net"
 	"net/http"
 	"time"
 
+	"wsrun/broadcaster"
 	"wsrun/internal/protocol"
 )
 
@@ -33,7 +33,7 @@ func (s *Sessions) ServeContent(w http.ResponseWriter, visit *Session, e Content
 func (v *viewer) content(e Content, copy func(io.Writer) error) Outcome {
 	v.nextPing = time.Now().Add(untilPing())
 	if out := v.sendStart(protocol.HelloEvent{
-		Event: "hello", Kind: string(e.Kind), Epoch: rand.Text(), Line: 1, Title: e.Title, Command: []string{},
+		Event: "hello", Kind: string(e.Kind), Epoch: broadcaster.NewEpoch(), Line: 1, Title: e.Title, Command: []string{},
 		Started: time.Now().UnixMilli(), Now: time.Now().UnixMilli(), State: "ended", LF: true, Exact: e.Exact,
 	}, encodeTimes(nil), NoPrelude); out != Following {
 		return out
