@@ -68,7 +68,7 @@ func TestSecretsAreComparedInConstantTime(t *testing.T) {
 // isSecret tells whether an expression is what a request has shown, or what that must
 // be equal to.
 func isSecret(e ast.Expr) bool {
-	secrets := []string{"token", "Token", "password", "value", "Value", "seal", "sealed", "cookieFor", "FormValue", "PostFormValue"}
+	secrets := []string{"token", "Token", "password", "value", "Value", "seal", "sealed", "cookieValue", "FormValue", "PostFormValue"}
 	switch e := e.(type) {
 	case *ast.CallExpr:
 		return slices.Contains(secrets, nameOf(e.Fun)) || slices.ContainsFunc(e.Args, isSecret) && nameOf(e.Fun) != "equal"

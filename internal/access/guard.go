@@ -25,15 +25,15 @@ const bodyTime = 5 * time.Second
 // browser call wsrun; what it cannot do is choose the Host, Origin and Sec-Fetch
 // headers, so those are looked at first.
 type Guard struct {
-	hosts   []string // own values of the Host header, in lower case
-	more    []string // further ones: of a proxy, whose scheme is its own affair
-	scheme  string   // ours
-	port    string
-	all     bool // listening on all addresses: any of this machine's is fine
-	local   bool // on a Unix socket: its mode guards it, and names mean nothing
-	origins []string
-	base    string // path that everything is below, with a slash at its end
-	door    *door
+	hosts       []string // own values of the Host header, in lower case
+	more        []string // further ones: of a proxy, whose scheme is its own affair
+	scheme      string   // ours
+	port        string
+	all         bool // listening on all addresses: any of this machine's is fine
+	local       bool // on a Unix socket: its mode guards it, and names mean nothing
+	origins     []string
+	base        string // path that everything is below, with a slash at its end
+	credentials *credentials
 }
 
 // Options says who gets an answer.
@@ -61,12 +61,12 @@ func NewGuard(o Options) *Guard {
 	addr, ok := o.Addr.(*net.TCPAddr)
 	if !ok {
 		// Proxies may show several under one name.
-		g.door = newDoor(o, fmt.Sprintf("wsrun_%.4x", sha256.Sum256([]byte(o.Addr.String()))), g.base)
+		g.credentials = newCredentials(o, fmt.Sprintf("wsrun_%.4x", sha256.Sum256([]byte(o.Addr.String()))), g.base)
 		g.local = true
 		return g
 	}
 	g.port = fmt.Sprint(addr.Port)
-	g.door = newDoor(o, "wsrun_"+g.port, g.base) // browsers share cookies between ports
+	g.credentials = newCredentials(o, "wsrun_"+g.port, g.base) // browsers share cookies between ports
 	g.all = addr.IP.IsUnspecified()
 	names := []string{"localhost", "127.0.0.1", "::1", addr.IP.String(), o.Host}
 	if g.all {
@@ -119,7 +119,7 @@ func (g *Guard) Wrap(next http.Handler, refused func(http.ResponseWriter, *http.
 
 // A decision is what the guard has found out about a request that it lets through.
 type decision struct {
-	shown credential
+	shown proof
 	page  bool // it asks for the page, which holds no output
 }
 
@@ -128,7 +128,7 @@ type decisionKey struct{} // of a context's value: the decision
 // Authorized reports whether r, which a guard has let through, may see output.
 func Authorized(r *http.Request) bool {
 	d, _ := r.Context().Value(decisionKey{}).(decision)
-	return d.shown != nothing
+	return d.shown != noProof
 }
 
 // IsPage reports whether r, which a guard has let through, asks for the page. That may be
@@ -158,11 +158,11 @@ func (g *Guard) check(r *http.Request) (decision, *Refusal) {
 	if isPublic(g.below(r)) {
 		return decision{page: page}, nil
 	}
-	shown, refused := g.door.shown(r)
+	shown, refused := g.credentials.authenticate(r)
 	switch {
 	case page:
 		return decision{shown, true}, nil
-	case shown == byCookie && len(origins) == 0 && r.Header.Get("Sec-Fetch-Site") == "" && tellsSite(r):
+	case shown == cookieProof && len(origins) == 0 && r.Header.Get("Sec-Fetch-Site") == "" && tellsSite(r):
 		return decision{}, forbidden("a cookie alone says nothing of who asks: an Origin or Sec-Fetch-Site header is needed with it")
 	}
 	return decision{shown: shown}, refused

@@ -74,7 +74,7 @@ func TestGuardOnAllAddresses(t *testing.T) {
 func TestCookiesOfSockets(t *testing.T) {
 	seen := map[string]bool{}
 	for _, path := range []string{"/run/a.sock", "/run/b.sock", "/run/a.sock", "@a"} {
-		name := NewGuard(Options{Token: "secret", Addr: &net.UnixAddr{Name: path, Net: "unix"}}).door.cookie
+		name := NewGuard(Options{Token: "secret", Addr: &net.UnixAddr{Name: path, Net: "unix"}}).credentials.cookieName
 		if !regexp.MustCompile(`^wsrun_[0-9a-f]{8}$`).MatchString(name) {
 			t.Errorf("%s: %q", path, name)
 		}

@@ -77,11 +77,11 @@ func readUsers(path string) (map[string]string, error) {
 // hash returns the hash of a user's password, empty for one that is none.
 func (u *Users) hash(user string) string { return u.file.get()[user] }
 
-// check returns the hash of a user's password, errWrong if it is another, and
+// verify returns the hash of a user's password, errWrong if it is another, and
 // errCrowded if too many wait for their turn or ctx is done before it comes. That takes
 // the same time whether there is such a user or not, and whatever the cost of the hash:
 // as long as the most costly one.
-func (u *Users) check(ctx context.Context, user, password string) (hash string, err error) {
+func (u *Users) verify(ctx context.Context, user, password string) (hash string, err error) {
 	select {
 	case u.queue <- struct{}{}:
 		defer func() { <-u.queue }()

@@ -22,16 +22,16 @@ import (
 // is listened to; but who is in stays in.
 func TestTooManyTries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := newDoor(Options{Token: "secret"}, "wsrun_1", "/")
-		ask := func(addr, token string) (credential, bool) {
+		c := newCredentials(Options{Token: "secret"}, "wsrun_1", "/")
+		ask := func(addr, token string) (proof, bool) {
 			r, _ := http.NewRequest("GET", "/", nil)
 			r.RemoteAddr = addr
 			r.Header.Set("Authorization", "Bearer "+token)
-			shown, refused := d.shown(r)
+			shown, refused := c.authenticate(r)
 			return shown, refused != nil && refused.Status == 429
 		}
 		for range 20 {
-			if shown, _ := ask("192.0.2.1:1", "secret"); shown != byHeader {
+			if shown, _ := ask("192.0.2.1:1", "secret"); shown != headerProof {
 				t.Fatal("the right token counts as a wrong one")
 			}
 		}
@@ -47,7 +47,7 @@ func TestTooManyTries(t *testing.T) {
 		}
 		t.Attr("promise", "tokens can't be tried out")
 		t.Attr("figure", fmt.Sprintf("%d tries a second heard", heard))
-		if shown, tooMany := ask("192.0.2.1:1", "secret"); shown != nothing || !tooMany {
+		if shown, tooMany := ask("192.0.2.1:1", "secret"); shown != noProof || !tooMany {
 			t.Error("the right token gets in after too many wrong ones")
 		}
 		if _, tooMany := ask("192.0.2.2:1", "wrong"); tooMany {
@@ -55,8 +55,8 @@ func TestTooManyTries(t *testing.T) {
 		}
 		r, _ := http.NewRequest("GET", "/", nil)
 		r.RemoteAddr = "192.0.2.1:1"
-		r.AddCookie(&http.Cookie{Name: "wsrun_1", Value: d.cookieFor("", "secret")})
-		if shown, _ := d.shown(r); shown != byCookie {
+		r.AddCookie(&http.Cookie{Name: "wsrun_1", Value: c.cookieValue("", "secret")})
+		if shown, _ := c.authenticate(r); shown != cookieProof {
 			t.Error("who is in is thrown out")
 		}
 		for i := range 5 {
@@ -66,7 +66,7 @@ func TestTooManyTries(t *testing.T) {
 			t.Error("each address of a /64 has tries of its own")
 		}
 		time.Sleep(time.Second)
-		if shown, _ := ask("192.0.2.1:1", "secret"); shown != byHeader {
+		if shown, _ := ask("192.0.2.1:1", "secret"); shown != headerProof {
 			t.Error("still refused after a second")
 		}
 	})
@@ -107,11 +107,11 @@ func slowUsers(t *testing.T) *Users {
 }
 
 // knock shows a password of ann's, and returns what that is answered with.
-func knock(d *door, addr, password string) int {
+func knock(c *credentials, addr, password string) int {
 	r, _ := http.NewRequest("GET", "/", nil)
 	r.RemoteAddr = addr
 	r.SetBasicAuth("ann", password)
-	if _, refused := d.shown(r); refused != nil {
+	if _, refused := c.authenticate(r); refused != nil {
 		return refused.Status
 	}
 	return 200
@@ -120,11 +120,11 @@ func knock(d *door, addr, password string) int {
 // Right passwords at the same time wait for each other; only wrong ones are counted.
 func TestRightTriesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := newDoor(Options{Users: slowUsers(t)}, "wsrun_1", "/")
+		c := newCredentials(Options{Users: slowUsers(t)}, "wsrun_1", "/")
 		var wg sync.WaitGroup
 		for range 4 * maxTries {
 			wg.Go(func() {
-				if got := knock(d, "192.0.2.1:1", "ann-pw"); got != 200 {
+				if got := knock(c, "192.0.2.1:1", "ann-pw"); got != 200 {
 					t.Errorf("answered with %d", got)
 				}
 			})
@@ -137,7 +137,7 @@ func TestRightTriesAtOnce(t *testing.T) {
 // theirs before that of who comes now.
 func TestFloodOfPasswords(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := newDoor(Options{Users: slowUsers(t)}, "wsrun_1", "/")
+		c := newCredentials(Options{Users: slowUsers(t)}, "wsrun_1", "/")
 		var wg sync.WaitGroup
 		var mu sync.Mutex
 		answers := map[int]int{}
@@ -145,12 +145,12 @@ func TestFloodOfPasswords(t *testing.T) {
 		worst := time.Duration(0)
 		const flood = "192.0.2.1:1"
 		calm := flood
-		for i := 2; d.tries.of(calm) == d.tries.of(flood); i++ {
+		for i := 2; c.attempts.of(calm) == c.attempts.of(flood); i++ {
 			calm = fmt.Sprintf("192.0.2.%d:1", i)
 		}
 		for i := range 2000 { // in 20 s
 			wg.Go(func() {
-				status := knock(d, flood, fmt.Sprint(i))
+				status := knock(c, flood, fmt.Sprint(i))
 				mu.Lock()
 				defer mu.Unlock()
 				answers[status]++
@@ -158,15 +158,15 @@ func TestFloodOfPasswords(t *testing.T) {
 			if i%300 == 299 {
 				wg.Go(func() {
 					came := time.Now()
-					if got := knock(d, calm, "ann-pw"); got != 200 {
+					if got := knock(c, calm, "ann-pw"); got != 200 {
 						t.Errorf("the right password is answered with %d", got)
 					}
 					mu.Lock()
 					defer mu.Unlock()
 					worst = max(worst, time.Since(came))
-					d.mu.Lock()
-					defer d.mu.Unlock()
-					clear(d.known)
+					c.mu.Lock()
+					defer c.mu.Unlock()
+					clear(c.verified)
 				})
 			}
 			time.Sleep(10 * time.Millisecond)
@@ -187,20 +187,20 @@ func TestFloodOfPasswords(t *testing.T) {
 func TestCrowd(t *testing.T) {
 	users := slowUsers(t)
 	users.match = bcrypt.CompareHashAndPassword
-	d := newDoor(Options{Users: users}, "wsrun_1", "/")
+	c := newCredentials(Options{Users: users}, "wsrun_1", "/")
 	for range cap(users.queue) {
 		users.queue <- struct{}{}
 	}
-	if got := knock(d, "192.0.2.1:1", "ann-pw"); got != 503 {
+	if got := knock(c, "192.0.2.1:1", "ann-pw"); got != 503 {
 		t.Errorf("answered with %d", got)
 	}
 	w := httptest.NewRecorder()
-	d.refusal(errCrowded).Answer(w)
+	c.refusal(errCrowded).Answer(w)
 	if w.Code != 503 || w.Header().Get("Retry-After") != "1" {
 		t.Errorf("the answer: %d, %v", w.Code, w.Header())
 	}
 	<-users.queue
-	if got := knock(d, "192.0.2.1:1", "ann-pw"); got != 200 {
+	if got := knock(c, "192.0.2.1:1", "ann-pw"); got != 200 {
 		t.Errorf("after that: %d", got)
 	}
 }
@@ -226,7 +226,7 @@ func TestUsersTakeTheSameTime(t *testing.T) {
 	for _, user := range []string{"cheap", "mean", "dear", "nobody", ""} {
 		for _, password := range []string{"wrong", user + "-pw"} {
 			rounds = 0
-			if users.check(t.Context(), user, password); rounds != 1<<7 {
+			if users.verify(t.Context(), user, password); rounds != 1<<7 {
 				t.Errorf("%q, %q: %d rounds, want %d", user, password, rounds, 1<<7)
 			}
 			least, most = min(least, rounds), max(most, rounds)
@@ -284,23 +284,23 @@ func TestChecksInTurn(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := users.check(ctx, "ann", "ann-pw"); err != errCrowded {
+	if _, err := users.verify(ctx, "ann", "ann-pw"); err != errCrowded {
 		t.Error("more are checked at once than may be")
 	}
 	<-users.checks
-	if _, err := users.check(t.Context(), "ann", "ann-pw"); err != nil {
+	if _, err := users.verify(t.Context(), "ann", "ann-pw"); err != nil {
 		t.Error("not checked in its turn")
 	}
 }
 
 // What is remembered of passwords has a limit.
-func TestKnownPasswordsAreBounded(t *testing.T) {
-	d := newDoor(Options{Users: slowUsers(t)}, "wsrun_1", "/")
-	d.users.match = bcrypt.CompareHashAndPassword
-	for i := range maxKnown {
-		d.known[fmt.Sprint(i)] = "x"
+func TestVerifiedPasswordsAreBounded(t *testing.T) {
+	c := newCredentials(Options{Users: slowUsers(t)}, "wsrun_1", "/")
+	c.users.match = bcrypt.CompareHashAndPassword
+	for i := range maxVerified {
+		c.verified[fmt.Sprint(i)] = "x"
 	}
-	if got := knock(d, "192.0.2.1:1", "ann-pw"); got != 200 || len(d.known) > maxKnown {
-		t.Errorf("%d, %d passwords are remembered", got, len(d.known))
+	if got := knock(c, "192.0.2.1:1", "ann-pw"); got != 200 || len(c.verified) > maxVerified {
+		t.Errorf("%d, %d passwords are remembered", got, len(c.verified))
 	}
 }

@@ -1,0 +1,38 @@
+package access
+
+import (
+	"encoding/base64"
+	"net/http"
+	"strings"
+)
+
+// maxCookies is how many cookies of wsrun's name are checked. A browser sends one for each path
+// that it has one for.
+const maxCookies = 8
+
+// hasCookie reports whether r has a cookie that a log-in to this run returned.
+func (c *credentials) hasCookie(r *http.Request) bool {
+	cookies := r.CookiesNamed(c.cookieName)
+	for _, cookie := range cookies[:min(len(cookies), maxCookies)] {
+		if c.validCookie(cookie.Value) {
+			return true
+		}
+	}
+	return false
+}
+
+// cookieValue returns a cookie's value. The cookie becomes invalid when the user is removed or
+// gets another password. For a token, user is empty and hash is the token.
+func (c *credentials) cookieValue(user, hash string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(user)) + "." + c.seal("cookie", user, hash)
+}
+
+func (c *credentials) validCookie(value string) bool {
+	if c.users == nil {
+		return equal(value, c.cookieValue("", c.token))
+	}
+	name, _, _ := strings.Cut(value, ".")
+	user, err := base64.RawURLEncoding.DecodeString(name)
+	hash := c.users.hash(string(user))
+	return err == nil && hash != "" && equal(value, c.cookieValue(string(user), hash))
+}
