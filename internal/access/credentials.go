@@ -30,7 +30,7 @@ const (
 type credentials struct {
 	token    string
 	users    *Users // nil: the token is needed, or nothing if that is empty
-	attempts throttle
+	throttle throttle
 
 	cookieName string
 	cookiePath string
@@ -137,7 +137,7 @@ func (c *credentials) passwordHash(r *http.Request, user, password string) (stri
 // attempt calls check, unless r's address has made too many wrong attempts, and returns the
 // refusal if there is one.
 func (c *credentials) attempt(r *http.Request, check func() error) *Refusal {
-	return c.refusal(c.attempts.try(r.Context(), r.RemoteAddr, check))
+	return c.refusal(c.throttle.attempt(r.Context(), r.RemoteAddr, check))
 }
 
 // refusal returns the answer to an attempt that ended with err; nil if it succeeded.

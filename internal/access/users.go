@@ -78,7 +78,7 @@ func readUsers(path string) (map[string]string, error) {
 func (u *Users) hash(user string) string { return u.file.get()[user] }
 
 // verify returns the hash of a user's password, errWrong if it is another, and
-// errCrowded if too many wait for their turn or ctx is done before it comes. That takes
+// errBusy if too many wait for their turn or ctx is done before it comes. That takes
 // the same time whether there is such a user or not, and whatever the cost of the hash:
 // as long as the most costly one.
 func (u *Users) verify(ctx context.Context, user, password string) (hash string, err error) {
@@ -86,13 +86,13 @@ func (u *Users) verify(ctx context.Context, user, password string) (hash string,
 	case u.queue <- struct{}{}:
 		defer func() { <-u.queue }()
 	default:
-		return "", errCrowded
+		return "", errBusy
 	}
 	select {
 	case u.checks <- struct{}{}:
 		defer func() { <-u.checks }()
 	case <-ctx.Done():
-		return "", errCrowded
+		return "", errBusy
 	}
 	users := u.file.get()
 	most := bcrypt.MinCost
