@@ -166,7 +166,7 @@ func TestFloodOfPasswords(t *testing.T) {
 // While the queue for checks is full, clients are asked to retry.
 func TestFullQueue(t *testing.T) {
 	users := slowUsers(t)
-	users.match = bcrypt.CompareHashAndPassword
+	users.compare = bcrypt.CompareHashAndPassword
 	c := newCredentials(Options{Users: users}, "wsrun_1", "/")
 	for range cap(users.queue) {
 		users.queue <- struct{}{}
@@ -187,7 +187,7 @@ func TestFullQueue(t *testing.T) {
 
 func TestVerifiedPasswordsAreBounded(t *testing.T) {
 	c := newCredentials(Options{Users: slowUsers(t)}, "wsrun_1", "/")
-	c.users.match = bcrypt.CompareHashAndPassword
+	c.users.compare = bcrypt.CompareHashAndPassword
 	for i := range maxVerified {
 		c.verified[fmt.Sprint(i)] = "x"
 	}

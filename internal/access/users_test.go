@@ -23,7 +23,7 @@ func slowUsers(t *testing.T) *Users {
 	if err != nil {
 		t.Fatal(err)
 	}
-	users.match = func(hash, password []byte) error {
+	users.compare = func(hash, password []byte) error {
 		time.Sleep(time.Second)
 		return bcrypt.CompareHashAndPassword(hash, password)
 	}
@@ -40,7 +40,7 @@ func TestUsersTakeTheSameTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	rounds := 0
-	users.match = func(hash, password []byte) error {
+	users.compare = func(hash, password []byte) error {
 		err := bcrypt.CompareHashAndPassword(hash, password)
 		if err == nil || err == bcrypt.ErrMismatchedHashAndPassword {
 			rounds += 1 << cost(string(hash))
