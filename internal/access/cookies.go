@@ -1,7 +1,10 @@
 package access
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
+	"net"
 	"net/http"
 	"strings"
 )
@@ -9,6 +12,15 @@ import (
 // maxCookies is how many cookies of wsrun's name are checked. A browser sends one for each path
 // that it has one for.
 const maxCookies = 8
+
+// cookieName returns the name of the cookie for a listener. Cookies ignore ports, and a proxy may
+// serve several Unix sockets under one name, so each listener needs a name of its own.
+func cookieName(addr net.Addr) string {
+	if tcp, ok := addr.(*net.TCPAddr); ok {
+		return fmt.Sprintf("wsrun_%d", tcp.Port)
+	}
+	return fmt.Sprintf("wsrun_%.4x", sha256.Sum256([]byte(addr.String())))
+}
 
 // hasCookie reports whether r has a cookie that a log-in to this run returned.
 func (c *credentials) hasCookie(r *http.Request) bool {
