@@ -2,7 +2,6 @@ package access
 
 import (
 	"net/http"
-	"strconv"
 	"strings"
 )
 
@@ -15,13 +14,20 @@ func HeaderHas(h http.Header, name, want string) bool {
 			if !strings.EqualFold(strings.TrimSpace(v), want) {
 				continue
 			}
-			weight, err := strconv.ParseFloat(strings.TrimPrefix(strings.TrimSpace(parameters), "q="), 64)
-			if err != nil || weight != 0 {
+			if !zeroWeight(parameters) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// zeroWeight reports whether the parameters of an element are a weight of zero, such as q=0 or
+// q=0.000. [strconv.ParseFloat] would take 20 microseconds for numbers like 2e-324, of which one
+// header holds hundreds.
+func zeroWeight(parameters string) bool {
+	decimals, ok := strings.CutPrefix(strings.TrimSpace(parameters), "q=0")
+	return ok && (decimals == "" || strings.Trim(decimals, "0") == ".")
 }
 
 // parameter returns the first value that a query has for a name. Names and values are not
