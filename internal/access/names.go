@@ -16,8 +16,9 @@ type names struct {
 	scheme  string
 	port    string
 
-	anyAddress bool // listening on all addresses: each of this machine's is a name
-	unixSocket bool // anything is a name: the socket's mode protects it, and the proxy knows its own
+	anyAddress bool          // listening on all addresses: each of this machine's is a name
+	interfaces *addressCache // nil unless anyAddress
+	unixSocket bool          // anything is a name: the socket's mode protects it, and the proxy knows its own
 }
 
 func newNames(o Options) *names {
@@ -38,6 +39,7 @@ func newNames(o Options) *names {
 	n.anyAddress = addr.IP.IsUnspecified()
 	hosts := []string{"localhost", "127.0.0.1", "::1", addr.IP.String(), o.Host}
 	if n.anyAddress {
+		n.interfaces = newAddressCache()
 		if name, err := os.Hostname(); err == nil {
 			hosts = append(hosts, name, name+".local")
 		}
@@ -87,9 +89,5 @@ func (n *names) isInterface(host string) bool {
 	if err != nil || at.String() != exact || fmt.Sprint(at.Port()) != n.port {
 		return false
 	}
-	addrs, _ := net.InterfaceAddrs()
-	return slices.ContainsFunc(addrs, func(a net.Addr) bool {
-		prefix, err := netip.ParsePrefix(a.String())
-		return err == nil && prefix.Addr() == at.Addr()
-	})
+	return n.interfaces.has(at.Addr())
 }
