@@ -20,6 +20,7 @@ func (c *credentials) login(w http.ResponseWriter, r *http.Request) *Refusal {
 		return nil
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxLogin)
+	r.URL.RawQuery = "" // PostFormValue would parse it, too
 	r.PostFormValue("") // reads the body, before an attempt that others may have to wait for
 	user, hash := "", c.token
 	refused := c.attempt(r, func() (err error) {
