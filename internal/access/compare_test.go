@@ -69,7 +69,9 @@ func TestSecretsAreComparedInConstantTime(t *testing.T) {
 // isSecret reports whether an expression is a secret, or something from a request that is
 // compared with one.
 func isSecret(e ast.Expr) bool {
-	secrets := []string{"token", "Token", "password", "value", "Value", "seal", "sealed", "cookieValue", "FormValue", "PostFormValue"}
+	secrets := []string{
+		"token", "Token", "password", "value", "Value", "seal", "sealed", "sealedToken", "tokenCookie", "cookieValue", "FormValue", "PostFormValue",
+	}
 	switch e := e.(type) {
 	case *ast.CallExpr:
 		return slices.Contains(secrets, nameOf(e.Fun)) || slices.ContainsFunc(e.Args, isSecret) && nameOf(e.Fun) != "equal"

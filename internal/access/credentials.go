@@ -36,6 +36,10 @@ type credentials struct {
 	cookiePath string
 	key        []byte // of the seals; new for each run
 
+	// Every request that proves something is compared with these, so they are sealed only once.
+	sealedToken string
+	tokenCookie string // value of the cookie for the token
+
 	mu       sync.Mutex
 	verified map[string]string // by sealed user and password: the hash that they matched
 }
@@ -46,6 +50,7 @@ func newCredentials(o Options, cookieName, cookiePath string) *credentials {
 		key: make([]byte, 32), verified: map[string]string{},
 	}
 	rand.Read(c.key)
+	c.sealedToken, c.tokenCookie = c.seal("token", c.token), c.cookieValue("", c.token)
 	return c
 }
 
@@ -90,14 +95,18 @@ func (c *credentials) authenticate(r *http.Request) (proof, *Refusal) {
 // headerCheck returns a function that checks r's Authorization header; nil if the header is
 // missing or has another scheme, which is meant for a proxy and not an attempt to log in here.
 func (c *credentials) headerCheck(r *http.Request) func() error {
-	if user, password, ok := r.BasicAuth(); ok && c.users != nil {
+	if c.users != nil {
+		user, password, ok := r.BasicAuth()
+		if !ok {
+			return nil
+		}
 		return func() error {
 			_, err := c.passwordHash(r, user, password)
 			return err
 		}
 	}
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if c.users != nil || !strings.EqualFold(scheme, "Bearer") {
+	if !strings.EqualFold(scheme, "Bearer") {
 		return nil
 	}
 	return func() error { return c.checkToken(strings.TrimSpace(token)) }
@@ -105,7 +114,7 @@ func (c *credentials) headerCheck(r *http.Request) func() error {
 
 // checkToken returns errWrong unless token is the right one.
 func (c *credentials) checkToken(token string) error {
-	if !equal(c.seal("token", token), c.seal("token", c.token)) {
+	if !equal(c.seal("token", token), c.sealedToken) {
 		return errWrong
 	}
 	return nil
