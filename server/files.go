@@ -16,12 +16,16 @@ func Files(l *logs.Logs) Catalog { return files{l} }
 
 type files struct{ logs *logs.Logs }
 
+// maxDepth is how many folders deep a file may be. The page, which strangers get as well, has two
+// dozen links that begin with a step up for each folder.
+const maxDepth = 256
+
 // Target implements [Catalog].
 func (files) Target(path string) Target {
 	switch {
 	case path == "/":
 		return AList
-	case strings.HasPrefix(path, "/"):
+	case strings.HasPrefix(path, "/") && strings.Count(path, "/") <= maxDepth:
 		return AStream
 	}
 	return Nothing

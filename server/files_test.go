@@ -139,6 +139,17 @@ func TestLossIsTold(t *testing.T) {
 	}
 }
 
+// The page fits into 64 KiB however deep its path is, because strangers get it, too.
+func TestDepth(t *testing.T) {
+	b := serve(t, Options{Catalog: newLogFile(t), Token: "secret"})
+	for depth, want := range map[int]int{maxDepth: 200, maxDepth + 1: 404} {
+		resp, body := b.get(strings.Repeat("/a", depth), "Accept", "text/html")
+		if resp.StatusCode != want || len(body) > 64<<10 {
+			t.Errorf("%d folders: %s, %d bytes", depth, resp.Status, len(body))
+		}
+	}
+}
+
 // Whatever is asked of files, in whatever form, Host, Origin and token come first:
 // without them nothing is even looked up.
 func TestFilesAreGuarded(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 // serveList lists the streams: as JSON, as lines of text, or as the page that does.
 func (s *Server) serveList(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Vary", "Accept")
-	if access.HeaderHas(r.Header, "Accept", "text/html") {
+	if access.IsPage(r) {
 		s.servePage(w, r, pageOf(AList), "files")
 		return
 	}

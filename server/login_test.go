@@ -134,12 +134,12 @@ func TestLogInIsBounded(t *testing.T) {
 	}
 }
 
-func TestTooManyTriesAnswer(t *testing.T) {
+func TestTooManyAttempts(t *testing.T) {
 	b := serve(t, Options{Token: "secret"})
 	for i := range 7 {
 		resp, _ := b.login(url.Values{"token": {"wrong"}})
 		if i < 5 && resp.StatusCode != 401 || i >= 5 && (resp.StatusCode != 429 || resp.Header.Get("Retry-After") != "1") {
-			t.Errorf("try %d: %s, %v", i, resp.Status, resp.Header)
+			t.Errorf("attempt %d: %s, %v", i, resp.Status, resp.Header)
 		}
 	}
 	bearer := []string{"Authorization", "Bearer secret"}
@@ -153,8 +153,8 @@ func TestTooManyTriesAnswer(t *testing.T) {
 	}
 }
 
-// What a proxy before wsrun asks for, and passes on, is no try.
-func TestOtherSchemesAreNoTries(t *testing.T) {
+// Credentials for a proxy that passes them on to wsrun do not count as wrong attempts.
+func TestOtherSchemesDoNotCount(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "users")
 	htpasswd.Write(t, path, map[string]int{"ann": 4})
 	users, err := access.OpenUsers(path, nil)

@@ -47,7 +47,12 @@ type Options struct {
 	Deflate    bool         // output, for WebSockets that offer it
 	MaxViewers int          // at a time; 0 is any number
 	Log        *slog.Logger // nil: nothing is logged
+
+	compile compileFunc // for tests; nil: that of a new logs.Compiler
 }
+
+// A compileFunc compiles an expression of grep, as [logs.Compiler.Compile] does.
+type compileFunc func(ctx context.Context, expr string, invert bool) (logs.Filter, error)
 
 // A Server serves a catalog on one listener.
 type Server struct {
@@ -55,7 +60,7 @@ type Server struct {
 	guard    *access.Guard
 	catalog  Catalog
 	sessions *hub.Sessions
-	filters  *logs.Compiler
+	compile  compileFunc
 	http     http.Server
 
 	refusals refusals
@@ -69,12 +74,15 @@ func New(o Options) *Server {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{
-		o: o, catalog: o.Catalog, filters: logs.NewCompiler(),
+		o: o, catalog: o.Catalog, compile: o.compile,
 		guard: access.NewGuard(access.Options{
 			Addr: o.Addr, Host: o.Host, AllowHosts: o.AllowHosts, AllowOrigins: o.AllowOrigins,
 			Token: o.Token, Users: o.Users, TLS: o.Certificate != nil, Base: o.Base,
 		}),
 		sessions: hub.NewSessions(hub.SessionOptions{MaxViewers: o.MaxViewers, Deflate: o.Deflate, Log: o.Log}),
+	}
+	if s.compile == nil {
+		s.compile = logs.NewCompiler().Compile
 	}
 	s.http = http.Server{
 		Handler:           noStoreErrors(s.guard.Wrap(s.routes(), s.refuse)),

@@ -3,6 +3,7 @@ package server
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -59,7 +60,7 @@ func serve(t testing.TB, o Options) *bench {
 // serveStream serves a stream, a new one if about has none.
 func serveStream(t testing.TB, about hub.Options, o Options) *bench {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", net.JoinHostPort(cmp.Or(o.Host, "127.0.0.1"), "0"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -60,7 +60,7 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, badRequest(err.Error()))
 		return
 	}
-	filter, err := s.filters.Compile(r.Context(), q.grep, q.invert)
+	filter, err := s.compile(r.Context(), q.grep, q.invert)
 	if err != nil {
 		s.refuse(w, r, badRequest(err.Error()))
 		return

@@ -6,23 +6,23 @@ import (
 	"unicode/utf8"
 )
 
-// A Reason is why a request is refused, as metrics and logs call it.
+// A Reason is why a request is refused, in the words of metrics and logs.
 type Reason string
 
 // The guard's reasons.
 const (
 	Host   Reason = "host"   // the request is for another server
-	Origin Reason = "origin" // another site's page has made it
-	Token  Reason = "token"  // it has not shown what it must
-	Rate   Reason = "rate"   // its address has shown too much that was wrong
-	Full   Reason = "full"   // there is no room for it now
+	Origin Reason = "origin" // another site's page made the request
+	Token  Reason = "token"  // the request lacks the right credentials
+	Rate   Reason = "rate"   // its client has sent too many wrong credentials
+	Full   Reason = "full"   // too many others are being served now
 )
 
 // A Refusal is the answer to a request that gets nothing else.
 type Refusal struct {
 	Reason    Reason
 	Status    int    // of HTTP
-	Text      string // for its reader, what a stranger sent quoted
+	Text      string // for the user; parts of the request are quoted
 	Challenge string // the WWW-Authenticate header, if any
 	Allow     string // the Allow header, if any
 	RetryTime int    // the Retry-After header, in seconds, if any
@@ -46,10 +46,10 @@ func forbidden(text string) *Refusal {
 	return &Refusal{Reason: Origin, Status: http.StatusForbidden, Text: text}
 }
 
-// maxQuoted is how much of what a stranger sent is sent back, in bytes.
+// maxQuoted is how much of a string in a request is sent back, in bytes.
 const maxQuoted = 256
 
-// quote quotes what a stranger sent, so that it can't drive a terminal.
+// quote quotes a string from a request, so that it can't control a terminal.
 func quote(s string) string {
 	if len(s) <= maxQuoted {
 		return strconv.Quote(s)

@@ -11,91 +11,96 @@ import (
 )
 
 const (
-	// An address has this many wrong tries in tryTime.
-	maxTries = 5
-	tryTime  = time.Second
-	// maxWaiting is how many of an address' tries may wait for their turn. A browser
-	// or a script sends a few at a time; what waits holds a connection.
+	// A client may make maxWrong wrong attempts in wrongTime.
+	maxWrong  = 5
+	wrongTime = time.Second
+	// maxWaiting is how many attempts of one client may wait for their turn, each with its
+	// connection. A browser or a script makes only a few at a time.
 	maxWaiting = 64
-	// throttled is how many addresses are told apart. Those beyond share: a table
-	// that grows would be for those who have many addresses to fill.
-	throttled = 4096
+	// throttleSize is how many clients are told apart; if there are more, some share their
+	// attempts. The table must not grow, because a stranger may have any number of addresses.
+	throttleSize = 4096
 )
 
-// What comes of a try that does not get in.
+// Why an attempt didn't succeed. The texts are for the client.
 var (
 	errWrong   = errors.New("wrong")
 	errTooMany = errors.New("too many wrong tokens or passwords: wait a second")
-	errCrowded = errors.New("too many log in at the moment: come again in a second")
+	errBusy    = errors.New("too many log in at the moment: come again in a second")
 )
 
-// A throttle decides an address' tries one after the other, and no more once too many
-// were wrong. Its methods may be called concurrently.
+// A throttle limits how fast a client can guess tokens and passwords. It decides a client's
+// attempts one after the other, and none while too many recent ones were wrong. The zero
+// throttle is ready for use. Methods may be called concurrently.
 type throttle struct {
-	mu    sync.Mutex
-	seed  maphash.Seed // so that nobody can choose whom to share with
-	tries *[throttled]tries
+	mu      sync.Mutex
+	seed    maphash.Seed // random, so that nobody can choose which client to share attempts with
+	clients *[throttleSize]attempts
 }
 
-// tries are an address'.
-type tries struct {
-	turn    chan struct{} // holds one while a try is being decided
-	waiting atomic.Int32  // for that, and the one that is
-	wrong   [maxTries]time.Time
-	next    int // of wrong, as that guarded by turn: its oldest
+// The attempts of a client to prove that it may see output.
+type attempts struct {
+	turn    chan struct{} // holds one element while an attempt is being decided
+	waiting atomic.Int32  // attempts that wait for their turn, and the one that is being decided
+
+	// Only the attempt whose turn it is may use these.
+	wrong  [maxWrong]time.Time // when the last wrong attempts were made
+	oldest int                 // index in wrong
 }
 
-// of returns the tries of a request's RemoteAddr.
-func (t *throttle) of(remote string) *tries {
+// client returns the attempts of the client at a request's RemoteAddr.
+func (t *throttle) client(remote string) *attempts {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.tries == nil {
-		t.seed, t.tries = maphash.MakeSeed(), new([throttled]tries)
+	if t.clients == nil {
+		t.seed, t.clients = maphash.MakeSeed(), new([throttleSize]attempts)
 	}
-	one := &t.tries[maphash.Comparable(t.seed, origin(remote))%throttled]
-	if one.turn == nil {
-		one.turn = make(chan struct{}, 1)
+	a := &t.clients[maphash.Comparable(t.seed, clientPrefix(remote))%throttleSize]
+	if a.turn == nil {
+		a.turn = make(chan struct{}, 1)
 	}
-	return one
+	return a
 }
 
-// try returns what right does, which is errWrong for a wrong try, when it is the turn
-// of a request from remote. It does not call right when that would not be heard, and
-// returns errTooMany, or errCrowded also when ctx is done.
-func (t *throttle) try(ctx context.Context, remote string, right func() error) error {
-	of := t.of(remote)
-	defer of.waiting.Add(-1)
-	if of.waiting.Add(1) > maxWaiting {
-		return errCrowded
+// attempt calls check when it is the turn of a request from remote, and returns check's error;
+// errWrong counts as a wrong attempt. If there were too many of those, attempt returns
+// errTooMany instead, without calling check. It returns errBusy if too many attempts are
+// waiting, or if ctx ends first.
+func (t *throttle) attempt(ctx context.Context, remote string, check func() error) error {
+	a := t.client(remote)
+	defer a.waiting.Add(-1)
+	if a.waiting.Add(1) > maxWaiting {
+		return errBusy
 	}
 	select {
-	case of.turn <- struct{}{}:
-		defer func() { <-of.turn }()
+	case a.turn <- struct{}{}:
+		defer func() { <-a.turn }()
 	case <-ctx.Done():
-		return errCrowded
+		return errBusy
 	}
-	if time.Since(of.wrong[of.next]) < tryTime {
+	if time.Since(a.wrong[a.oldest]) < wrongTime {
 		return errTooMany
 	}
-	err := right()
+	err := check()
 	if err == errWrong {
-		of.wrong[of.next] = time.Now()
-		of.next = (of.next + 1) % maxTries
+		a.wrong[a.oldest] = time.Now()
+		a.oldest = (a.oldest + 1) % maxWrong
 	}
 	return err
 }
 
-// origin returns what stands for all addresses that one host can easily have: of
-// IPv6 a /64. Without an address, as on a Unix socket, all are one.
-func origin(remote string) netip.Addr {
+// clientPrefix returns all addresses that a client at remote can easily have: its IPv4 address,
+// or its /64 of IPv6. Clients without an address, as on a Unix socket, have the zero Prefix.
+func clientPrefix(remote string) netip.Prefix {
 	at, err := netip.ParseAddrPort(remote)
 	if err != nil {
-		return netip.Addr{}
+		return netip.Prefix{}
 	}
-	addr := at.Addr().Unmap().WithZone("")
-	if addr.Is6() {
-		prefix, _ := addr.Prefix(64)
-		return prefix.Addr()
+	addr := at.Addr().Unmap()
+	bits := 64
+	if addr.Is4() {
+		bits = addr.BitLen()
 	}
-	return addr
+	prefix, _ := addr.Prefix(bits)
+	return prefix
 }

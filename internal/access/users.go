@@ -13,26 +13,28 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// maxQueue is how many may wait for a check, each from an address of its own.
+// maxQueue is how many passwords may wait to be checked. A client takes at most one place.
 const maxQueue = 32
 
-// Users are those of an htpasswd file. Its methods may be called concurrently.
+// Users are the users of an htpasswd file. Its methods may be called concurrently.
 type Users struct {
-	file   reloader[map[string]string]       // hashes by name
-	checks chan struct{}                     // holds one for each password that is being checked
-	queue  chan struct{}                     // and one for each that is or waits for that
-	match  func(hash, password []byte) error // takes time by the hash's cost
+	cache   fileCache[map[string]string] // hashes by name
+	checks  chan struct{}                // holds one element for each password that is being checked
+	queue   chan struct{}                // holds one element for each that is being checked or waits
+	compare func(hash, password []byte) error
 }
 
-// OpenUsers reads a file of lines USER:HASH, with bcrypt hashes as htpasswd -B makes
-// them. It is read again when it has changed; warn is told, once, of what is wrong
-// with it then, and those of before stay. Errors name lines, never what is in them.
+// OpenUsers reads a file with lines of the form USER:HASH, where the hash is one of bcrypt's, as
+// htpasswd -B writes it. Later it reads the file again when it changes. If that fails, it keeps
+// the previous users and calls warn, which may be nil, once for each change. Errors give the
+// number of a line, never its content.
 func OpenUsers(path string, warn func(error)) (*Users, error) {
-	// Each check takes a core for tens of milliseconds, by design; others need some, too.
+	// Each check keeps a processor busy for tens of milliseconds, so half of them are left for
+	// everything else.
 	checks := max(1, runtime.GOMAXPROCS(0)/2)
-	u := &Users{checks: make(chan struct{}, checks), queue: make(chan struct{}, checks+maxQueue), match: bcrypt.CompareHashAndPassword}
-	u.file = reloader[map[string]string]{paths: []string{path}, warn: warn, read: func() (map[string]string, error) { return readUsers(path) }}
-	if err := u.file.start(); err != nil {
+	u := &Users{checks: make(chan struct{}, checks), queue: make(chan struct{}, checks+maxQueue), compare: bcrypt.CompareHashAndPassword}
+	u.cache = fileCache[map[string]string]{paths: []string{path}, warn: warn, read: func() (map[string]string, error) { return readUsers(path) }}
+	if err := u.cache.open(); err != nil {
 		return nil, err
 	}
 	return u, nil
@@ -43,15 +45,14 @@ var bcryptHash = regexp.MustCompile(`^\$2[aby]\$(0[4-9]|[12][0-9]|3[01])\$[./A-Z
 func readUsers(path string) (map[string]string, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		var what *os.PathError
-		if errors.As(err, &what) {
-			err = what.Err
+		if pathErr, ok := errors.AsType[*os.PathError](err); ok {
+			err = pathErr.Err
 		}
 		return nil, fmt.Errorf("read %q: %w", path, err)
 	}
 	users := map[string]string{}
 	n := 0
-	for line := range strings.Lines(strings.TrimPrefix(string(data), "\ufeff")) { // as editors on Windows begin files
+	for line := range strings.Lines(strings.TrimPrefix(string(data), "\ufeff")) { // a BOM, from editors on Windows
 		n++
 		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' {
@@ -74,41 +75,41 @@ func readUsers(path string) (map[string]string, error) {
 	return users, nil
 }
 
-// hash returns the hash of a user's password, empty for one that is none.
-func (u *Users) hash(user string) string { return u.file.get()[user] }
+// hash returns the hash of a user's password; empty if there is no such user.
+func (u *Users) hash(user string) string { return u.cache.get()[user] }
 
-// check returns the hash of a user's password, errWrong if it is another, and
-// errCrowded if too many wait for their turn or ctx is done before it comes. That takes
-// the same time whether there is such a user or not, and whatever the cost of the hash:
-// as long as the most costly one.
-func (u *Users) check(ctx context.Context, user, password string) (hash string, err error) {
+// verify returns the hash of a user's password. The error is errWrong for another password or
+// an unknown user, or errBusy if too many passwords are waiting or ctx ends before this one has
+// been checked. A check takes as long as one against the most expensive hash in the file,
+// whatever the user's hash costs and whether the user exists or not.
+func (u *Users) verify(ctx context.Context, user, password string) (hash string, err error) {
 	select {
 	case u.queue <- struct{}{}:
 		defer func() { <-u.queue }()
 	default:
-		return "", errCrowded
+		return "", errBusy
 	}
 	select {
 	case u.checks <- struct{}{}:
 		defer func() { <-u.checks }()
 	case <-ctx.Done():
-		return "", errCrowded
+		return "", errBusy
 	}
-	users := u.file.get()
-	most := bcrypt.MinCost
+	users := u.cache.get()
+	highest := bcrypt.MinCost
 	for _, hash := range users {
-		most = max(most, cost(hash))
+		highest = max(highest, cost(hash))
 	}
 	hash = users[user]
 	if hash == "" {
-		u.spend(most, password)
+		u.simulate(highest, password)
 		return "", errWrong
 	}
-	err = u.match([]byte(hash), []byte(password))
-	// Each cost takes twice as long as the one before: together with all those
-	// between it is as long as the highest.
-	for c := cost(hash); c < most; c++ {
-		u.spend(c, password)
+	err = u.compare([]byte(hash), []byte(password))
+	// Each cost takes twice as long as the one below. So after a check of cost 5, others of 5,
+	// 6 and 7 make it as long as one of cost 8.
+	for c := cost(hash); c < highest; c++ {
+		u.simulate(c, password)
 	}
 	if err != nil {
 		return "", errWrong
@@ -116,13 +117,13 @@ func (u *Users) check(ctx context.Context, user, password string) (hash string, 
 	return hash, nil
 }
 
-// cost returns a valid hash's.
+// cost returns the cost of a bcrypt hash: the base-2 logarithm of its rounds.
 func cost(hash string) int {
 	n, _ := strconv.Atoi(hash[4:6])
 	return n
 }
 
-// spend takes the time that comparing with a hash of that cost takes.
-func (u *Users) spend(cost int, password string) {
-	u.match(fmt.Appendf(nil, "$2y$%02d$%s", cost, strings.Repeat(".", 53)), []byte(password))
+// simulate takes as long as a comparison with a hash of that cost.
+func (u *Users) simulate(cost int, password string) {
+	u.compare(fmt.Appendf(nil, "$2y$%02d$%s", cost, strings.Repeat(".", 53)), []byte(password))
 }

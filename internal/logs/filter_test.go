@@ -2,8 +2,10 @@ package logs
 
 import (
 	"bytes"
+	"context"
 	"regexp"
 	"regexp/syntax"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -51,6 +53,32 @@ func TestGrepIsBounded(t *testing.T) {
 		_, err := c.Compile(t.Context(), tt.expr, false)
 		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 			t.Errorf("%.30q: %v, want %q", tt.expr, err, tt.want)
+		}
+	}
+}
+
+// While as many expressions are being compiled as may be, others wait until their client
+// leaves.
+func TestCompilerWaitsItsTurn(t *testing.T) {
+	c := NewCompiler()
+	if got, want := cap(c.turns), max(1, runtime.GOMAXPROCS(0)/2); got != want {
+		t.Errorf("%d at a time, want %d", got, want)
+	}
+	for range cap(c.turns) {
+		c.turns <- struct{}{}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := c.Compile(ctx, "a", false); err != context.Canceled {
+		t.Errorf("out of turn: %v", err)
+	}
+	<-c.turns
+	for range 2 * cap(c.turns) { // each gives its turn back
+		if _, err := c.Compile(t.Context(), "(", false); err == nil {
+			t.Error("a bad expression is compiled")
+		}
+		if _, err := c.Compile(t.Context(), "a", false); err != nil {
+			t.Error(err)
 		}
 	}
 }
