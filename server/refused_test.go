@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"runtime/metrics"
 	"slices"
 	"strings"
@@ -40,7 +41,7 @@ const (
 // many arrive. Meanwhile, a client that has logged in gets its answers.
 func TestRefusedRequestsAreCheap(t *testing.T) {
 	n := 1000
-	if testing.Short() {
+	if testing.Short() || raceDetector() {
 		n = 100
 	}
 	file := newLogFile(t)
@@ -83,6 +84,13 @@ func TestRefusedRequestsAreCheap(t *testing.T) {
 		"%d KiB allocated and %d KiB more heap; grep compiled %d times",
 		len(kinds), worst.cpu.Microseconds(), float64(worst.cpu)/float64(cheap.cpu),
 		worst.allocated>>10, worst.heap>>10, compiled.Load()-authorized))
+}
+
+// raceDetector reports whether this test runs with the race detector, which makes it six times
+// slower.
+func raceDetector() bool {
+	info, ok := debug.ReadBuildInfo()
+	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
 
 // newRefusedServers returns servers, and counts how often they compile an expression.
