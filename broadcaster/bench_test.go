@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// BenchmarkWrite is what it costs to write a line while so many cursors wait for it.
+// BenchmarkWrite measures writing a line while different numbers of cursors wait for it.
 func BenchmarkWrite(b *testing.B) {
 	line := fmt.Appendf(nil, "%099d\n", 0)
 	for _, cursors := range []int{0, 100, 10_000} {
@@ -33,8 +33,8 @@ func BenchmarkWrite(b *testing.B) {
 	}
 }
 
-// BenchmarkPoll is what a chunk of a line costs, for the writer and a cursor: that looks
-// twice, and finds nothing the second time.
+// BenchmarkPoll measures what a chunk of one line costs the writer and a cursor. The cursor
+// polls twice, and finds nothing the second time.
 func BenchmarkPoll(b *testing.B) {
 	line := fmt.Appendf(nil, "%099d\n", 0)
 	bc := New(Options{})

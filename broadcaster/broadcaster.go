@@ -1,14 +1,13 @@
-// Package broadcaster keeps the last lines of a stream of bytes and hands them,
-// and all that follows, to any number of readers.
+// Package broadcaster keeps the last lines of a byte stream and hands them, and everything
+// written later, to any number of readers.
 //
-// One writer feeds a [Broadcaster]; each reader has a [Cursor] into the same
-// bytes. Backlog and live output are one thing seen from two positions, so
-// nothing can be lost or doubled between them, and a reader costs no more
-// memory than its position. The writer never waits for a reader: one that is
-// too slow finds its position gone and gets a single [Reset] that says how much
-// it missed.
+// One writer feeds a [Broadcaster], and each reader has a [Cursor] into the same bytes.
+// Backlog and live output are the same bytes, read from different positions, so a reader
+// loses nothing and sees nothing twice between them, and costs no more memory than its
+// position. The writer never waits for a reader: a reader that is too slow finds its
+// position gone and gets a single [Item.Reset] that says how much it missed.
 //
-// The package knows no network and no escape sequences.
+// The package knows nothing about networks or escape sequences.
 package broadcaster
 
 import (
@@ -20,77 +19,81 @@ import (
 )
 
 const (
-	// DefaultLines and DefaultBytes are what a zero [Options] keeps.
+	// DefaultLines and DefaultBytes are the limits of a zero [Options].
 	DefaultLines = 10_000
 	DefaultBytes = 8 << 20
 
-	// publishInterval is how long output may wait for company. A browser draws
-	// 60 times a second, and each chunk costs a system call a viewer: fewer and
-	// larger chunks are what makes a broadcast cheap.
+	// publishInterval is how long output may be held back to be published together with
+	// what follows. A browser draws 60 times a second, and each chunk costs one system call
+	// per viewer, so fewer and larger chunks make a broadcast cheap.
 	publishInterval = 16 * time.Millisecond
-	// publishBytes is how much may wait; more is published at once.
+	// publishBytes is how much output may be held back; more is published immediately.
 	publishBytes = 64 << 10
 )
 
-// ErrClosed is returned by writes after [Broadcaster.Close].
+// ErrClosed is returned by [Broadcaster.Write] and [Broadcaster.Publish] after
+// [Broadcaster.Close].
 var ErrClosed = errors.New("broadcaster is closed")
 
-// Options says how much a [Broadcaster] keeps, and where its stream begins. The zero value is
-// the default: a new stream, from its start.
+// Options sets how much a [Broadcaster] keeps and where its stream begins. The zero value
+// is the default: a new stream, kept up to [DefaultLines] and [DefaultBytes].
 type Options struct {
-	Lines int // how many lines are kept; an unfinished last line counts as one
-	Bytes int // how many bytes are kept, whatever the lines are
+	Lines int // at most this many lines are kept, including an unfinished last one; 0 means DefaultLines
+	Bytes int // at most this many bytes are kept, however few lines they are; 0 means DefaultBytes
 
-	// A stream that began elsewhere goes on here: under its epoch, from an offset that is
-	// within line Line, counted from 1. Readers can then resume on either side.
-	Epoch  string // empty: a new one
+	// To continue a stream that began elsewhere, set its epoch, the offset of the next byte
+	// and the number of the line that the byte belongs to, counted from 1. Readers can then
+	// resume on either side.
+	Epoch  string // empty means a new, random one
 	Offset int64
 	Line   int64 // 0 means 1
 }
 
-// Resize is an event: from here on the terminal has Cols columns and Rows rows.
+// Resize is an event: from here on, the terminal has Cols columns and Rows rows.
 type Resize struct{ Cols, Rows int }
 
-// Exit is an event: the source has ended. Signal is the name of the signal that
-// ended it ("SIGKILL"), else empty; Code is then 128 plus its number.
+// Exit is an event: the source has ended. Signal is the name of the signal that ended it,
+// for example "SIGKILL", and Code is then 128 plus the signal's number. Without a signal,
+// Signal is empty.
 type Exit struct {
 	Code     int
 	Signal   string
 	Duration time.Duration
 }
 
-// Stamp says that the output from Offset on was published at UnixMilli, in
-// milliseconds since 1970.
+// Stamp records that the output from Offset on was published at UnixMilli, in milliseconds
+// since 1970.
 type Stamp struct{ Offset, UnixMilli int64 }
 
-// Stats describes what is kept: the bytes from Start to End (offsets from the
-// first byte ever written), of which the first is in line Line (from 1).
+// Stats describes what is kept: the bytes from Start to End, which are offsets from the
+// stream's first byte. The byte at Start is in line Line, counted from 1.
 type Stats struct {
 	Start, End  int64
 	Line, Lines int64
-	Size        Resize // the last one; zero if none was told
+	Size        Resize // the last one; zero if there was none
 	Exit        *Exit  // nil until the source has ended
-	Chunks      int64  // published, ever
+	Chunks      int64  // how many were ever published
 }
 
-// A Broadcaster is an [io.Writer] whose output any number of cursors follow.
-// All its methods may be called concurrently; bytes keep the order of the calls.
+// A Broadcaster is an [io.Writer] whose output any number of cursors follow. Its methods
+// may be called concurrently; output keeps the order of the calls.
 type Broadcaster struct {
 	epoch string
 
 	mu        sync.Mutex
 	ring      ring
-	wake      chan struct{} // closed and renewed when something is published
-	awaited   bool          // somebody holds wake
-	published time.Time     // when the last chunk was
-	timer     *time.Timer   // publishes what waits; nil until first needed
-	snapshot  *Snapshot     // of what is published; nil until somebody asks
-	armed     bool          // timer is running
+	wake      chan struct{} // closed and replaced when something is published
+	awaited   bool          // a reader holds wake
+	published time.Time     // when the last chunk was published
+	timer     *time.Timer   // publishes pending output; nil until first needed
+	snapshot  *Snapshot     // of what is published; nil until asked for
+	armed     bool          // the timer is running
 	closed    bool
 	exit      *Exit // as emitted
 }
 
-// New returns a Broadcaster.
+// New returns a Broadcaster whose limits and start are set by o. It holds no resources
+// until the first write; Close ends the stream.
 func New(o Options) *Broadcaster {
 	if o.Lines <= 0 {
 		o.Lines = DefaultLines
@@ -104,20 +107,20 @@ func New(o Options) *Broadcaster {
 	return &Broadcaster{epoch: o.Epoch, ring: newRing(o), wake: make(chan struct{})}
 }
 
-// NewEpoch returns 128 random bits in hexadecimal, which name a run.
+// NewEpoch returns a new epoch, the name of a run: 128 random bits in hexadecimal.
 func NewEpoch() string {
 	id := make([]byte, 16)
-	rand.Read(id) // never fails: it ends the program instead
+	rand.Read(id) // never returns an error (crypto/rand)
 	return hex.EncodeToString(id)
 }
 
-// Epoch returns what names this run of the stream, by default 128 random bits in
-// hexadecimal: offsets mean nothing in another run.
+// Epoch returns the name of this run of the stream, by default 128 random bits in
+// hexadecimal. An offset means nothing in a run with another epoch.
 func (b *Broadcaster) Epoch() string { return b.epoch }
 
-// Write copies p into the ring and returns; it never waits for a reader. Readers
-// see p at once if nothing was published in the last 16 ms, else at the end of
-// those, or as soon as 64 KiB wait. It fails only after Close.
+// Write copies p into the ring and returns; it never waits for a reader. Readers see p
+// immediately if nothing was published in the last 16 ms. Otherwise they see it at the end
+// of those 16 ms, or as soon as 64 KiB are pending. After Close, Write returns [ErrClosed].
 func (b *Broadcaster) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -142,15 +145,15 @@ func (b *Broadcaster) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// Publish is Write for output that was published elsewhere: it is shown to readers at once,
-// with the time at which it was published there.
+// Publish is Write for output that was already published elsewhere, at the given time. It
+// is shown to readers immediately and keeps that time.
 func (b *Broadcaster) Publish(p []byte, at time.Time) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
 		return 0, ErrClosed
 	}
-	b.publish(time.Now()) // what was written before has its own time
+	b.publish(time.Now()) // earlier output has its own time
 	n := len(p)
 	for len(p) > 0 {
 		p = p[b.ring.append(p):]
@@ -159,8 +162,8 @@ func (b *Broadcaster) Publish(p []byte, at time.Time) (int, error) {
 	return n, nil
 }
 
-// Emit puts an event, as a [Resize] or an [Exit], behind all output written so far, and
-// publishes both at once. After Close it does nothing.
+// Emit places an event, such as a [Resize] or an [Exit], after all output written so far
+// and publishes both immediately. After Close it does nothing.
 func (b *Broadcaster) Emit(event any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -175,15 +178,16 @@ func (b *Broadcaster) Emit(event any) {
 	}
 }
 
-// Flush publishes what was written at once.
+// Flush publishes pending output immediately.
 func (b *Broadcaster) Flush() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.publish(time.Now())
 }
 
-// Close publishes what waits and ends the stream: cursors give what is left, then
-// [io.EOF]. New cursors still get the backlog. It may be called more than once.
+// Close publishes pending output and ends the stream: a cursor returns the output that is
+// left, then [io.EOF]. New cursors still get the backlog. Close may be called more than
+// once.
 func (b *Broadcaster) Close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -194,7 +198,7 @@ func (b *Broadcaster) Close() {
 	b.publish(time.Now())
 }
 
-// Stats returns what is kept now.
+// Stats describes what is kept now.
 func (b *Broadcaster) Stats() Stats {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -211,8 +215,8 @@ func (b *Broadcaster) stats() Stats {
 	}
 }
 
-// publish shows readers all that was written, and an event that was just placed, as of a
-// time. mu must be held.
+// publish shows readers everything that was written, as of the given time, and an event
+// that was just placed. mu must be held.
 func (b *Broadcaster) publish(at time.Time) {
 	if b.armed {
 		b.timer.Stop()
@@ -228,8 +232,8 @@ func (b *Broadcaster) publish(at time.Time) {
 	}
 }
 
-// arm makes publish happen after d. The timer's goroutine ends by itself; after
-// Close it finds nothing to do. mu must be held.
+// arm makes publish happen after d. The timer's goroutine ends on its own; after Close it
+// finds nothing to do. mu must be held.
 func (b *Broadcaster) arm(d time.Duration) {
 	b.armed = true
 	if b.timer != nil {

@@ -7,55 +7,56 @@ import (
 	"sort"
 )
 
-// An Item is the next thing at a cursor: exactly one of Data, Event and Reset.
+// An Item is what follows at a cursor: exactly one of Data, Event and Reset is set.
 type Item struct {
-	Data  []byte // output; shared by all readers, never to be changed
-	Event any    // as emitted
-	Reset *Start // the cursor fell out of the ring and goes on here
+	Data  []byte // output; shared by all readers and must not be modified
+	Event any    // as passed to Emit
+	Reset *Start // the cursor fell out of the ring and continues here
 }
 
-// Start tells where a cursor begins, or goes on after a gap.
+// Start describes where a cursor begins, or where it continues after a gap.
 type Start struct {
-	Offset  int64   // of the next byte, from the first ever written
-	Line    int64   // number of the line that byte is in, from 1
-	End     int64   // of the output so far: what is behind it is live
-	Resumed bool    // the next byte is the one that was asked for
-	Size    Resize  // of the terminal at Offset; zero if none was told
+	Offset  int64   // of the next byte, from the stream's first
+	Line    int64   // number of the line that this byte belongs to, from 1
+	End     int64   // offset of the end of the output so far: everything after it is live
+	Resumed bool    // the cursor is at the offset that was asked for
+	Size    Resize  // of the terminal at Offset; zero if unknown
 	Stamps  []Stamp // for the lines from Offset on
 
-	SkippedLines, SkippedBytes int64 // missing before Offset, in a Reset
+	SkippedLines, SkippedBytes int64 // in a Reset: how much is missing before Offset
 }
 
-// A Cursor is one reader's position in a stream. It has no resources to give
-// back. Unlike those of a [Broadcaster], its methods may not be called
+// A Cursor is one reader's position in a stream. It holds no resources and needs no
+// closing. Unlike the methods of a [Broadcaster], its methods must not be called
 // concurrently.
 type Cursor struct {
 	b         *Broadcaster
 	offset    int64
 	line      int64 // newlines before offset
-	lastEvent int64 // number of the last mark seen
+	lastEvent int64 // number of the last event returned or passed
 }
 
-// Open returns a cursor at the start of the last lines lines kept; of all of them
-// if lines is negative.
+// Open returns a cursor at the start of the last lines lines kept, or of all lines kept if
+// lines is negative.
 func (b *Broadcaster) Open(lines int) (*Cursor, Start) { return b.Snapshot().Open(lines) }
 
-// Resume returns a cursor at offset if epoch is this stream's and that byte is
-// still kept or the very next one; else what Open returns. Events at offset are
-// still to come, since a reader that asks again may not have seen them.
+// Resume returns a cursor at offset if epoch is this stream's and the byte there is either
+// still kept or the next one to be written; Start.Resumed is then true. Otherwise it
+// returns what Open returns. A resumed cursor returns the events at offset again, because
+// the reader may not have seen them.
 func (b *Broadcaster) Resume(epoch string, offset int64, lines int) (*Cursor, Start) {
 	return b.Snapshot().Resume(epoch, offset, lines)
 }
 
-// moveTo puts the cursor at offset, which must be kept, in front of the events
-// there. r is the stream's ring, now or in a snapshot.
+// moveTo moves the cursor to offset, which must be readable, before the events there. r is
+// the stream's ring, or its copy in a snapshot.
 func (c *Cursor) moveTo(r *ring, offset int64) Start {
 	c.offset, c.line, c.lastEvent = offset, r.lineAt(offset), 0
-	for _, m := range r.events {
-		if m.offset >= offset {
+	for _, e := range r.events {
+		if e.offset >= offset {
 			break
 		}
-		c.lastEvent = m.number
+		c.lastEvent = e.number
 	}
 	return Start{
 		Offset: offset,
@@ -66,20 +67,20 @@ func (c *Cursor) moveTo(r *ring, offset int64) Start {
 	}
 }
 
-// passSizes puts a cursor that was moved behind the sizes told there: Start has the
-// last of them.
+// passSizes moves a cursor that moveTo has placed past the sizes at its offset: Start
+// already has the last of them.
 func (c *Cursor) passSizes(r *ring) {
-	for _, m := range r.events {
-		if _, ok := m.event.(Resize); m.offset > c.offset || m.offset == c.offset && !ok {
+	for _, e := range r.events {
+		if _, ok := e.event.(Resize); e.offset > c.offset || e.offset == c.offset && !ok {
 			break
 		}
-		c.lastEvent = m.number
+		c.lastEvent = e.number
 	}
 }
 
-// Poll returns what follows at the cursor. If that is yet to come, it returns a
-// channel that is closed as soon as Poll is worth calling again. The error is
-// [io.EOF] after the last item of a closed stream, and nothing else.
+// Poll returns what follows at the cursor and moves the cursor past it. If nothing follows
+// yet, Poll returns a channel that is closed as soon as Poll is worth calling again. After
+// the last item of a closed stream the error is [io.EOF]; there are no other errors.
 func (c *Cursor) Poll() (Item, <-chan struct{}, error) {
 	b, r := c.b, &c.b.ring
 	b.mu.Lock()
@@ -93,12 +94,12 @@ func (c *Cursor) Poll() (Item, <-chan struct{}, error) {
 	}
 	end := r.end
 	if i := sort.Search(len(r.events), func(i int) bool { return r.events[i].number > c.lastEvent }); i < len(r.events) {
-		m := r.events[i]
-		if m.offset == c.offset {
-			c.lastEvent = m.number
-			return Item{Event: m.event}, nil, nil
+		e := r.events[i]
+		if e.offset == c.offset {
+			c.lastEvent = e.number
+			return Item{Event: e.event}, nil, nil
 		}
-		end = m.offset
+		end = e.offset
 	}
 	if c.offset < end {
 		return Item{Data: c.advance(end)}, nil, nil
@@ -110,8 +111,8 @@ func (c *Cursor) Poll() (Item, <-chan struct{}, error) {
 	return Item{}, b.wake, nil
 }
 
-// Changed returns a channel that is closed as soon as there is something new for a
-// cursor that was at the end.
+// Changed returns a channel that is closed as soon as there is something new for a cursor
+// that was at the end when Changed was called.
 func (b *Broadcaster) Changed() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -119,8 +120,8 @@ func (b *Broadcaster) Changed() <-chan struct{} {
 	return b.wake
 }
 
-// advance returns the bytes from the cursor to end, or to the end of the block,
-// and moves behind them. b.mu must be held.
+// advance returns the bytes from the cursor to end, or to the end of the block if that
+// comes first, and moves the cursor past them. b.mu must be held.
 func (c *Cursor) advance(end int64) []byte {
 	r := &c.b.ring
 	i := r.find(c.offset)
@@ -133,17 +134,17 @@ func (c *Cursor) advance(end int64) []byte {
 		c.line = r.endLine
 	case end == k.end():
 		c.line = r.blocks[i+1].line
-	default: // at a mark
+	default: // at an event
 		c.line = r.lineAt(end)
 	}
 	return data
 }
 
-// Offset returns where the cursor is, in bytes from the first ever written.
+// Offset returns the cursor's position, in bytes from the stream's first.
 func (c *Cursor) Offset() int64 { return c.offset }
 
-// Next is Poll for a reader that has nothing else to wait for. The error is
-// [io.EOF] or ctx's.
+// Next is Poll for a reader with nothing else to wait for: it waits until something follows
+// or ctx is done. The error is [io.EOF] or ctx's.
 func (c *Cursor) Next(ctx context.Context) (Item, error) {
 	for {
 		item, wait, err := c.Poll()
@@ -158,10 +159,10 @@ func (c *Cursor) Next(ctx context.Context) (Item, error) {
 	}
 }
 
-// A Reader reads the bytes that a cursor of a closed stream gives.
+// A Reader is an [io.Reader] of the bytes at a cursor of a closed stream.
 type Reader struct {
 	Cursor *Cursor
-	Err    error // at the end, instead of [io.EOF]; may be nil
+	Err    error // returned at the end; nil means io.EOF
 	rest   []byte
 }
 
@@ -179,10 +180,9 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Range returns the output from offset from up to offset to, in slices that are
-// shared by all readers and never to be changed, and the number of the line that it
-// begins in, from 1. It may begin before what is kept; it is false if that can't be
-// read any more, or not yet.
+// Range returns the output between two offsets, and the number of the line that it begins
+// in, from 1. The slices are shared by all readers and must not be modified. The output may
+// begin before what is kept; ok is false if part of it can't be read any more, or not yet.
 func (b *Broadcaster) Range(from, to int64) (parts [][]byte, line int64, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

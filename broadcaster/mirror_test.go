@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A stream that goes on elsewhere has the same offsets, line numbers and times there, and its
-// readers resume.
+// A stream that continues elsewhere has the same offsets, line numbers and times there, and
+// readers can resume there.
 func TestMirror(t *testing.T) {
 	origin := New(Options{Lines: 50})
 	published := time.UnixMilli(1_700_000_000_000)
@@ -56,7 +56,7 @@ func TestMirror(t *testing.T) {
 	}
 }
 
-// What was written before output that was published elsewhere keeps a time of its own.
+// Output written before a Publish keeps its own time.
 func TestPublishFlushes(t *testing.T) {
 	b := New(Options{})
 	write(t, b, "one\n")
@@ -72,48 +72,4 @@ func TestPublishFlushes(t *testing.T) {
 	if _, err := b.Publish([]byte("x"), time.Now()); err != ErrClosed {
 		t.Errorf("after Close: %v", err)
 	}
-}
-
-// However much is written meanwhile, a snapshot says the same, and its bytes can be read.
-func TestSnapshotIsOneMoment(t *testing.T) {
-	b := New(Options{Lines: 2000, Bytes: 1 << 20})
-	stop, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		for n := 0; ; n++ {
-			select {
-			case <-stop:
-				return
-			default:
-				fmt.Fprintf(b, "%099d\n", n)
-			}
-			if n%1000 == 0 {
-				b.Emit(Resize{Cols: n, Rows: 1})
-			}
-		}
-	}()
-	for range 300 {
-		s := b.Snapshot()
-		st := s.Stats()
-		_, start := s.Open(-1)
-		parts, line, ok := s.Range(st.Start, st.End)
-		all := ""
-		for _, p := range parts {
-			all += string(p)
-		}
-		if !ok || start.Offset != st.Start || start.End != st.End || start.Line != st.Line || line != st.Line || int64(len(all)) != st.End-st.Start ||
-			int64(strings.Count(all, "\n")) != st.Lines {
-			t.Fatalf("%+v, %+v, line %d, %d bytes", st, start, line, len(all))
-		}
-		for i, l := range strings.Split(strings.TrimSuffix(all, "\n"), "\n") {
-			if all != "" && l != fmt.Sprintf("%099d", st.Line-1+int64(i)) {
-				t.Fatalf("line %d is %q", st.Line+int64(i), l)
-			}
-		}
-		if _, _, ok := s.At(st.End + 1); ok {
-			t.Fatal("a snapshot reads what came later")
-		}
-	}
-	close(stop)
-	<-done
 }

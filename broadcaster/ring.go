@@ -9,61 +9,61 @@ import (
 )
 
 const (
-	// blockSize is the size of the ring's blocks, and with that the most that a
-	// cursor gives at a time.
+	// blockSize is the size of the ring's blocks, and therefore the most that a cursor
+	// returns at a time.
 	blockSize = 64 << 10
-	// grace is how far behind the ring's start output stays readable for cursors
-	// that are already under way. Without it, whoever joins during a flood would
-	// fall out at once: the start moves on while its first chunk is being sent.
+	// grace is how far before the ring's start output stays readable for existing cursors.
+	// Without it, a reader that joins during a flood of output would fall out of the ring
+	// immediately, because the start moves on while the reader's first chunk is being sent.
 	grace = 1 << 20
-	// maxStamps is how many stamps are kept; every joiner gets them. Over it, every
-	// other one of the older half goes.
+	// maxStamps is how many stamps are kept, because every joining reader gets all of them.
+	// If there are more, every second stamp of the older half is dropped.
 	maxStamps = 16 << 10
 )
 
 var newline = []byte{'\n'}
 
-// A block is a run of the stream that is filled once, from its front, and never
-// changed: readers keep slices of it without a lock.
+// A block is a section of the stream that is filled once, from the front, and never changed
+// afterwards, so readers can keep slices of it without a lock.
 type block struct {
-	offset int64  // of the first byte, from the stream's first
+	offset int64  // of its first byte, from the stream's first
 	line   int64  // newlines before it
-	data   []byte // has its whole capacity from the start
+	data   []byte // allocated at full capacity
 }
 
 func (k *block) end() int64 { return k.offset + int64(len(k.data)) }
 
-// A placedEvent is an event and its place, behind the byte before offset. Marks are
-// numbered from 1.
+// A placedEvent is an event and its place in the stream: after the byte before offset.
+// Events are numbered from 1.
 type placedEvent struct {
 	number int64
 	offset int64
 	event  any
 }
 
-// A ring holds the end of a stream. Bytes are appended, then published together;
-// only published ones count. Its owner guards it.
+// A ring holds the end of a stream. Bytes are appended, then published together; only
+// published bytes count as kept. The owner of the ring guards it with a lock.
 type ring struct {
 	maxLines, maxBytes int64
 	blockSize          int
 
 	blocks   []*block
-	written  int64 // bytes appended, ever
-	newlines int64 // among them
-	last     byte  // of them
-	chunks   int64 // publications of some, ever
+	written  int64 // bytes ever appended
+	newlines int64 // among the bytes appended
+	last     byte  // byte appended
+	chunks   int64 // how often bytes were published
 
 	start, end         int64 // the bytes kept, all published
-	startLine, endLine int64 // newlines before them
-	begun              int64 // lines begun before end
+	startLine, endLine int64 // newlines before start and end
+	begun              int64 // lines that begin before end
 
-	size       Resize // in force before the first of marks
+	size       Resize // in force before the first of events
 	events     []placedEvent
-	eventCount int64 // marks made, ever
+	eventCount int64 // events ever placed
 	stamps     []Stamp
 }
 
-// newRing returns a ring whose stream begins where o says.
+// newRing returns a ring for a stream that begins where o says.
 func newRing(o Options) ring {
 	r := ring{maxLines: int64(o.Lines), maxBytes: int64(o.Bytes), blockSize: blockSize}
 	newlines := max(o.Line, 1) - 1
@@ -72,23 +72,23 @@ func newRing(o Options) ring {
 	return r
 }
 
-// clone returns what is published, for readers that hold no lock.
+// clone returns a copy of the published part for readers that hold no lock.
 func (r *ring) clone() ring {
 	c := *r
 	n := len(r.blocks)
 	for n > 0 && r.blocks[n-1].offset >= r.end {
-		n-- // nothing in it is published
+		n-- // nothing in this block is published
 	}
 	c.blocks, c.events = slices.Clone(r.blocks[:n]), slices.Clone(r.events)
-	if n > 0 && len(r.blocks[n-1].data) < r.blockSize { // it is still being filled
+	if n > 0 && len(r.blocks[n-1].data) < r.blockSize { // still being filled
 		last := *r.blocks[n-1]
 		c.blocks[n-1] = &last
 	}
 	return c
 }
 
-// append copies as much of p as fits the last block, or a new one where that is
-// full, and returns how much that was.
+// append copies as much of p as fits into the last block, or into a new block if the last
+// one is full, and returns how many bytes that was.
 func (r *ring) append(p []byte) int {
 	n := len(r.blocks)
 	if n == 0 || len(r.blocks[n-1].data) == r.blockSize {
@@ -104,14 +104,13 @@ func (r *ring) append(p []byte) int {
 	return len(p)
 }
 
-// pending returns how many bytes wait to be published.
+// pending returns the number of bytes that are not published yet.
 func (r *ring) pending() int64 { return r.written - r.end }
 
-// lines returns how many are kept, the unfinished last one included.
+// lines returns the number of lines kept, including an unfinished last one.
 func (r *ring) lines() int64 { return r.begun - r.startLine }
 
-// publish makes what was appended part of what is kept, and evicts what is over
-// the limits.
+// publish adds pending bytes to what is kept, and evicts whatever exceeds the limits.
 func (r *ring) publish(now time.Time) {
 	if r.pending() == 0 {
 		return
@@ -121,7 +120,7 @@ func (r *ring) publish(now time.Time) {
 	if r.last != '\n' {
 		begun++
 	}
-	// Stamps are there for the lines' times: only where a line begins.
+	// Stamps give lines their times, so a chunk in which no line begins needs none.
 	ms := now.UnixMilli()
 	if n := len(r.stamps); begun > r.begun && (n == 0 || r.stamps[n-1].UnixMilli != ms) {
 		r.stamps = append(r.stamps, Stamp{r.end, ms})
@@ -141,9 +140,10 @@ func (r *ring) publish(now time.Time) {
 	r.forget()
 }
 
+// thinStamps drops every second stamp of the older half.
 func (r *ring) thinStamps() {
 	half := len(r.stamps) / 2
-	kept := make([]Stamp, 0, maxStamps) // snapshots have the others
+	kept := make([]Stamp, 0, maxStamps) // a new slice: snapshots share the old one
 	for i, s := range r.stamps {
 		if i >= half || i%2 == 0 {
 			kept = append(kept, s)
@@ -152,9 +152,8 @@ func (r *ring) thinStamps() {
 	r.stamps = kept
 }
 
-// emit places an event behind what is published. Of several sizes with no output
-// between them only the last is kept, so a terminal being dragged to a new size
-// costs nothing.
+// emit places an event after the published output. A size replaces another one with no
+// output between the two, so dragging a terminal to a new size costs nothing.
 func (r *ring) emit(event any) {
 	if n := len(r.events); n > 0 && r.events[n-1].offset == r.end {
 		_, was := r.events[n-1].event.(Resize)
@@ -167,7 +166,7 @@ func (r *ring) emit(event any) {
 	r.events = append(r.events, placedEvent{r.eventCount, r.end, event})
 }
 
-// forget drops what neither a joiner nor a cursor within grace can reach.
+// forget drops what neither a new reader nor a cursor within grace can reach.
 func (r *ring) forget() {
 	for len(r.blocks) > 1 && r.blocks[1].offset <= r.start-grace {
 		r.blocks[0] = nil
@@ -192,8 +191,8 @@ func (r *ring) oldest() int64 {
 	return r.blocks[0].offset
 }
 
-// find returns the index of the block that holds the byte at offset, or of the
-// last one where that byte is yet to come. There must be a block.
+// find returns the index of the block that holds the byte at offset, or of the last block
+// if that byte is not written yet. There must be a block.
 func (r *ring) find(offset int64) int {
 	return sort.Search(len(r.blocks)-1, func(i int) bool { return offset < r.blocks[i].end() })
 }
@@ -207,11 +206,10 @@ func (r *ring) lineAt(offset int64) int64 {
 	return k.line + int64(bytes.Count(k.data[:offset-k.offset], newline))
 }
 
-// skip returns the offset behind the n-th newline from offset on. There must be
-// that many.
+// skip returns the offset after the n-th newline from offset on. There must be that many.
 func (r *ring) skip(offset, n int64) int64 {
 	target := r.lineAt(offset) + n
-	// The newline sought is in the last block that begins with fewer than target.
+	// The newline is in the last block that begins with fewer than target before it.
 	i := sort.Search(len(r.blocks), func(i int) bool { return r.blocks[i].line >= target }) - 1
 	k := r.blocks[i]
 	at, line := 0, k.line
@@ -224,9 +222,9 @@ func (r *ring) skip(offset, n int64) int64 {
 	return k.offset + int64(at)
 }
 
-// lineFrom returns the first line start at low or behind it. Where there is none
-// before the end, as in a progress bar or a line longer than the ring, it is low
-// itself, moved on to the start of a character.
+// lineFrom returns the offset of the first line that starts at or after low. If no line
+// starts between low and the end, as in a progress bar or a line longer than the ring, it
+// returns low itself, moved forward to the start of a character.
 func (r *ring) lineFrom(low int64) int64 {
 	if low == 0 {
 		return 0
@@ -246,8 +244,8 @@ func (r *ring) lineFrom(low int64) int64 {
 	return low
 }
 
-// back returns the start of the n-th last line kept, or start if there are not
-// as many.
+// back returns the offset at which the last n lines kept begin, or start if there are
+// fewer.
 func (r *ring) back(n int64) int64 {
 	if n == 0 {
 		return r.end
@@ -258,7 +256,7 @@ func (r *ring) back(n int64) int64 {
 	return r.start
 }
 
-// slices is [Broadcaster.Range].
+// slices implements [Broadcaster.Range].
 func (r *ring) slices(from, to int64) (parts [][]byte, line int64, ok bool) {
 	if from < r.oldest() || from > to || to > r.end {
 		return nil, 0, false
@@ -273,20 +271,20 @@ func (r *ring) slices(from, to int64) (parts [][]byte, line int64, ok bool) {
 	return parts, line, true
 }
 
-// stampsFrom returns the stamps for the lines from offset on. They are never changed.
+// stampsFrom returns the stamps for the lines from offset on. They must not be modified.
 func (r *ring) stampsFrom(offset int64) []Stamp {
 	first := sort.Search(len(r.stamps), func(i int) bool { return r.stamps[i].Offset > offset })
 	return r.stamps[max(first-1, 0):len(r.stamps):len(r.stamps)]
 }
 
-// sizeAt returns the terminal's size in force at offset; zero if none was told.
+// sizeAt returns the terminal's size in force at offset; zero if unknown.
 func (r *ring) sizeAt(offset int64) Resize {
 	size := r.size
-	for _, m := range r.events {
-		if m.offset > offset {
+	for _, e := range r.events {
+		if e.offset > offset {
 			break
 		}
-		if s, ok := m.event.(Resize); ok {
+		if s, ok := e.event.(Resize); ok {
 			size = s
 		}
 	}

@@ -7,9 +7,9 @@ import "io"
 // sink.
 //
 // Output and events take the same path, in one order: whatever a call of Write or Emit
-// passes on comes after everything from calls that had returned before. A source may call
-// Emit concurrently with Write, and the sink then decides on the order of the two calls;
-// a source must not call Write concurrently with itself.
+// passes on comes after everything from calls that had already returned. A source may call
+// Emit concurrently with Write, and the sink then decides on the order of the two calls; a
+// source must not call Write concurrently with itself.
 type Sink interface {
 	// Write takes output. It must not keep p, and it never waits for a viewer. An
 	// error means that the sink takes no more output. A source may ignore the error.

@@ -1,8 +1,9 @@
 package broadcaster
 
-// A Snapshot is a stream at one moment: all that it says is consistent. It costs a pointer
-// for each 64 KiB kept, and those who ask between two publications share one. Its methods
-// may be called concurrently. Output that was evicted since can still be read.
+// A Snapshot is a stream at one moment: everything it returns is consistent. It costs one
+// pointer for each 64 KiB kept, and all callers between two publications share one. Its
+// methods may be called concurrently. Output that was evicted in the meantime can still be
+// read.
 type Snapshot struct {
 	b     *Broadcaster
 	ring  ring
@@ -19,7 +20,7 @@ func (b *Broadcaster) Snapshot() *Snapshot {
 	return b.snapshot
 }
 
-// Stats describes what was kept.
+// Stats describes what was kept at the snapshot's moment.
 func (s *Snapshot) Stats() Stats { return s.stats }
 
 // Open is [Broadcaster.Open] at the snapshot's moment.
@@ -45,9 +46,9 @@ func (s *Snapshot) Resume(epoch string, offset int64, lines int) (*Cursor, Start
 	return c, start
 }
 
-// At returns a cursor at offset, in front of the events there. Like [Broadcaster.Range]
-// it may begin before what is kept, and is false if that can't be read any more, or
-// not yet.
+// At returns a cursor at offset, before the events there. Like [Broadcaster.Range], it can
+// begin before what is kept; the result is false if the byte there can't be read any more,
+// or not yet.
 func (s *Snapshot) At(offset int64) (*Cursor, Start, bool) {
 	if offset < s.ring.oldest() || offset > s.ring.end {
 		return nil, Start{}, false
@@ -61,6 +62,6 @@ func (s *Snapshot) Range(from, to int64) (parts [][]byte, line int64, ok bool) {
 	return s.ring.slices(from, to)
 }
 
-// Stamps returns those for the lines from offset on, as far as they are kept. They are
-// shared and never to be changed.
+// Stamps returns the stamps for the lines from offset on, as far as they are kept. They are
+// shared and must not be modified.
 func (s *Snapshot) Stamps(offset int64) []Stamp { return s.ring.stampsFrom(offset) }

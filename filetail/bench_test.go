@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// A stopwatch gets lines that are the times of their writing.
+// A stopwatch is written lines that contain the times at which they were appended.
 type stopwatch struct{ late []time.Duration }
 
 func (s *stopwatch) Write(p []byte) (int, error) {
@@ -25,8 +25,8 @@ func (s *stopwatch) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// BenchmarkLatency appends 20 lines a second for 10 s; ms-p99 is from the write of
-// one until it comes out, by the system's events or by polling alone.
+// BenchmarkLatency appends 20 lines a second for 10 s. ms-p99 is the time between appending
+// a line and Follow's copying it, by the system's events or by polling alone.
 func BenchmarkLatency(b *testing.B) {
 	for _, way := range []string{"events", "polling"} {
 		b.Run(way, func(b *testing.B) {

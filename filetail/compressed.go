@@ -10,22 +10,23 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// maxWindow is how far back compressed data may refer, and with that what reading
-// it takes: what RFC 8878, section 3.1.1.1.2, asks every decoder to support. The
-// zstd command needs more only for files made with --ultra or --long.
+// maxWindow is how far back compressed data may refer, and therefore what bounds the memory
+// for reading it. RFC 8878, section 3.1.1.1.2, recommends that every decoder support this
+// much. The zstd command only needs more for files made with --ultra or --long.
 const maxWindow = 8 << 20
 
-// Compressed reports whether [Decompress] knows files of this name: those that end
-// in .gz or .zst.
+// Compressed reports whether [Decompress] can read files of this name: those that end in
+// .gz or .zst.
 func Compressed(name string) bool {
 	ext := path.Ext(name)
 	return ext == ".gz" || ext == ".zst"
 }
 
-// Decompress returns the content of r, which is compressed as its name says; a file
-// of several parts (cat a.gz b.gz) is all of them. It takes less than 40 MiB of
-// memory, whatever is in r. Errors, also those of its Read, name the file; that of a file
-// that is still being written, or was cut, wraps [io.ErrUnexpectedEOF].
+// Decompress returns the content of r, which is compressed as the ending of name says; a
+// file of several parts (cat a.gz b.gz) has the content of all of them. Decompress takes
+// less than 40 MiB of memory, whatever r contains (docs/facts.md, filetail). Errors, also
+// those of Read, name the file; the error of a file that is still being written, or was cut
+// off, wraps [io.ErrUnexpectedEOF].
 //
 // The caller must call Close, which does not close r.
 func Decompress(name string, r io.Reader) (io.ReadCloser, error) {
@@ -38,8 +39,9 @@ func Decompress(name string, r io.Reader) (io.ReadCloser, error) {
 		}
 		d.r, d.close = z, func() { z.Close() }
 	case ".zst":
-		// A bytes.Buffer it would unpack at once, as a whole.
-		z, err := zstd.NewReader(struct{ io.Reader }{r}, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+		// The struct hides r's type: zstd would unpack a bytes.Buffer completely at once.
+		z, err := zstd.NewReader(struct{ io.Reader }{r}, zstd.WithDecoderConcurrency(1),
+			zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
 			return nil, d.wrap(err)
 		}
@@ -50,6 +52,7 @@ func Decompress(name string, r io.Reader) (io.ReadCloser, error) {
 	return d, nil
 }
 
+// A decompressed is the content of a compressed file.
 type decompressed struct {
 	name  string
 	r     io.Reader
@@ -70,7 +73,7 @@ func (d *decompressed) Close() error {
 }
 
 func (d *decompressed) wrap(err error) error {
-	if err == io.EOF { // of an empty file's header
+	if err == io.EOF { // reading an empty file's header
 		err = io.ErrUnexpectedEOF
 	}
 	return fmt.Errorf("decompress %q: %w", d.name, err)

@@ -39,7 +39,7 @@ func TestDecompress(t *testing.T) {
 	for _, tt := range []struct {
 		name, file, in string
 		want           string
-		err            error // that is wrapped, if known
+		err            error // the error that is wrapped, if known
 		fails          string
 	}{
 		{"gzip", "a.log.1.gz", gzipped(text), text, nil, ""},
@@ -53,7 +53,8 @@ func TestDecompress(t *testing.T) {
 		{"no gzip", "a.gz", text, "", gzip.ErrHeader, `decompress "a.gz": gzip: invalid header`},
 		{"no zstd", "a.zst", text, "", zstd.ErrMagicMismatch, `decompress "a.zst": `},
 		{"a broken gzip", "a.gz", string(broken), "", gzip.ErrChecksum, `decompress "a.gz": gzip: invalid checksum`},
-		{"too large a window", "a.zst", zstded(text, zstd.WithWindowSize(64<<20), zstd.WithSingleSegment(false)), "", zstd.ErrWindowSizeExceeded, `decompress "a.zst": `},
+		{"too large a window", "a.zst", zstded(text, zstd.WithWindowSize(64<<20), zstd.WithSingleSegment(false)), "",
+			zstd.ErrWindowSizeExceeded, `decompress "a.zst": `},
 		{"neither", "a.log", text, "", nil, `decompress "a.log": neither .gz nor .zst`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -78,7 +79,7 @@ func TestDecompress(t *testing.T) {
 	}
 }
 
-// TestDecompressInLittleMemory reads 64 MiB of what is a few kilobytes packed.
+// TestDecompressInLittleMemory reads 64 MiB that were compressed to a few kilobytes.
 func TestDecompressInLittleMemory(t *testing.T) {
 	zeros := io.LimitReader(zeroReader{}, 64<<20)
 	var z bytes.Buffer

@@ -1,10 +1,10 @@
-// Package filetail reads files that others write: which of them may be read, the
-// last lines of one, and then all that is appended.
+// Package filetail reads files that other programs write: it decides which files may be
+// read, finds the last lines of a file, and follows what is appended.
 //
-// A [Root] opens the files below some paths and nothing else. [Tail] finds where
-// the last lines of a file begin. [Follow] copies them and what is appended, over
-// rotation, truncation and deletion. [Decompress] reads what a rotation packed.
+// A [Root] opens the files below some paths and nothing else. [Tail] finds where the last
+// lines of a file begin. [Follow] copies those lines and whatever is appended, across
+// rotation, truncation and deletion. [Decompress] reads rotated files that were compressed.
 //
-// The package knows no network, and keeps nothing in memory but the piece that it
-// is copying.
+// The package knows nothing about networks, and keeps nothing in memory but the piece that
+// it is copying.
 package filetail

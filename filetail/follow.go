@@ -9,95 +9,95 @@ import (
 )
 
 const (
-	// DefaultPoll is how often a file is looked at without being told: network file
-	// systems and FUSE tell nothing.
+	// DefaultPoll is how often a file is checked without a signal: network file systems and
+	// FUSE send no signals.
 	DefaultPoll = time.Second
-	// DefaultLinger is how long a file that was renamed or deleted is read on: its
-	// writers have it open until they are told, or notice.
+	// DefaultLinger is how long a renamed or deleted file is still read: its writers have
+	// the file open until they are told to reopen it, or notice.
 	DefaultLinger = 5 * time.Second
 
-	// breath is the least time between two reads at a file's end: a writer of single
-	// lines would otherwise cost a system call, and a write to w, for each.
+	// breath is the least time between two reads at a file's end. Without it, a writer of
+	// single lines would cost a system call, and a write to w, for each line.
 	breath = 5 * time.Millisecond
-	// maxQueue is how many files may wait, open, for the one before them to be left;
-	// with more it is left early.
+	// maxQueue is how many open files may wait until the file before them is left. If there
+	// are more, that file is left early.
 	maxQueue = 8
-	// maxPast is how many files left are remembered.
+	// maxPast is how many of the files left are remembered.
 	maxPast = 16
 )
 
-// FollowOptions says what [Follow] follows. Open is needed.
+// FollowOptions sets what [Follow] follows. Open is required.
 type FollowOptions struct {
-	// Open opens what the name stands for, now: [Root.Open] with a path, say. It is
-	// called at each look at the name, and must not wait. What it returns must be a
-	// regular file; Follow closes it.
+	// Open opens the file that the name refers to now, for example by calling [Root.Open]
+	// with a path. Follow calls Open each time it checks the name. Open must not block, and
+	// must return a regular file, which Follow closes.
 	Open func() (*os.File, error)
-	// Path is the name, in the system's form. It is what is watched, and tells why
-	// Open fails; nothing is opened by it. It may be empty.
+	// Path is the name, in the system's form. Follow watches it and uses it to find out why
+	// Open fails, but opens nothing by it. It may be empty.
 	Path string
-	// Watcher says when to look. If nil, only polling does.
+	// Watcher says when to check the name and the file. If it is nil, Follow only polls.
 	Watcher *Watcher
 
-	Lines int   // last ones to begin with; 0 is none, negative all
-	Bytes int64 // that they may have at the most; 0 is no limit
+	Lines int   // how many last lines to begin with; 0 means none, negative means all
+	Bytes int64 // how many bytes these lines may have at most; 0 means no limit
 
-	Poll   time.Duration // 0 is DefaultPoll; negative is never
-	Linger time.Duration // 0 is DefaultLinger
+	Poll   time.Duration // 0 means DefaultPoll; negative means never
+	Linger time.Duration // 0 means DefaultLinger
 
-	// Event is called with a [Start], [Truncated], [Rotated], [Gone] or [Back], in
-	// order with the writes to w and by the same goroutine. It may be nil.
+	// Event is called with a [Start], [Truncated], [Rotated], [Gone] or [Back], in order
+	// with the writes to w and from the same goroutine. It may be nil.
 	Event func(event any)
 }
 
-// Start is the event before the first byte: Offset is where that is in the file, and
-// Size the file's size then. With Offset 0 line numbers counted from here are
-// those of the file.
+// Start is the event before the first byte, which is at Offset in the file. Size is the
+// file's size at that time. If Offset is 0, line numbers counted from here are the file's
+// own.
 type Start struct{ Offset, Size int64 }
 
-// Truncated is an event: of the file's content Offset bytes had been read, and then
-// it was another. What follows begins at the file's start. At least Lost bytes more
-// had been seen to be there, and were gone before they could be read; what was
-// written and truncated between two looks nobody can tell.
+// Truncated is an event: Offset bytes of the file had been read when its content was
+// replaced. The output continues at the file's start. At least Lost more bytes had been
+// seen in the file and were gone before they could be read. What was written and truncated
+// between two checks can't be known.
 type Truncated struct{ Offset, Lost int64 }
 
-// Rotated is an event: what follows is from another file, from Offset on. That is 0
-// unless the name stood for that file before.
+// Rotated is an event: the output continues in another file, from Offset on. Offset is 0
+// unless the name referred to that file before.
 type Rotated struct{ Offset int64 }
 
-// Gone is an event: the name stands for nothing that can be read. The file is read
-// on for a while. A Gone may follow another, with another reason.
+// Gone is an event: the name refers to no file that can be read. The previous file is
+// still read for a while. A Gone may follow another Gone, with another reason.
 type Gone struct{ Reason Reason }
 
-// Back is an event after Gone: the name stands for a file again. If it is not the
-// one before, Rotated follows when that is read.
+// Back is an event after Gone: the name refers to a file again. If that is another file,
+// Rotated follows once it is read.
 type Back struct{}
 
-// A Reason says why a file is [Gone], in words for its readers.
+// A Reason says why a file is [Gone], in words for viewers.
 type Reason string
 
 const (
-	Removed    Reason = "removed"            // or not there yet
-	Unreadable Reason = "unreadable"         // it is there, or a link is, but opening or reading it fails
+	Removed    Reason = "removed"            // or not created yet
+	Unreadable Reason = "unreadable"         // the file or a link exists, but opening or reading it fails
 	NotRegular Reason = "not a regular file" // a directory, a FIFO, …
 )
 
-// Follow writes the last lines of a file to w, then what is appended to it, as it
-// comes: each byte once and in order, whole lines or not. It ends only with ctx, or
-// with an error of w, and returns that error. It starts no goroutine.
+// Follow writes the last lines of a file to w, then whatever is appended to it, as soon as
+// it is: each byte once and in order, in whole lines or not. Follow ends only when ctx ends
+// or w fails, and returns that error. It starts no goroutine.
 //
-// The name is looked at when the system tells of a change and at each poll. When it
-// stands for another file, the one before is read for Linger more, from when its
-// name was lost, and to its end; then the other is read from its start. Rotations
-// within that time queue up. A file that had the name only between two looks is never
-// seen. When the name stands for nothing, the file before is read for Linger, and its
-// rest when there is another; but a deleted one is closed after Linger, since it
-// takes up space.
+// Follow checks the name when the Watcher signals a change, and at each poll. If the name
+// refers to another file, Follow still reads the previous file for Linger, counted from
+// when that file lost its name, and to its end; then it reads the other file from its
+// start. Rotations within that time queue up. A file that had the name only between two
+// checks is never seen. If the name refers to no file, Follow still reads the previous
+// file for Linger, and the rest of it once there is another file; but it closes a deleted
+// file after Linger, because the file takes up space.
 //
-// A file that does not exist at first is waited for, and read from its start.
+// If the file does not exist at first, Follow waits for it, and reads it from its start.
 //
-// A truncation is seen by the size, or by the last 256 bytes read not being there
-// any more. So a file that was truncated and filled with the very bytes it had goes
-// on where it was.
+// Follow notices a truncation by the file's size, or because the last 256 bytes read are
+// not in the file any more. A file that was truncated and filled with exactly the same
+// bytes is therefore read on as if nothing had happened.
 func Follow(ctx context.Context, w io.Writer, o FollowOptions) error {
 	if o.Poll == 0 {
 		o.Poll = DefaultPoll

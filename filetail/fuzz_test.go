@@ -11,11 +11,12 @@ import (
 	"testing"
 )
 
-// FuzzOpen: whatever is asked for below a hostile place, as a URL or as a path, only
-// what may be read is found, and only by the shortest form of its path.
+// FuzzOpen opens anything below a hostile directory, as a URL or as a path. It must find
+// only what may be read, and only by the shortest form of its path.
 func FuzzOpen(f *testing.F) {
 	base, r := newHostile(f)
-	for name, target := range map[string]string{"out": "../secret", "abs": base + "/secret", "dir": "..", "etc": "/etc", "loop": "loop", "in": "sub/b.log", "back": "../logs/a.log", "more": base + "/more"} {
+	for name, target := range map[string]string{"out": "../secret", "abs": base + "/secret", "dir": "..", "etc": "/etc",
+		"loop": "loop", "in": "sub/b.log", "back": "../logs/a.log", "more": base + "/more"} {
 		must(f, os.Symlink(target, filepath.Join(base, "logs", name)))
 	}
 	for _, p := range hostilePaths(base) {
@@ -23,7 +24,8 @@ func FuzzOpen(f *testing.F) {
 			f.Add(strings.TrimPrefix(p, base))
 		}
 	}
-	for _, p := range []string{"/logs/a.log", "/logs/in", "/logs/out", "/logs/abs", "/logs/dir/secret", "/logs/dir/logs/a.log", "/logs/etc/passwd", "/logs/loop", "/logs/loop/x", "/logs/back", "/logs/more/d.log", "/logs/sub/../in"} {
+	for _, p := range []string{"/logs/a.log", "/logs/in", "/logs/out", "/logs/abs", "/logs/dir/secret", "/logs/dir/logs/a.log",
+		"/logs/etc/passwd", "/logs/loop", "/logs/loop/x", "/logs/back", "/logs/more/d.log", "/logs/sub/../in"} {
 		f.Add(p)
 	}
 	f.Fuzz(func(t *testing.T, rel string) {
@@ -38,7 +40,8 @@ func FuzzOpen(f *testing.F) {
 			case found == "":
 			case found != inside:
 				t.Errorf("%q: %q", name, found)
-			case path.Clean(name) != name || !strings.HasPrefix(name, base+"/logs/") && !strings.HasPrefix(name, base+"/more/") && name != base+"/given.log" && name != base+"/link.log":
+			case path.Clean(name) != name || !strings.HasPrefix(name, base+"/logs/") && !strings.HasPrefix(name, base+"/more/") &&
+				name != base+"/given.log" && name != base+"/link.log":
 				t.Errorf("%q is found", name)
 			}
 		}

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Check returns an error that names the first malformed pattern; it wraps
+// Check returns an error that names the first malformed pattern and wraps
 // [path.ErrBadPattern].
 func (o ListOptions) Check() error {
 	for _, pattern := range slices.Concat(o.Include, o.Exclude) {
@@ -20,8 +20,8 @@ func (o ListOptions) Check() error {
 	return nil
 }
 
-// matchAny reports whether one of the patterns matches a file of this path below
-// the directory given, and this absolute path.
+// matchAny reports whether one of the patterns matches a file with path rel below the
+// directory of its grant, and absolute path abs.
 func matchAny(patterns []string, rel, abs string) bool {
 	return slices.ContainsFunc(patterns, func(pattern string) bool {
 		switch {
@@ -37,9 +37,9 @@ func matchAny(patterns []string, rel, abs string) bool {
 	})
 }
 
-// matchPath matches segment by segment. Only the last "**" met is ever taken back
-// (as in a wildcard match of one name), so it takes at most the product of the
-// lengths.
+// matchPath matches segment by segment. It only backtracks to the last "**", as when
+// matching wildcards in a single name, so the time it takes is at most proportional to the
+// product of the two lengths.
 func matchPath(pattern, name []string) bool {
 	i, star, from := 0, -1, 0
 	for k := 0; k < len(name); {

@@ -13,24 +13,25 @@ import (
 // A grant is one path given to [NewRoot].
 type grant struct {
 	path string // absolute, slashed
-	file string // its last name if it is a file, else empty
-	// linked says that it is a file whose name was a symbolic link when given.
+	file string // the path's last name if it is a file's, otherwise empty
+	// linked reports that the path was a file's, and a symbolic link when it was given.
 	linked bool
 
-	dir    string // the directory, or the file's, in the system's form
-	follow bool   // dir's name was a symbolic link when given
+	dir    string // the directory, or the file's directory, in the system's form
+	follow bool   // dir was a symbolic link when it was given
 
 	mu   sync.Mutex
-	held held // renewed when dir has become another directory
+	held held // replaced when dir has become another directory
 }
 
-// A held directory. Of what is in it only names below root are ever used.
+// A held is an open directory. Only names below root are ever used to open what is in it.
 type held struct {
 	root *os.Root
 	info fs.FileInfo
-	real string // its path without symbolic links, slashed
+	real string // the directory's path without symbolic links, slashed
 }
 
+// newGrant returns the grant for a path. Its caller must close it.
 func newGrant(name string) (*grant, error) {
 	abs, err := filepath.Abs(name)
 	if err != nil {
@@ -43,45 +44,47 @@ func newGrant(name string) (*grant, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &grant{path: slashed(abs), dir: abs}
+	g := &grant{path: slashed(abs), dir: abs}
 	switch {
 	case info.Mode().IsRegular():
-		p.dir, p.file = filepath.Split(abs)
-		p.dir = filepath.Clean(p.dir)
-		p.linked = isLink(abs)
+		g.dir, g.file = filepath.Split(abs)
+		g.dir = filepath.Clean(g.dir)
+		g.linked = isLink(abs)
 	case !info.IsDir():
 		return nil, errors.New("neither a file nor a directory")
 	}
-	p.follow = isLink(p.dir)
-	if p.linked {
-		f, err := p.openLinked()
+	g.follow = isLink(g.dir)
+	if g.linked {
+		f, err := g.openLinked()
 		if err != nil {
 			return nil, err
 		}
-		return p, f.Close()
+		return g, f.Close()
 	}
-	if p.held, err = hold(p.dir); err != nil {
+	if g.held, err = hold(g.dir); err != nil {
 		return nil, err
 	}
-	f, err := openIn(p.held.root, ".")
-	if p.file != "" {
-		f, err = openIn(p.held.root, p.file)
+	f, err := openIn(g.held.root, ".")
+	if g.file != "" {
+		f, err = openIn(g.held.root, g.file)
 	}
 	switch {
 	case err == nil:
 		f.Close()
-	case err != errNotRegular: // which a directory is
-		p.held.root.Close()
+	case err != errNotRegular: // the error for a directory
+		g.held.root.Close()
 		return nil, err
 	}
-	return p, nil
+	return g, nil
 }
 
+// isLink reports whether name is a symbolic link.
 func isLink(name string) bool {
 	info, err := os.Lstat(name)
 	return err == nil && info.Mode()&fs.ModeSymlink != 0
 }
 
+// hold opens a directory.
 func hold(dir string) (held, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -100,30 +103,31 @@ func hold(dir string) (held, error) {
 	return held{root, info, slashed(real)}, nil
 }
 
-func (p *grant) close() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.held.root != nil {
-		p.held.root.Close()
+// close closes the directory held.
+func (g *grant) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.held.root != nil {
+		g.held.root.Close()
 	}
 }
 
-// current returns the directory that has the name now, or that had it last. A name
-// that was no link when given must not have become one: whoever may write to the
-// parent could point it anywhere.
-func (p *grant) current() held {
+// current returns the directory that has the name now or, if none has, that had it last. If
+// the name was no link when given, it must not have become one: anyone who may write to the
+// parent directory could point it anywhere.
+func (g *grant) current() held {
 	stat := os.Lstat
-	if p.follow {
+	if g.follow {
 		stat = os.Stat
 	}
-	info, err := stat(p.dir)
-	p.mu.Lock()
-	now := p.held
-	p.mu.Unlock()
+	info, err := stat(g.dir)
+	g.mu.Lock()
+	now := g.held
+	g.mu.Unlock()
 	if err != nil || !info.IsDir() || os.SameFile(info, now.info) {
 		return now
 	}
-	next, err := hold(p.dir)
+	next, err := hold(g.dir)
 	if err != nil {
 		return now
 	}
@@ -131,41 +135,41 @@ func (p *grant) current() held {
 		next.root.Close()
 		return now
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	// The one before may be in use; its finalizer closes it.
-	p.held = next
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	// The previous directory may be in use. Its finalizer closes it.
+	g.held = next
 	return next
 }
 
-// below returns what to open in the place for a path; ok is false if the path is
-// not in it. A path that was asked for must begin as the place was given; one that
-// a link leads to may also begin with the place's real name.
-func (p *grant) below(name string, asked bool) (rel string, ok bool) {
-	if p.file != "" {
-		if name == p.path {
-			return p.file, true
+// below returns what to open in the grant's directory for a path; ok is false if the path
+// is not in the grant. A path that a caller asked for must begin as the grant was given; a
+// path that a link leads to may also begin with the grant's real name.
+func (g *grant) below(name string, asked bool) (rel string, ok bool) {
+	if g.file != "" {
+		if name == g.path {
+			return g.file, true
 		}
-		if asked || p.linked {
+		if asked || g.linked {
 			return "", false
 		}
-		return p.file, name == path.Join(p.current().real, p.file)
+		return g.file, name == path.Join(g.current().real, g.file)
 	}
-	if rel, ok = below(p.path, name); ok || asked {
+	if rel, ok = below(g.path, name); ok || asked {
 		return rel, ok
 	}
-	return below(p.current().real, name)
+	return below(g.current().real, name)
 }
 
-// open opens the regular file rel, over as many links as hops allows. If a link
-// leads out of the place, next is the path where.
-func (p *grant) open(rel string, hops *int) (f *os.File, next string, err error) {
-	if p.linked {
-		f, err = p.openLinked()
+// open opens the regular file rel, following as many links as hops allows. If a link leads
+// out of the grant, next is the path it leads to.
+func (g *grant) open(rel string, hops *int) (f *os.File, next string, err error) {
+	if g.linked {
+		f, err = g.openLinked()
 		return f, "", err
 	}
-	h := p.current()
-	if p.file != "" {
+	h := g.current()
+	if g.file != "" {
 		if f, err = openName(h.root, rel); err != nil {
 			*hops--
 			next = h.expand(rel)
@@ -177,7 +181,7 @@ func (p *grant) open(rel string, hops *int) (f *os.File, next string, err error)
 		if err == nil || err == errNotRegular || errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 			return f, "", err
 		}
-		// os.Root refuses absolute links wherever they point, and more than eight.
+		// os.Root refuses absolute links, wherever they lead, and more than eight links.
 		next = h.expand(rel)
 		if next == "" {
 			return nil, "", err
@@ -186,7 +190,7 @@ func (p *grant) open(rel string, hops *int) (f *os.File, next string, err error)
 		if rel, ok = below(h.real, next); ok {
 			continue
 		}
-		if rel, ok = below(slashed(p.dir), next); !ok {
+		if rel, ok = below(slashed(g.dir), next); !ok {
 			*hops--
 			return nil, next, err
 		}
@@ -194,8 +198,8 @@ func (p *grant) open(rel string, hops *int) (f *os.File, next string, err error)
 	return nil, "", ErrNotFound
 }
 
-// expand returns the absolute path that rel leads to when the first link in it is
-// replaced by its target; "" if there is none.
+// expand returns the absolute path that rel leads to when the first link in it is replaced
+// by the link's target, or "" if there is no link.
 func (h held) expand(rel string) string {
 	segments := strings.Split(rel, "/")
 	for i := range segments {
@@ -221,6 +225,7 @@ func (h held) expand(rel string) string {
 	return ""
 }
 
+// openIn opens the regular file rel below root.
 func openIn(root *os.Root, rel string) (*os.File, error) {
 	return openRegular(
 		func() (fs.FileInfo, error) { return root.Stat(rel) },
@@ -228,8 +233,8 @@ func openIn(root *os.Root, rel string) (*os.File, error) {
 	)
 }
 
-// openName is openIn for a name that must be the file's own, not a link's. os.Root
-// can't be told not to follow links, so what it has opened is compared.
+// openName is openIn for a name that must be the file's own, not a link. os.Root can't be
+// told not to follow links, so openName checks afterwards which file was opened.
 func openName(root *os.Root, name string) (*os.File, error) {
 	var before fs.FileInfo
 	f, err := openRegular(
@@ -246,8 +251,9 @@ func openName(root *os.Root, name string) (*os.File, error) {
 	return f, nil
 }
 
-func (p *grant) openLinked() (*os.File, error) {
-	name := filepath.Join(p.dir, p.file)
+// openLinked opens the regular file that the link given leads to now.
+func (g *grant) openLinked() (*os.File, error) {
+	name := filepath.Join(g.dir, g.file)
 	return openRegular(
 		func() (fs.FileInfo, error) { return os.Stat(name) },
 		func() (*os.File, error) { return os.OpenFile(name, readFlags, 0) },

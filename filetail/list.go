@@ -11,47 +11,49 @@ import (
 )
 
 const (
-	// maxListed is how many files a list has: more is nothing to look through.
+	// maxListed is how many files a list has at most. Nobody looks through more.
 	maxListed = 10_000
-	// maxSeen is how many names are looked at for it, in some tenths of a second.
+	// maxSeen is how many names are looked at for a list, which bounds the time it takes
+	// (docs/facts.md, filetail).
 	maxSeen = 200_000
-	// dirBatch is how many names are read at a time: a directory may hold millions.
+	// dirBatch is how many names are read at a time: a directory may have millions.
 	dirBatch = 256
 )
 
-// A File is one that [Root.Open] opens by Path.
+// A File is a file that [Root.Open] opens by its Path.
 type File struct {
 	Path    string
 	Size    int64
 	ModTime time.Time
 }
 
-// ListOptions says which files [Root.List] returns. The zero value is all but those
-// whose name, or a directory's above them, begins with a dot.
+// ListOptions sets which files [Root.List] returns. The zero value means all files, except
+// those with a name, or below a directory with a name, that begins with a dot.
 //
-// A pattern is one of [path.Match], and "**" as a whole segment is any number of
-// segments. Without a slash it is matched against the last name; with one at its
-// front against the absolute path; else against the path below the directory given.
+// A pattern is one of [path.Match]; "**" as a whole segment matches any number of segments.
+// A pattern without a slash is matched against the file's name, a pattern that begins with
+// a slash against its absolute path, and any other against its path below the directory
+// given to [NewRoot].
 type ListOptions struct {
-	Hidden  bool     // dotfiles too
-	Include []string // if any, only files that match one of them
-	Exclude []string // no file that matches one of them, and none below such a directory
+	Hidden  bool     // also list dotfiles
+	Include []string // if not empty, list only files that match one of these patterns
+	Exclude []string // omit files that match one of these patterns, or are below a directory that does
 }
 
-// List returns the files that Open opens, newest first, at most 10,000; cut reports
-// that there are more, or that more than 200,000 names are there and not all were
-// looked at. The error is ctx's, or that of [ListOptions.Check].
+// List returns the files that Open opens, newest first, at most 10,000. cut reports that
+// there are more files, or that there are more than 200,000 names and not all were looked
+// at. The error is ctx's, or that of [ListOptions.Check].
 //
-// Files given to NewRoot are always listed. Symbolic links to files are listed by
-// their own name; directories behind links are not, since what is in them has a
-// name of its own.
+// Files given to NewRoot are always listed. Symbolic links to files are listed under their
+// own names. Directories behind links are not listed, because what is in them also has its
+// own name.
 func (r *Root) List(ctx context.Context, o ListOptions) (files []File, cut bool, err error) {
 	if err := o.Check(); err != nil {
 		return nil, false, err
 	}
 	l := &lister{root: r, o: o, listed: map[string]bool{}}
-	for _, p := range r.grants {
-		if err := l.addGrant(ctx, p); err != nil {
+	for _, g := range r.grants {
+		if err := l.addGrant(ctx, g); err != nil {
 			return nil, false, err
 		}
 	}
@@ -59,9 +61,9 @@ func (r *Root) List(ctx context.Context, o ListOptions) (files []File, cut bool,
 	return l.files, l.cut, nil
 }
 
-// Shows reports whether List would list a file of this path, if there were one.
-// Behind a link of a directory, that goes for the name there as well. It opens
-// nothing.
+// Shows reports whether List would list a file of this path if it existed. If the path
+// leads through a link to a directory, List would also have to list the file's path behind
+// that link. Shows opens nothing.
 func (r *Root) Shows(name string, o ListOptions) bool {
 	for range maxHops {
 		if !valid(name) || !r.listable(name, o) {
@@ -76,13 +78,13 @@ func (r *Root) Shows(name string, o ListOptions) bool {
 	return false
 }
 
-// listable is Shows by the name alone.
+// listable is Shows for the name alone, ignoring links.
 func (r *Root) listable(name string, o ListOptions) bool {
-	return slices.ContainsFunc(r.grants, func(p *grant) bool {
-		if p.file != "" {
-			return name == p.path
+	return slices.ContainsFunc(r.grants, func(g *grant) bool {
+		if g.file != "" {
+			return name == g.path
 		}
-		rel, ok := below(p.path, name)
+		rel, ok := below(g.path, name)
 		if !ok || rel == "." {
 			return false
 		}
@@ -101,17 +103,18 @@ type lister struct {
 	root   *Root
 	o      ListOptions
 	files  []File
-	listed map[string]bool // paths in files; places may overlap
+	listed map[string]bool // the paths in files, because grants may overlap
 	seen   int
 	cut    bool
 }
 
-func (l *lister) addGrant(ctx context.Context, p *grant) error {
-	if p.file != "" {
-		l.add(p.path)
+// addGrant lists the files of one grant. The error is ctx's.
+func (l *lister) addGrant(ctx context.Context, g *grant) error {
+	if g.file != "" {
+		l.add(g.path)
 		return nil
 	}
-	h := p.current()
+	h := g.current()
 	for dirs := []string{"."}; len(dirs) > 0; {
 		dir := dirs[len(dirs)-1]
 		dirs = dirs[:len(dirs)-1]
@@ -122,7 +125,7 @@ func (l *lister) addGrant(ctx context.Context, p *grant) error {
 		for {
 			entries, err := f.ReadDir(dirBatch)
 			for _, e := range entries {
-				if l.entry(p.path, path.Join(dir, e.Name()), e) {
+				if l.entry(g.path, path.Join(dir, e.Name()), e) {
 					dirs = append(dirs, path.Join(dir, e.Name()))
 				}
 			}
@@ -138,8 +141,8 @@ func (l *lister) addGrant(ctx context.Context, p *grant) error {
 	return ctx.Err()
 }
 
-// entry adds what is to be listed, and reports whether it is a directory to look
-// into.
+// entry lists a directory's entry if it belongs in the list, and reports whether it is a
+// directory to descend into.
 func (l *lister) entry(base, rel string, e fs.DirEntry) bool {
 	if l.seen++; l.seen > maxSeen {
 		l.cut = true
@@ -165,7 +168,7 @@ func (l *lister) entry(base, rel string, e fs.DirEntry) bool {
 	return false
 }
 
-// add lists a file by what opening it finds.
+// add lists a file by opening it.
 func (l *lister) add(name string) {
 	f, err := l.root.open(name)
 	if err != nil {
@@ -177,6 +180,7 @@ func (l *lister) add(name string) {
 	}
 }
 
+// put lists a file once.
 func (l *lister) put(name string, info fs.FileInfo) {
 	if l.listed[name] {
 		return
@@ -188,7 +192,7 @@ func (l *lister) put(name string, info fs.FileInfo) {
 	}
 }
 
-// trim sorts the files and drops the oldest of too many.
+// trim sorts the files and drops the oldest if there are too many.
 func (l *lister) trim() {
 	slices.SortFunc(l.files, func(a, b File) int {
 		return cmp.Or(b.ModTime.Compare(a.ModTime), strings.Compare(a.Path, b.Path))

@@ -65,7 +65,8 @@ func TestList(t *testing.T) {
 			file.Close()
 		}
 	}
-	if _, _, err := r.List(t.Context(), ListOptions{Exclude: []string{"a", "b/[x"}}); !errors.Is(err, path.ErrBadPattern) || err.Error() != `match "b/[x": syntax error in pattern` {
+	if _, _, err := r.List(t.Context(), ListOptions{Exclude: []string{"a", "b/[x"}}); !errors.Is(err, path.ErrBadPattern) ||
+		err.Error() != `match "b/[x": syntax error in pattern` {
 		t.Errorf("a bad pattern: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -79,7 +80,7 @@ func TestList(t *testing.T) {
 	}
 }
 
-// TestListIsCut has more files than a list; the newest must be in it, in order.
+// TestListIsCut has more files than a list may have. The newest must be listed, in order.
 func TestListIsCut(t *testing.T) {
 	if testing.Short() {
 		t.Skip("makes more than maxListed files")

@@ -19,7 +19,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// put writes files below dir, and the directories that they need.
+// put writes files below dir, and creates the directories that they need.
 func put(t testing.TB, dir string, files map[string]string) {
 	t.Helper()
 	for name, content := range files {
@@ -29,7 +29,7 @@ func put(t testing.TB, dir string, files map[string]string) {
 	}
 }
 
-// appendTo appends to a file, which is created if need be.
+// appendTo appends to a file, which it creates if necessary.
 func appendTo(t testing.TB, name, s string) {
 	t.Helper()
 	f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)

@@ -8,40 +8,40 @@ import (
 	"time"
 )
 
-// fingerprintSize is how many bytes before the place of reading are looked at again at
-// each read: by its size alone a file that was truncated can't be told from one that
-// has only grown, if it has grown beyond that place since.
+// fingerprintSize is how many bytes before the current offset are read again at each read.
+// The size alone can't tell a truncated file that has grown beyond that offset again from
+// one that has only grown.
 const fingerprintSize = 256
 
 // A source is an open file that is read from offset on.
 type source struct {
 	f           *os.File
 	info        fs.FileInfo
-	since       time.Time // when its name was found to stand for it
-	broken      bool      // reading failed: f is to be opened anew
+	since       time.Time // when the name was found to refer to this file
+	broken      bool      // reading failed: f must be opened again
 	offset      int64
-	fingerprint []byte // the bytes before offset, at most markSize; empty only at 0
-	seen        int64  // what size it had when that was last looked at; all up to offset was read
+	fingerprint []byte // the bytes before offset, at most fingerprintSize; empty only at 0
+	seen        int64  // the size when it was last looked at, or offset if everything was read
 }
 
-// seek moves to offset. If mark is not nil and not what is before offset, it moves
-// to 0 instead.
-func (s *source) seek(offset int64, mark []byte) error {
+// seek moves to offset. If fingerprint is not nil and differs from the bytes before offset,
+// it moves to 0 instead.
+func (s *source) seek(offset int64, fingerprint []byte) error {
 	before := make([]byte, min(offset, fingerprintSize))
 	n, err := s.f.ReadAt(before, offset-int64(len(before)))
 	if err != nil && err != io.EOF {
 		return err
 	}
-	if n < len(before) || mark != nil && !bytes.Equal(mark, before) {
+	if n < len(before) || fingerprint != nil && !bytes.Equal(fingerprint, before) {
 		offset, before = 0, nil
 	}
 	s.offset, s.fingerprint = offset, before
 	return nil
 }
 
-// read returns what follows, at most what fits buf, and moves behind it. cut says
-// that the file is not what it was before offset, or at 0 what was seen behind it;
-// then it moves to 0. At the end of the file it returns nothing.
+// read returns what follows, at most one buf less the fingerprint, and moves past it. cut
+// reports that the content before offset has changed or, at offset 0, that there is less
+// than what was seen; read then moves to 0. At the end of the file it returns nothing.
 func (s *source) read(buf []byte) (data []byte, cut *Truncated, err error) {
 	n, err := s.f.ReadAt(buf, s.offset-int64(len(s.fingerprint)))
 	if err != nil && err != io.EOF {
@@ -67,9 +67,9 @@ func (s *source) read(buf []byte) (data []byte, cut *Truncated, err error) {
 	return data, nil, nil
 }
 
-// glance finds out how much there is to read, in case that it is gone before it is
-// read. The size is looked at first: with the mark still there it is that of the
-// same content.
+// glance records how much there is to read, in case it is gone before it is read. It gets
+// the size first: if the fingerprint still matches afterwards, the size is that of the same
+// content.
 func (s *source) glance() {
 	info, err := s.f.Stat()
 	if err != nil {
@@ -81,17 +81,9 @@ func (s *source) glance() {
 	}
 }
 
-// nameless reports whether the file was deleted. One that can't even tell counts as
-// such.
+// nameless reports whether the file was deleted. A file whose state can't be read counts as
+// deleted.
 func (s *source) nameless() bool {
 	info, err := s.f.Stat()
 	return err != nil || nameless(info)
-}
-
-// A past is where reading a file ended whose name then stood for another. A name may
-// come back to it, as a symbolic link does.
-type past struct {
-	info        fs.FileInfo
-	offset      int64
-	fingerprint []byte
 }

@@ -8,20 +8,18 @@ import (
 	"unicode/utf8"
 )
 
-// blockSize is how much of a file is read at a time, both ways.
+// blockSize is how much of a file is read at a time, forwards and backwards.
 const blockSize = 64 << 10
 
-// Tail returns the offset where the last lines of f begin, and with maxBytes > 0
-// not more than that many bytes before its end. It reads backwards, no more than
-// the lines and a block, or where maxBytes is less than they have, twice maxBytes.
-// An unfinished last line counts as one; lines < 0 means all.
+// Tail returns the offset at which the last lines of f begin or, if maxBytes > 0 and that
+// is less than the lines have, the offset of the first line that begins within the last
+// maxBytes bytes. If no line begins there, the offset is that of the first byte there,
+// moved forward to the start of a character. An unfinished last line counts as one; a negative
+// lines means all lines.
 //
-// If maxBytes is less than the lines have, the offset is that of the first line
-// that begins within it; if none does, of the first byte, moved on to where a
-// character begins.
-//
-// The position of f is not used. A file that is truncated meanwhile is an
-// [io.ErrUnexpectedEOF].
+// Tail reads backwards, at most the lines and one block or, if maxBytes limits them, twice
+// maxBytes. It doesn't use the position of f. If the file is truncated meanwhile, the error
+// wraps [io.ErrUnexpectedEOF].
 func Tail(f *os.File, lines int, maxBytes int64) (offset int64, err error) {
 	info, err := f.Stat()
 	if err != nil {
@@ -37,7 +35,7 @@ func Tail(f *os.File, lines int, maxBytes int64) (offset int64, err error) {
 	return offset, nil
 }
 
-// tail is Tail of f[:size]. A file that is shorter is an [io.EOF].
+// tail is Tail of f[:size]. If the file is shorter, the error is [io.EOF].
 func tail(f io.ReaderAt, size int64, lines int, maxBytes int64) (offset int64, err error) {
 	low := int64(0)
 	if maxBytes > 0 {
@@ -53,7 +51,7 @@ func tail(f io.ReaderAt, size int64, lines int, maxBytes int64) (offset int64, e
 	return offset, err
 }
 
-// lastLines looks for the beginning of the last n lines of f[:size], down to low.
+// lastLines looks for the start of the last n lines of f[:size], down to low.
 func lastLines(f io.ReaderAt, n int, low, size int64) (offset int64, found bool, err error) {
 	if n == 0 {
 		return size, true, nil
@@ -62,7 +60,7 @@ func lastLines(f io.ReaderAt, n int, low, size int64) (offset int64, found bool,
 		return 0, true, nil
 	}
 	buf := make([]byte, min(blockSize, size-low+1))
-	// The last byte is not looked at: it ends the last line, or is part of it.
+	// The last byte ends the last line, or is part of it.
 	for end := size - 1; end > low; {
 		block := buf[:min(int64(len(buf)), end-low)]
 		start := end - int64(len(block))
@@ -85,14 +83,14 @@ func lastLines(f io.ReaderAt, n int, low, size int64) (offset int64, found bool,
 	return 0, low == 0, nil
 }
 
-// firstLine returns where the first line begins at low or behind it; if none does
-// before size, where the first character begins.
+// firstLine returns the offset of the first line that begins at or after low or, if none
+// does before size, of the first character there.
 func firstLine(f io.ReaderAt, low, size int64) (int64, error) {
 	if low == 0 {
 		return 0, nil
 	}
 	buf := make([]byte, min(blockSize, size-low+1))
-	// From the byte before low, which may end a line, to that before the last.
+	// From the byte before low, which may end a line, up to the one before the last.
 	for at := low - 1; at < size-1; {
 		block := buf[:min(int64(len(buf)), size-1-at)]
 		if _, err := f.ReadAt(block, at); err != nil {

@@ -66,7 +66,7 @@ func TestTail(t *testing.T) {
 	}
 }
 
-// modelTail says in the most obvious way where the last lines of all begin.
+// modelTail finds, in the most obvious way, where the last lines of all begin.
 func modelTail(all []byte, lines int, size int64) int {
 	low := 0
 	if size > 0 && size < int64(len(all)) {
@@ -97,7 +97,8 @@ func modelTail(all []byte, lines int, size int64) int {
 	return low
 }
 
-// FuzzTail repeats a piece to reach over blocks, and compares with the model.
+// FuzzTail repeats a piece until the file has several blocks, and compares Tail with the
+// model.
 func FuzzTail(f *testing.F) {
 	f.Add([]byte("a\nbb\n\nccc"), uint16(0), 2, int64(0))
 	f.Add([]byte("äöü€𝄞\n\xff\xfe€"), uint16(3), -1, int64(7))
@@ -111,7 +112,7 @@ func FuzzTail(f *testing.F) {
 		}
 		all := bytes.Repeat(piece, min(int(times)+1, 300_000/(len(piece)+1)+1))
 		if lines > 0 && bytes.Count(all, newline)-lines > 1000 && len(all) > 10_000 {
-			lines = bytes.Count(all, newline) - lines%1000 // the model takes the square of it
+			lines = bytes.Count(all, newline) - lines%1000 // the model takes quadratic time
 		}
 		name := filepath.Join(dir, fmt.Sprint(os.Getpid()))
 		must(t, os.WriteFile(name, all, 0o644))
@@ -125,8 +126,8 @@ func FuzzTail(f *testing.F) {
 	})
 }
 
-// TestTailOfABigFile takes a file of 2 GiB, of which nearly all is a hole.
-func TestTailOfABigFile(t *testing.T) {
+// TestTailOfBigFile takes a file of 2 GiB, nearly all of which is a hole.
+func TestTailOfBigFile(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "big")
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o644)
 	must(t, err)
@@ -161,7 +162,7 @@ func TestTailOfABigFile(t *testing.T) {
 	}
 }
 
-// A countingReader counts the bytes that were read.
+// A countingReader counts the bytes read.
 type countingReader struct {
 	io.ReaderAt
 	read int64

@@ -11,40 +11,40 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// A Watcher hears from the system when files change, for any number of [Follow]s.
-// One is enough for a process, and should be all: Linux gives a user 128 inotify
-// instances, and each Watcher is one.
+// A Watcher receives the system's notifications about changed files for any number of
+// [Follow]s. A process should have only one: each Watcher is an inotify instance, and Linux
+// allows a user 128 of these. Its methods may be called concurrently.
 //
-// It watches the directories, since a file that is replaced takes its watch with
-// it. What can't be watched is polled by Follow anyway.
+// A Watcher watches directories, because a file that is replaced takes its watch along.
+// What can't be watched is still polled by Follow.
 type Watcher struct {
 	fs   *fsnotify.Watcher
-	done chan struct{} // closed at the end of the goroutine that NewWatcher starts
+	done chan struct{} // closed when the goroutine that NewWatcher starts has ended
 
-	changes sync.Mutex             // serializes what is done to fs; held before mu
+	changes sync.Mutex             // serializes changes to fs; locked before mu
 	dirs    map[string]*watchedDir // guarded by changes
 
 	mu   sync.Mutex
 	subs map[string][]*subscription // by file
 }
 
-// A watchedDir is a directory with files that somebody follows.
+// A watchedDir is a directory with files that are followed.
 type watchedDir struct {
-	files int
-	info  fs.FileInfo // of what is watched; nil if nothing is
+	files int         // how many subscriptions of files in it there are
+	info  fs.FileInfo // of the directory that is watched; nil if none is
 }
 
-// A subscription tells that something happened to some files. Both channels hold
-// one signal, which stands for any number.
+// A subscription receives signals that something happened to some files. Each channel holds
+// one signal, which stands for any number of changes.
 type subscription struct {
 	w     *Watcher
 	files []string      // sorted; guarded by w.changes
-	grown chan struct{} // content may have changed
-	named chan struct{} // the name may stand for another file, or for none
+	grown chan struct{} // the content may have changed
+	named chan struct{} // the name may refer to another file, or for none
 }
 
-// NewWatcher starts a goroutine that passes signals on. The caller must call Close,
-// which ends it.
+// NewWatcher returns a Watcher and starts its goroutine, which passes signals on. The
+// caller must call Close, which ends the goroutine.
 func NewWatcher() (*Watcher, error) {
 	fsw, err := fsnotify.NewWatcher()
 	if err != nil {
@@ -55,14 +55,15 @@ func NewWatcher() (*Watcher, error) {
 	return w, nil
 }
 
-// Close ends all signals; those who follow by it go on by polling. It waits for the
-// Watcher's goroutine, and may be called more than once.
+// Close ends all signals; every Follow that uses the Watcher continues by polling. Close
+// waits for the Watcher's goroutine. It may be called more than once.
 func (w *Watcher) Close() error {
 	err := w.fs.Close()
 	<-w.done
 	return err
 }
 
+// run passes signals on until the Watcher is closed.
 func (w *Watcher) run() {
 	defer close(w.done)
 	for {
@@ -81,6 +82,7 @@ func (w *Watcher) run() {
 	}
 }
 
+// signal signals every subscription to a file.
 func (w *Watcher) signal(file string, named bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -89,6 +91,7 @@ func (w *Watcher) signal(file string, named bool) {
 	}
 }
 
+// signalAll signals every subscription.
 func (w *Watcher) signalAll() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -99,6 +102,7 @@ func (w *Watcher) signalAll() {
 	}
 }
 
+// signal puts a signal into one of the channels, unless one is already waiting.
 func (s *subscription) signal(named bool) {
 	c := s.grown
 	if named {
@@ -106,20 +110,21 @@ func (s *subscription) signal(named bool) {
 	}
 	select {
 	case c <- struct{}{}:
-	default: // one waits already
+	default: // a signal is already waiting
 	}
 }
 
-// subscribe returns a subscription to no file yet. Its owner must close it. On a
-// nil Watcher it never tells anything.
+// subscribe returns a subscription to no files yet. Its owner must close it. A subscription
+// of a nil Watcher never signals.
 func (w *Watcher) subscribe() *subscription {
 	return &subscription{w: w, grown: make(chan struct{}, 1), named: make(chan struct{}, 1)}
 }
 
+// close ends the subscription.
 func (s *subscription) close() { s.set() }
 
-// set says which files to tell of, as absolute paths, from now on. It also finds
-// out whether their directories are still those that are watched.
+// set sets the files to signal about, as absolute paths. It also checks that the watched
+// directories still have their names.
 func (s *subscription) set(files ...string) {
 	if s.w == nil {
 		return
@@ -142,7 +147,8 @@ func (s *subscription) set(files ...string) {
 	}
 }
 
-// add and remove count a subscription's file. changes must be held.
+// add adds a subscription's file, and watches its directory as soon as renew is called.
+// changes must be held.
 func (w *Watcher) add(file string, s *subscription) {
 	dir := filepath.Dir(file)
 	if w.dirs[dir] == nil {
@@ -154,6 +160,7 @@ func (w *Watcher) add(file string, s *subscription) {
 	w.subs[file] = append(w.subs[file], s)
 }
 
+// remove undoes add. changes must be held.
 func (w *Watcher) remove(file string, s *subscription) {
 	dir := filepath.Dir(file)
 	if d := w.dirs[dir]; d.files > 1 {
@@ -173,8 +180,8 @@ func (w *Watcher) remove(file string, s *subscription) {
 	}
 }
 
-// renew watches a directory if what has its name is not watched yet. An error is
-// not the end: the next poll tries again. changes must be held.
+// renew watches a directory unless it is watched already and still has its name. An error
+// is not final, because the next poll tries again. changes must be held.
 func (w *Watcher) renew(dir string) {
 	d := w.dirs[dir]
 	info, err := os.Stat(dir)
@@ -190,7 +197,7 @@ func (w *Watcher) renew(dir string) {
 	d.info = nil
 	if w.fs.Add(dir) == nil {
 		d.info = info
-		// What happened before it was watched nobody has told.
+		// There were no notifications before the directory was watched.
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		for file, subs := range w.subs {

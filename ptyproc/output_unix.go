@@ -17,8 +17,8 @@ import (
 )
 
 // read copies the command's output until no process has the terminal open, or until the
-// read deadline. While the slave is open here, an error can't mean the end: the system is
-// short of some resource, and the command would block if reading stopped.
+// read deadline. While this process has the slave open, an error can't mean the end: the
+// system is short of some resource, and the command would block if reading stopped.
 func (p *Proc) read(out io.Writer) {
 	for {
 		closed := p.closed.Load()

@@ -3,175 +3,18 @@
 package ptyproc
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
-	"os/signal"
-	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
-	"golang.org/x/term"
 )
-
-// The test binary is its own child: PTYPROC_CHILD names what it does then.
-func TestMain(m *testing.M) {
-	if name := os.Getenv("PTYPROC_CHILD"); name != "" {
-		children[name](os.Args[1:])
-		return
-	}
-	goleak.VerifyTestMain(m)
-}
-
-var children = map[string]func(args []string){
-	"exit": func(args []string) {
-		code, _ := strconv.Atoi(args[0])
-		os.Exit(code)
-	},
-	"lines": func(args []string) {
-		n, _ := strconv.Atoi(args[0])
-		w := bufio.NewWriter(os.Stdout)
-		for i := range n {
-			fmt.Fprintln(w, "line", i)
-		}
-		w.Flush()
-	},
-	"session": func([]string) {
-		sid, _ := unix.Getsid(0)
-		group, _ := unix.IoctlGetInt(1, unix.TIOCGPGRP)
-		tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
-		fmt.Println(sid == os.Getpid(), group == os.Getpid(), err, term.IsTerminal(0), term.IsTerminal(2))
-		fmt.Fprintln(tty, "by /dev/tty")
-	},
-	"cat": func([]string) { io.Copy(os.Stdout, os.Stdin) },
-	"size": func([]string) {
-		winch := make(chan os.Signal, 1)
-		signal.Notify(winch, syscall.SIGWINCH)
-		for range 2 {
-			w, h, _ := term.GetSize(1)
-			fmt.Printf("%dx%d\n", w, h)
-			<-winch
-		}
-	},
-	// leave ends at once but leaves a child of another session on the terminal.
-	"leave": func([]string) {
-		self, _ := os.Executable()
-		child := exec.Command(self)
-		child.Env = append(os.Environ(), "PTYPROC_CHILD=stay")
-		child.Stdout = os.Stdout
-		child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-		child.Start()
-		fmt.Println("left", child.Process.Pid)
-	},
-	"stay": func([]string) {
-		time.Sleep(100 * time.Millisecond)
-		fmt.Println("from behind")
-		time.Sleep(time.Minute)
-	},
-	"burst": func([]string) {
-		fmt.Println("ready")
-		bufio.NewReader(os.Stdin).ReadString('\n')
-		fmt.Println(strings.Repeat("x", burst))
-	},
-	"stubborn": func([]string) {
-		signal.Ignore(syscall.SIGINT, syscall.SIGTERM)
-		fmt.Println("ready")
-		time.Sleep(time.Hour)
-	},
-	// parent leaves signals to its child, in the same group.
-	"parent": func([]string) {
-		signal.Ignore(syscall.SIGUSR1)
-		self, _ := os.Executable()
-		child := exec.Command(self)
-		child.Env = append(os.Environ(), "PTYPROC_CHILD=listen")
-		child.Stdout = os.Stdout
-		child.Run()
-	},
-	"listen": func([]string) {
-		told := make(chan os.Signal, 1)
-		signal.Notify(told, syscall.SIGUSR1)
-		fmt.Println("ready")
-		select {
-		case <-told:
-			fmt.Println("told")
-		case <-time.After(10 * time.Second):
-		}
-	},
-	"stop": func([]string) {
-		syscall.Kill(os.Getpid(), syscall.SIGSTOP)
-		fmt.Println("goes on")
-	},
-	"raw": func([]string) {
-		fmt.Println("cooked")
-		bufio.NewReader(os.Stdin).ReadString('\n')
-		term.MakeRaw(0)
-		fmt.Print("raw\r\n")
-		time.Sleep(time.Hour)
-	},
-}
-
-// burst is less than a terminal holds, in bytes: on Linux 8 to 12 KiB, as its
-// workers keep up.
-const burst = 4000
-
-// A recorder keeps output and tells when it holds something.
-type recorder struct {
-	mu   sync.Mutex
-	cond *sync.Cond
-	buf  bytes.Buffer
-}
-
-func newRecorder() *recorder {
-	r := new(recorder)
-	r.cond = sync.NewCond(&r.mu)
-	return r
-}
-
-func (r *recorder) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	defer r.cond.Broadcast()
-	return r.buf.Write(p)
-}
-
-func (r *recorder) String() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.buf.String()
-}
-
-// await blocks until the output holds s.
-func (r *recorder) await(s string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for !strings.Contains(r.buf.String(), s) {
-		r.cond.Wait()
-	}
-}
-
-func start(t *testing.T, o Options, child string, args ...string) *Proc {
-	t.Helper()
-	o.Path = os.Args[0]
-	o.Args = append([]string{child}, args...)
-	o.Env = append(os.Environ(), "PTYPROC_CHILD="+child, "GORACE=atexit_sleep_ms=0")
-	if o.Cols == 0 {
-		o.Cols, o.Rows = 100, 20
-	}
-	p, err := Start(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
 
 func TestSession(t *testing.T) {
 	p := start(t, Options{}, "session")
@@ -188,7 +31,7 @@ func TestStatus(t *testing.T) {
 			t.Errorf("exit %d: %+v", code, got)
 		}
 	}
-	// A Go program can't die of most signals, a shell can.
+	// A Go program can't die of most signals, but a shell can.
 	for _, s := range []syscall.Signal{1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 24} {
 		p, err := Start(Options{Path: "/bin/sh", Args: []string{"sh", "-c", fmt.Sprintf("ulimit -c 0; kill -%d $$", s)}})
 		if err != nil {
@@ -217,8 +60,8 @@ func TestTheLastByteIsRead(t *testing.T) {
 			t.Fatalf("got %d bytes, want %d", len(out.String()), want.Len())
 		}
 	}
-	// On a quick machine the reader has everything before the command ends. Here the
-	// reader waits for the end, so that the burst is still in the terminal then.
+	// On a fast machine, the reader has everything before the command ends. Here the reader
+	// waits for the end, so that the burst is still in the terminal then.
 	for range runs {
 		p, out := start(t, Options{}, "burst"), newRecorder()
 		typed := false
@@ -270,8 +113,8 @@ func TestResize(t *testing.T) {
 	<-done
 }
 
-// The terminal is kept open from behind. Run goes on reading, but for two seconds
-// only; the resize before it shows that it leaves the PTY interruptible.
+// Another process keeps the terminal open after the command's end. Run continues reading,
+// but only for two seconds; the resize before that shows that the PTY stays interruptible.
 func TestLeftBehind(t *testing.T) {
 	t.Parallel()
 	p := start(t, Options{}, "leave")
@@ -325,7 +168,7 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// A signal is the whole group's, not only its leader's.
+// A signal goes to the whole group, not only to its leader.
 func TestSignalsReachTheGroup(t *testing.T) {
 	p := start(t, Options{}, "parent")
 	out := newRecorder()
@@ -338,8 +181,7 @@ func TestSignalsReachTheGroup(t *testing.T) {
 	}
 }
 
-// Who takes the output may be slower than the time for which it is read after the
-// command's end.
+// The writer may be slower than the time for which output is read after the command's end.
 func TestSlowWriter(t *testing.T) {
 	p := start(t, Options{}, "burst")
 	out := newRecorder()
@@ -350,7 +192,7 @@ func TestSlowWriter(t *testing.T) {
 	}()
 	typed := false
 	p.Run(writerFunc(func(b []byte) (int, error) {
-		if !typed { // from here on nobody reads, so all that follows waits in the terminal
+		if !typed { // from here on nothing is read, so the rest waits in the terminal
 			typed = true
 			p.Write([]byte("\n"))
 		}
@@ -361,10 +203,6 @@ func TestSlowWriter(t *testing.T) {
 		t.Errorf("%d bytes, want %d", got, burst)
 	}
 }
-
-type writerFunc func([]byte) (int, error)
-
-func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
 func TestStopped(t *testing.T) {
 	stopped := make(chan bool, 1)

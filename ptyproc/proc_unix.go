@@ -89,8 +89,8 @@ func open(cols, rows int) (master, slave *os.File, err error) {
 
 // Run copies the command's output to w until the command has ended and all its output is
 // read, and returns how the command ended. It must be called once. Run ignores w's errors
-// and goes on reading, because the command would block otherwise. No call of w.Write is in
-// progress when Run returns.
+// and continues reading, because the command would block otherwise. No call of w.Write is
+// in progress when Run returns.
 //
 // Run starts two goroutines, one that reads and one that waits for the command, and waits
 // for both. But where a PTY can't be polled (macOS), Run leaves the reader behind if
@@ -116,7 +116,7 @@ func (p *Proc) Run(w io.Writer) Status {
 
 	p.awaitDrained(read, out)
 	p.closed.Store(true)
-	p.slave.Close() // if it was the last, the reader gets EIO behind the last byte
+	p.slave.Close() // if no other is open, the reader gets EIO after the last byte
 	select {
 	case <-read:
 	case <-time.After(drainTime):
@@ -136,7 +136,7 @@ func (p *Proc) Done() <-chan struct{} { return p.done }
 // Write sends b to the PTY as if it were typed there.
 func (p *Proc) Write(b []byte) (int, error) { return p.master.Write(b) }
 
-// Resize sets the size of the PTY, upon which the command gets SIGWINCH.
+// Resize sets the size of the PTY, and the kernel sends the command SIGWINCH.
 func (p *Proc) Resize(cols, rows int) error { return resize(p.master, cols, rows) }
 
 // resize sets the size of a PTY. It doesn't use pty.Setsize, which calls Fd and so makes
@@ -160,8 +160,8 @@ func control(f *os.File, do func(fd int) error) error {
 	return doErr
 }
 
-// Signal sends s to the command's process group. Ten seconds after the first INT or TERM
-// it sends KILL; for an INT after either of them, it sends KILL at once. After the
+// Signal sends s to the command's process group. Ten seconds after the first INT or TERM it
+// sends KILL; for an INT after either of them, it sends KILL immediately. After the
 // command's end Signal does nothing.
 func (p *Proc) Signal(s syscall.Signal) {
 	p.mu.Lock()

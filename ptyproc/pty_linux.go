@@ -7,6 +7,6 @@ const (
 	getTermios = unix.TCGETS
 )
 
-// awaitDrained returns at once: Linux keeps unread output when the last slave is closed,
-// and has no way to ask for output that is still in transit.
+// awaitDrained returns immediately: Linux keeps unread output when the last slave is
+// closed, and has no way to ask for output that is still in transit.
 func (p *Proc) awaitDrained(<-chan struct{}, *gate) {}

@@ -22,7 +22,7 @@ const (
 	retryTime = 10 * time.Millisecond
 )
 
-// Options says what to run. Path and Args are required.
+// Options sets what to run. Path and Args are required.
 type Options struct {
 	Path       string   // of the program, for example from [exec.LookPath]
 	Args       []string // with the program's name as the first

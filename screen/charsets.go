@@ -2,8 +2,8 @@ package screen
 
 import "strings"
 
-// charsets are those that browsers' terminals know beside ASCII, by the final byte of
-// the designation (xterm.js, Charsets.ts).
+// charsets are the character sets besides ASCII that browsers' terminals have, by the final
+// byte of the designation (xterm.js, Charsets.ts).
 var charsets = map[byte]*strings.Replacer{
 	'0': pairs("`◆a▒b␉c␌d␍e␊f°g±h␤i␋j┘k┐l┌m└n┼o⎺p⎻q─r⎼s⎽t├u┤v┴w┬x│y≤z≥{π|≠}£~·"),
 	'A': pairs("#£"),
@@ -22,7 +22,7 @@ var charsets = map[byte]*strings.Replacer{
 	'=': pairs("#ù@à[é\\ç]ê^î_è`ô{ä|ö}ü~û"),
 }
 
-// pairs returns what replaces the first of each two characters by the second.
+// pairs returns a replacer of the first of each two characters by the second.
 func pairs(s string) *strings.Replacer {
 	return strings.NewReplacer(strings.Split(s, "")...)
 }

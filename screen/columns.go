@@ -8,8 +8,8 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// narrow are characters that have two columns in the emulator and one in the page,
-// whose table is older; TestColumns finds what is missing.
+// narrow are the characters that have two columns in the emulator but one in the page,
+// whose table is older. TestColumns finds missing ones.
 var narrow = &unicode.RangeTable{
 	R16: []unicode.Range16{
 		{0x2630, 0x2637, 1}, {0x268a, 0x268f, 1}, {0x2ffc, 0x2fff, 1}, {0x302e, 0x302f, 1}, {0x31e4, 0x31e5, 1},
@@ -26,7 +26,7 @@ var narrow = &unicode.RangeTable{
 	},
 }
 
-// columns returns how many columns a character has in the page, as in widths.js.
+// columns returns how many columns a character has in the page (widths.js).
 func columns(r rune) int {
 	switch {
 	case r < 0x300:
@@ -39,18 +39,18 @@ func columns(r rune) int {
 	return max(ansi.StringWidth(string(r)), 1)
 }
 
-// joins tells whether a character has no columns of its own, as in widths.js.
+// joins reports whether a character has no columns of its own (widths.js).
 func joins(r rune) bool {
 	return r >= 0x300 && (unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf) || r >= 0x1160 && r <= 0x11ff)
 }
 
-// variation is the first of the variation selectors, of which any number joins what
-// is before them.
+// variation is the first of the variation selectors. Any number of these joins the
+// character before them.
 const variation = '\U000e0100'
 
-// standIn returns what the emulator is given for a character that it would draw over
-// other columns, or over several cells: another one of the right width, and each
-// byte as a variation selector.
+// standIn returns a stand-in for a character that the emulator would draw over other
+// columns or over several cells: another character of the right width, followed by each
+// byte of t as a variation selector.
 func standIn(t []byte, width int) []byte {
 	b := []byte{'x'}
 	if width == 2 {
@@ -62,16 +62,17 @@ func standIn(t []byte, width int) []byte {
 	return b
 }
 
-// cell returns what makes the emulator draw a character, with its marks, into one cell
-// of a width.
+// cell returns what makes the emulator draw a character and its marks into one cell of the
+// given width.
 func cell(t []byte, width int) []byte {
-	if is, n := ansi.FirstGraphemeCluster(t, ansi.GraphemeWidth); len(is) == len(t) && n == width && !bytes.Contains(t, []byte("\xf3\xa0")) {
+	if cluster, n := ansi.FirstGraphemeCluster(t, ansi.GraphemeWidth); len(cluster) == len(t) && n == width &&
+		!bytes.Contains(t, []byte("\xf3\xa0")) {
 		return t
 	}
 	return standIn(t, width)
 }
 
-// stoodFor returns what is shown by a cell, and whether that was a stand-in.
+// stoodFor returns what a cell shows, and whether the cell held a stand-in.
 func stoodFor(content string) (string, bool) {
 	_, n := utf8.DecodeRuneInString(content)
 	var b []byte

@@ -2,8 +2,9 @@ package screen
 
 import "fmt"
 
-// travel moves the cursor, if that is what a sequence does. Browsers' terminals
-// count the top margin, in the origin mode, from where the cursor is as well.
+// travel moves the cursor if that is what a sequence does, and reports whether it is. In
+// origin mode, browsers' terminals also count the top margin in movements relative to the
+// cursor.
 func (p *picture) travel(ps *params, now *State) bool {
 	at, n := p.CursorPosition(), ps.or(0, 1)
 	top, bottom := p.margins(now)
@@ -39,7 +40,7 @@ func (p *picture) travel(ps *params, now *State) bool {
 	return true
 }
 
-// margins returns the first row that scrolls, and the last one.
+// margins returns the first and the last row of the scrolling region.
 func (p *picture) margins(now *State) (top, bottom int) {
 	b := now.buf()
 	if bottom = min(int(b.bottom), p.rows); bottom == 0 {
@@ -48,7 +49,7 @@ func (p *picture) margins(now *State) (top, bottom int) {
 	return min(max(int(b.top), 1), bottom) - 1, bottom - 1
 }
 
-// move moves the cursor, in the origin mode from the top margin on.
+// move moves the cursor; in origin mode, y counts from the top margin.
 func (p *picture) move(x, y int, now *State) {
 	if now.modes&originMode != 0 {
 		top, _ := p.margins(now)
@@ -57,7 +58,7 @@ func (p *picture) move(x, y int, now *State) {
 	p.place(x, y, now)
 }
 
-// place moves the cursor, in the origin mode to within the margins.
+// place moves the cursor; in origin mode, the cursor stays within the margins.
 func (p *picture) place(x, y int, now *State) {
 	top, bottom := 0, p.rows-1
 	if now.modes&originMode != 0 {
@@ -67,7 +68,7 @@ func (p *picture) place(x, y int, now *State) {
 	p.edge = false
 }
 
-// settle moves a cursor that is behind the last column into it.
+// settle moves a cursor that is beyond the last column into that column.
 func (p *picture) settle() {
 	at := p.CursorPosition()
 	fmt.Fprintf(p, "\x1b[%d;%dH", at.Y+1, at.X+1)

@@ -10,8 +10,8 @@ import (
 	uv "github.com/charmbracelet/ultraviolet"
 )
 
-// appendDump appends what makes a terminal that is in state was show the picture,
-// whose state is now.
+// appendDump appends the sequences that make a terminal in the state was show the picture
+// and leave it in the state now.
 func (p *picture) appendDump(b []byte, was, now *State) []byte {
 	// Without wrapping, the last column can be written like any other.
 	at := State{alt: now.alt, title: was.title, cursor: was.cursor, modes: maskOf(7)}
@@ -30,8 +30,8 @@ func (p *picture) appendDump(b []byte, was, now *State) []byte {
 	b = at.become(b, next)
 	b = fmt.Appendf(b, "\x1b[%d;%dH\x1b7", p.saved.Y+1, p.saved.X+1)
 
-	// Pen, link and character set come last: the cursor's own cell may have to be
-	// drawn once more.
+	// The pen, the link and the character set come last, because the cell at the cursor may
+	// have to be drawn once more.
 	next = *now
 	next.pen, next.sets, next.shift, next.link = pen{}, [4]byte{}, 0, ""
 	b = at.become(b, next)
@@ -51,22 +51,22 @@ func (p *picture) appendDump(b []byte, was, now *State) []byte {
 		b = append(at.become(b, next), cmp.Or(shown, " ")...)
 	}
 	b = at.become(b, *now)
-	if pending { // what follows does not join the last character
+	if pending { // so that the next character doesn't join the last one
 		b = appendMode(b, 7, true, now.modes&maskOf(7) == 0)
 	}
 	return b
 }
 
-// become makes s next, and appends what does that to a terminal.
+// become sets s to next, and appends the sequences that do the same to a terminal.
 func (s *State) become(b []byte, next State) []byte {
 	was := *s
 	*s = next
 	return s.appendFrom(b, &was)
 }
 
-// appendRow appends what draws row y on an empty screen.
+// appendRow appends the sequences that draw row y on an empty screen.
 func (p *picture) appendRow(b []byte, y int, at *State) []byte {
-	here := -1 // the cursor's column; -1 for elsewhere
+	here := -1 // the cursor's column in row y, or -1
 	for x := 0; x < p.cols; {
 		c := p.at(x, y)
 		width := max(c.Width, 1)
@@ -77,7 +77,7 @@ func (p *picture) appendRow(b []byte, y int, at *State) []byte {
 		}
 		shown, stood := stoodFor(c.Content)
 		if r, _ := utf8.DecodeRuneInString(shown); stood && joins(r) {
-			here = -1 // or it would join the cell before
+			here = -1 // otherwise it would join the cell before
 		}
 		switch {
 		case here < 0:
@@ -92,15 +92,15 @@ func (p *picture) appendRow(b []byte, y int, at *State) []byte {
 		at.pen, at.link = style, link
 		b = append(b, cmp.Or(shown, " ")...)
 		x += width
-		if here = x; stood { // other terminals may have another width for it
+		if here = x; stood { // its width may differ in other terminals
 			here = -1
 		}
 	}
 	return b
 }
 
-// appendText appends the picture's rows as lines, without what is blank at their
-// ends and at the bottom. The last character may not be drawn yet.
+// appendText appends the picture's rows as lines, without trailing blanks and trailing
+// empty rows, and including the last character, which may not be drawn yet.
 func (p *picture) appendText(b []byte, now *State) []byte {
 	held := p.translate(valid(p.held))
 	at, width := p.CursorPosition(), 0
@@ -141,7 +141,7 @@ func (p *picture) appendText(b []byte, now *State) []byte {
 	return b
 }
 
-// at returns a cell; a blank one where there is none.
+// at returns a cell, or a blank one if there is none.
 func (p *picture) at(x, y int) *uv.Cell {
 	if c := p.CellAt(x, y); c != nil {
 		return c

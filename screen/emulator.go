@@ -10,26 +10,26 @@ import (
 	"github.com/charmbracelet/x/vt"
 )
 
-// An emulator is a terminal in memory, with one screen: what is written to it are
+// An emulator is a terminal in memory with one screen. What is written to it is limited to
 // text, movements, erasures and canonical SGR sequences.
 type emulator interface {
 	io.Writer
 	Resize(cols, rows int)
 	CursorPosition() uv.Position
 	CellAt(x, y int) *uv.Cell
-	// Pending tells whether the next character will begin the next row.
+	// Pending reports whether the next character will go to the start of the next row.
 	Pending() bool
-	// Scrolled tells whether rows have left at the top since it was last asked.
+	// Scrolled reports whether rows have left the screen at the top since the last call.
 	Scrolled() bool
-	// Close ends what the emulator started.
+	// Close ends what the emulator has started.
 	Close() error
 }
 
 // unknown is a pen that no terminal has.
 var unknown = pen{attrs: ^attrs(0)}
 
-// penOf returns how a cell is drawn. Rapid blinking, which browsers' terminals don't
-// know, stands for the overline, which the emulator doesn't.
+// penOf returns how a cell is drawn. The emulator has no overline, so rapid blinking, which
+// browsers' terminals don't have, stands for it.
 func penOf(s *uv.Style) pen {
 	p := pen{fg: colorOf(s.Fg), bg: colorOf(s.Bg), line: colorOf(s.UnderlineColor), underline: uint8(s.Underline)}
 	for _, a := range [...]struct {
@@ -46,6 +46,7 @@ func penOf(s *uv.Style) pen {
 	return p
 }
 
+// colorOf returns the color of a cell's style.
 func colorOf(c imagecolor.Color) color {
 	switch c := c.(type) {
 	case nil:
@@ -59,8 +60,8 @@ func colorOf(c imagecolor.Color) color {
 	return direct | color(r>>8)<<16 | color(g>>8)<<8 | color(b>>8)
 }
 
-// A vtEmulator is charmbracelet's. It starts a goroutine that drops its answers to
-// queries; Close ends that, and waits.
+// A vtEmulator is charmbracelet's emulator. It starts a goroutine that drops the emulator's
+// answers to queries; Close ends the goroutine and waits for it.
 type vtEmulator struct {
 	*vt.Emulator
 	phantom reflect.Value
@@ -78,19 +79,21 @@ func newVT(cols, rows int) emulator {
 	return e
 }
 
-// Pending reads what the emulator shows to nobody, and does not always clear when
-// the cursor moves.
+// Pending reads a private field of the emulator, which the emulator does not always clear
+// when the cursor moves.
 func (e *vtEmulator) Pending() bool {
 	return e.phantom.Bool() && e.CursorPosition().X == e.Width()-1
 }
 
+// Scrolled implements emulator.
 func (e *vtEmulator) Scrolled() bool {
 	n := e.ScrollbackLen()
 	e.ClearScrollback()
 	return n > 0
 }
 
-// Close implements [io.Closer]. The emulator's own would race with Read.
+// Close implements [io.Closer]. It doesn't use the emulator's own Close, which would race
+// with Read.
 func (e *vtEmulator) Close() error {
 	err := e.InputPipe().(io.Closer).Close()
 	<-e.drained

@@ -6,10 +6,10 @@ import (
 	uv "github.com/charmbracelet/ultraviolet"
 )
 
-// maxLinks is how many hyperlinks are told apart on one screen.
+// maxLinks is how many hyperlinks on one screen are told apart.
 const maxLinks = 1 << 12
 
-// link returns the number of a link; 0 if there are too many on the screen.
+// link returns the number of a link, or 0 if there are too many on the screen.
 func (p *picture) link(link string) int {
 	if i := slices.Index(p.links, link); i >= 0 {
 		return i
@@ -28,7 +28,8 @@ func (p *picture) link(link string) int {
 	return free
 }
 
-// dropLinks makes those empty that are not on the screen, and returns the last one.
+// dropLinks empties the links that are not on the screen, and returns the number of the
+// last one emptied, or 0.
 func (p *picture) dropLinks() (free int) {
 	var used [maxLinks]bool
 	for y := range p.rows {
@@ -47,6 +48,7 @@ func (p *picture) dropLinks() (free int) {
 // linkOf returns a cell's hyperlink.
 func (p *picture) linkOf(c *uv.Cell) string { return p.links[linkNumber(c)] }
 
+// linkNumber returns the number of a cell's hyperlink.
 func linkNumber(c *uv.Cell) (n int) {
 	for _, d := range c.Link.URL {
 		n = n*10 + int(d-'0')

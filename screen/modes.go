@@ -5,11 +5,11 @@ import (
 	"slices"
 )
 
-// modes has a bit for each of known that differs from a new terminal's.
+// modes has a bit for each mode in known that differs from a new terminal's.
 type modes uint32
 
-// known are the modes that matter to those who watch; the others are about keys
-// that nobody presses. The order is that in which they are set.
+// known are the modes that matter to viewers, in the order in which they are set. Other
+// modes concern keys, and viewers press none.
 var known = [...]struct {
 	number  uint16
 	private bool // with the prefix '?'
@@ -18,20 +18,20 @@ var known = [...]struct {
 	{20, false},  // newline
 	{1, true},    // cursor keys
 	{5, true},    // reverse video
-	{7, true},    // wrap, which is on at first
+	{7, true},    // wrap, on in a new terminal
 	{12, true},   // blinking cursor
 	{45, true},   // reverse wrap
 	{66, true},   // keypad
-	{9, true},    // mouse, and so on
-	{1000, true}, //
-	{1002, true}, //
-	{1003, true}, //
+	{9, true},    // mouse: presses
+	{1000, true}, // mouse: presses and releases
+	{1002, true}, // mouse: drags
+	{1003, true}, // mouse: all movements
 	{1004, true}, // focus
-	{1006, true}, //
-	{1016, true}, //
+	{1006, true}, // mouse: SGR encoding
+	{1016, true}, // mouse: SGR encoding in pixels
 	{2004, true}, // bracketed paste
-	{25, true},   // cursor, which is to be seen at first
-	{6, true},    // origin, which moves the cursor
+	{25, true},   // visible cursor, on in a new terminal
+	{6, true},    // origin, which also moves the cursor
 }
 
 var (
@@ -39,13 +39,13 @@ var (
 	mouseEncoding = maskOf(1006) | maskOf(1016)
 	originMode    = maskOf(6)
 	newlineMode   = modes(1 << 1)
-	// followed are those that the emulator is told.
+	// followed are the modes that the emulator is told about.
 	followed = maskOf(7) | newlineMode
-	// hard are the modes that a soft reset leaves alone.
+	// hard are the modes that a soft reset (DECSTR) leaves alone.
 	hard = mouseModes | mouseEncoding | maskOf(5) | maskOf(12)
 )
 
-// maskOf returns the bit of a private mode.
+// maskOf returns the bit of a private mode, or 0 if the mode is not in known.
 func maskOf(number uint16) modes {
 	for i, m := range known {
 		if m.private && m.number == number {
@@ -55,12 +55,12 @@ func maskOf(number uint16) modes {
 	return 0
 }
 
-// initially tells whether a new terminal has mode k of known.
+// initially reports whether mode k of known is set in a new terminal.
 func initially(k int) bool {
 	return known[k].private && (known[k].number == 7 || known[k].number == 25)
 }
 
-// private sets and resets private modes.
+// private sets and resets private modes (DECSET, DECRST).
 func (s *State) private(ps *params) effect {
 	on, what := ps.final == 'h', nothing
 	for i := range ps.n {
@@ -108,6 +108,7 @@ func (s *State) private(ps *params) effect {
 	return what
 }
 
+// set sets or resets a mode in known, and ignores other modes.
 func (s *State) set(number int, private, on bool) {
 	k := slices.IndexFunc(known[:], func(m struct {
 		number  uint16
@@ -131,7 +132,7 @@ func (s *State) set(number int, private, on bool) {
 	}
 }
 
-// changed calls f with the index of each of known in which two differ.
+// changed calls f with the index in known of each mode in which m and was differ.
 func (m modes) changed(was modes, f func(k int)) {
 	for d := uint32(m ^ was); d != 0; d &= d - 1 {
 		f(bits.TrailingZeros32(d))

@@ -2,15 +2,15 @@ package screen
 
 import "strconv"
 
-// A color is a terminal's color: none, one of a palette of 256, or 24 bits.
+// A color is a terminal's color: none, one of a palette of 256, or a 24-bit color.
 type color uint32
 
 const (
-	indexed color = 1 << 24 // and the index
-	direct  color = 2 << 24 // and red, green, blue, 8 bits each
+	indexed color = 1 << 24 // plus the index
+	direct  color = 2 << 24 // plus red, green and blue, 8 bits each
 )
 
-// attrs are the attributes of SGR (ECMA-48, section 8.3.117) but for underlines.
+// attrs are the attributes of SGR (ECMA-48, section 8.3.117) except underlines.
 type attrs uint16
 
 const (
@@ -29,12 +29,12 @@ var attrCodes = [...][2]int{{1, 22}, {2, 22}, {3, 23}, {5, 25}, {7, 27}, {8, 28}
 
 // A pen is how a terminal draws the next character.
 type pen struct {
-	fg, bg, line color // line is the underline's
+	fg, bg, line color // line is the color of the underline
 	attrs        attrs
 	underline    uint8 // 0 for none; 1 to 5 as in SGR 4:n
 }
 
-// apply does what a Select Graphic Rendition says.
+// apply does what Select Graphic Rendition (SGR) says.
 func (p *pen) apply(ps *params) {
 	for i := 0; i < ps.n; i++ {
 		switch v := ps.value(i); {
@@ -95,11 +95,11 @@ func (p *pen) apply(ps *params) {
 	}
 }
 
-// color reads the color that begins at parameter i, which is 38, 48 or 58, in one
-// of the forms 38;5;n, 38;2;r;g;b, 38:5:n and 38:2:space:r:g:b. It returns 0 where
-// there is none, and how many parameters follow that belong to it.
+// color reads the color that begins at parameter i, which is 38, 48 or 58, in one of the
+// forms 38;5;n, 38;2;r;g;b, 38:5:n and 38:2:space:r:g:b. It returns 0 if there is no color,
+// and how many of the following parameters belong to it.
 func (ps *params) color(i int) (color, int) {
-	at, n := i+1, 0 // of the mode; parameters behind i
+	at, n := i+1, 0 // index of the color's mode; number of parameters after i
 	colons := at < ps.n && ps.sub[at]
 	if colons {
 		for n = 1; i+n+1 < ps.n && ps.sub[i+n+1]; n++ {
@@ -118,7 +118,7 @@ func (ps *params) color(i int) (color, int) {
 		}
 		return indexed | get(2), n
 	case 2:
-		first := 3 // behind the color space
+		first := 3 // after the color space
 		if !colons {
 			first, n = 2, min(4, ps.n-i-1)
 		}
@@ -127,8 +127,8 @@ func (ps *params) color(i int) (color, int) {
 	return 0, max(n, min(1, ps.n-i-1))
 }
 
-// appendSGR appends what makes a terminal draw as p, whatever it did before, or
-// nothing if that is was.
+// appendSGR appends the sequence that makes a terminal draw as p does, regardless of the
+// terminal's pen, or nothing if that pen, was, is the same.
 func (p pen) appendSGR(b []byte, was pen) []byte {
 	if p == was {
 		return b
@@ -154,8 +154,8 @@ func (p pen) appendSGR(b []byte, was pen) []byte {
 	return append(b, 'm')
 }
 
-// append appends the parameters that choose c for what code, 38, 48 or 58, stands
-// for.
+// append appends the parameters that choose c as the foreground, background or underline
+// color: code is 38, 48 or 58.
 func (c color) append(b []byte, code int) []byte {
 	number := func(v int) {
 		b = append(b, ';')

@@ -10,36 +10,38 @@ import (
 )
 
 const (
-	// maxCells is how large a screen is followed. One cell takes about 130 bytes.
+	// maxCells is how many cells a screen may have to be followed, for the memory that they
+	// take (docs/facts.md, screen).
 	maxCells = 1 << 17
-	// maxRows is how many rows it may have: a thousand characters may scroll each.
+	// maxRows is how many rows a screen may have to be followed, because every character
+	// may scroll the whole screen.
 	maxRows = 1 << 10
-	// maxCluster is how long a run of characters beyond ASCII may be, in bytes,
-	// that is written at once: any number of marks would go into one cell.
+	// maxCluster is how long a run of characters beyond ASCII may be, in bytes, to be
+	// written at once: otherwise any number of marks would go into one cell.
 	maxCluster = 128
-	// maxRepeats is how often at most the page does what a sequence says to do
-	// several times: beyond that it does nothing (output.js).
+	// maxRepeats is how many repetitions the page accepts from one sequence. It ignores a
+	// sequence that asks for more (output.js).
 	maxRepeats = 1000
 )
 
-// eraseAll is ED 2, which the emulator does without the background in force.
+// eraseAll is ED 2 in other words: the emulator's own ED 2 doesn't use the current
+// background.
 const eraseAll = "\x1b[1J\x1b[J"
 
-// A picture follows what a full-screen program draws: it translates the program's
-// output to what an emulator knows, which is less than what browsers' terminals
-// know.
+// A picture follows what a full-screen program draws. It translates the program's output to
+// what an emulator understands, which is less than what browsers' terminals understand.
 type picture struct {
 	emulator
 	cols, rows int
-	held       []byte // the last character, which the next one may change
-	told       State  // the emulator
+	held       []byte // the last character, which the next bytes may change
+	told       State  // the state that the emulator was told
 	saved      uv.Position
-	last       int  // columns of the character before, unless a control is between
-	edge       bool // the cursor is behind the last column, and the emulator does not know
+	last       int  // columns of the last character; 0 after a control character or sequence
+	edge       bool // the cursor is beyond the last column, unknown to the emulator
 	links      []string
 }
 
-// newPicture returns a picture of an empty screen, or nil if it is too large.
+// newPicture returns a picture of an empty screen, or nil if the screen is too large.
 func newPicture(make func(cols, rows int) emulator, cols, rows int) *picture {
 	if !follows(cols, rows) {
 		return nil
@@ -47,12 +49,13 @@ func newPicture(make func(cols, rows int) emulator, cols, rows int) *picture {
 	return &picture{emulator: make(cols, rows), cols: cols, rows: rows, links: []string{""}}
 }
 
-// follows tells whether a screen of a size is followed.
+// follows reports whether a screen of this size is followed.
 func follows(cols, rows int) bool { return cols > 0 && rows > 0 && rows <= min(maxCells/cols, maxRows) }
 
-// begin moves the cursor to where the output of the normal screen leaves it, from
-// the given state on. The last program that took its cursor along to the normal screen
-// did so so many bytes before the end. It returns false if the deadline comes first.
+// begin draws the output of the normal screen, beginning in the given state, and leaves the
+// cursor where that output does. along is where the last program took the cursor along to
+// the normal screen, and before is how many bytes before the output's end that was. begin
+// returns false if the deadline passes first.
 func (p *picture) begin(output []byte, state State, along uv.Position, before int, deadline time.Time) bool {
 	p.tell(&state)
 	for len(output) > 0 && state.within == 0 {
@@ -94,8 +97,8 @@ func (p *picture) begin(output []byte, state State, along uv.Position, before in
 	return true
 }
 
-// sequence does on the picture what a control sequence does there; now is the
-// terminal's state behind it.
+// sequence does on the picture what a control sequence does on the terminal, whose state
+// afterwards is now.
 func (p *picture) sequence(seq []byte, what effect, now *State) {
 	p.flush()
 	seq = p.execute(seq)
@@ -105,7 +108,7 @@ func (p *picture) sequence(seq []byte, what effect, now *State) {
 		p.saved = p.CursorPosition()
 	case what == restored:
 		p.place(p.saved.X, p.saved.Y, now)
-	case what == homed && (final == 'h' || final == 'l'): // the origin mode
+	case what == homed && (final == 'h' || final == 'l'): // origin mode
 		p.move(0, 0, now)
 	default:
 		p.act(seq, now)
@@ -133,8 +136,8 @@ func (p *picture) tell(now *State) {
 	p.Write(b)
 }
 
-// execute does what control characters within a sequence say, and returns it without
-// them.
+// execute does what control characters within a sequence say, and returns the sequence
+// without them.
 func (p *picture) execute(seq []byte) []byte {
 	if seq[0] != esc || !bytes.ContainsAny(seq, "\b\t\n\v\f\r") || bytes.IndexByte([]byte("]PX^_"), seq[1]) >= 0 {
 		return seq
@@ -193,7 +196,7 @@ func (p *picture) erase(ps *params) {
 	case ps.prefix != 0 && ps.prefix != '?' || ps.inter != 0 || what > 2:
 	case ps.final == 'J' && what == 2:
 		p.Write([]byte(eraseAll))
-	case pending && what == 0: // the cursor is behind the last column
+	case pending && what == 0: // the cursor is beyond the last column
 		if at := p.CursorPosition(); ps.final == 'J' && at.Y < p.rows-1 {
 			fmt.Fprintf(p, "\x1b[%d;1H\x1b[J\x1b[%d;%dH", at.Y+2, at.Y+1, at.X+1)
 			p.edge = true
@@ -203,7 +206,7 @@ func (p *picture) erase(ps *params) {
 	}
 }
 
-// control passes on another control sequence.
+// control passes on any other control sequence.
 func (p *picture) control(ps *params, now *State) {
 	n := ps.or(0, 1)
 	if n > maxRepeats && strings.IndexByte("ILMSTZb", ps.final) >= 0 {
@@ -242,7 +245,7 @@ func (p *picture) control(ps *params, now *State) {
 			return
 		}
 		n = min(n, p.rows)
-		p.Write([]byte("\x1b[m")) // browsers' terminals do this one without the background
+		p.Write([]byte("\x1b[m")) // browsers' terminals ignore the background here
 		p.told.pen = unknown
 	case 'S':
 		n = min(n, p.rows)
@@ -255,15 +258,15 @@ func (p *picture) control(ps *params, now *State) {
 	fmt.Fprintf(p, "\x1b[%d%c", n, ps.final)
 }
 
-// resize gives the picture another size, or tells that it is too large. What a
-// lower screen has no room for is taken from below the cursor, then from above.
+// resize gives the picture another size, and returns false if that is too large. If rows
+// must go, those below the cursor go first, then those at the top.
 func (p *picture) resize(cols, rows int) bool {
 	p.flush()
 	if !follows(cols, rows) {
 		return false
 	}
 	at := p.CursorPosition()
-	if p.Pending() { // a cursor behind the last column is in one of a wider screen
+	if p.Pending() { // a cursor beyond the last column is in a column of a wider screen
 		at.X++
 	}
 	if at.Y >= rows {

@@ -2,12 +2,13 @@ package screen
 
 import "strconv"
 
-// Append appends what brings a new terminal into this state: nothing if it is that
-// of a new terminal. It moves no cursor but to the upper left corner.
+// Append appends the sequences that bring a new terminal into this state: nothing if the
+// state is that of a new terminal. The sequences may move the cursor, but only to the upper
+// left corner.
 func (s *State) Append(b []byte) []byte { return s.appendFrom(b, &State{}) }
 
-// appendFrom appends what brings a terminal from one state to another. The cursor
-// ends anywhere if margins or the origin mode differ.
+// appendFrom appends the sequences that bring a terminal from the state was into this one.
+// The cursor may end anywhere if the margins or origin mode differ.
 func (s *State) appendFrom(b []byte, was *State) []byte {
 	if s.title != was.title {
 		b = append(append(append(b, "\x1b]2;"...), s.title...), bel)
@@ -56,11 +57,12 @@ func (s *State) appendFrom(b []byte, was *State) []byte {
 	}
 	b = s.pen.appendSGR(b, was.pen)
 	if s.within != was.within {
-		b = append(b, esc, s.within) // of OSC, with no number that means anything
+		b = append(b, esc, s.within) // for OSC, with no valid number
 	}
 	return b
 }
 
+// appendMode appends the sequence that sets or resets a mode.
 func appendMode(b []byte, number int, private, on bool) []byte {
 	b = append(b, "\x1b["...)
 	if private {
@@ -73,8 +75,7 @@ func appendMode(b []byte, number int, private, on bool) []byte {
 	return append(b, 'l')
 }
 
-// appendLink appends the beginning of a hyperlink, or the end of one if link is
-// empty.
+// appendLink appends the beginning of a hyperlink, or the end of one if link is empty.
 func appendLink(b []byte, link string) []byte {
 	if link == "" {
 		link = ";"

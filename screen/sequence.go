@@ -12,21 +12,21 @@ const (
 	so  = 0x0e
 	si  = 0x0f
 	bel = 0x07
-	// In UTF-8 the control characters from 0x80 to 0x9f (C1) begin with this byte.
+	// In UTF-8, the control characters from 0x80 to 0x9f (C1) begin with this byte.
 	c1 = 0xc2
 	st = 0x9c
 
-	maxParams = 32 // as many as xterm.js heeds
+	maxParams = 32 // as many as xterm.js respects
 	maxParam  = 1 << 24
 )
 
-// next finds the first control sequence in p, a shift between character sets
-// among them, but not other control characters. It begins at start and ends
-// before end. Where it is not yet whole, end is 0; where there is none, start is
-// len(p). Only those that begin with ESC are found if p has no rare ones.
+// next finds the first control sequence in p. Shifts between character sets count as
+// control sequences, other control characters don't. The sequence begins at start and ends
+// before end; end is 0 if the sequence is incomplete, and start is len(p) if there is none.
+// If rare is false, p has only sequences that begin with ESC (see hasRare).
 func next(p []byte, rare bool) (start, end int) {
-	// It looks into more and more of p, so that one that is near costs little. At the
-	// end of what it looks into may be half of one.
+	// Searching a growing part of p keeps a sequence near the start cheap to find. The part
+	// may end within a sequence's introducer.
 	for n := 256; ; n *= 4 {
 		if n = min(n, len(p)); !rare {
 			n = len(p)
@@ -55,12 +55,13 @@ func introducer(p []byte) int {
 	return len(p)
 }
 
-// hasRare tells whether p may have control sequences that don't begin with ESC.
+// hasRare reports whether p may have control sequences that don't begin with ESC.
 func hasRare(p []byte) bool {
 	return bytes.IndexByte(p, so) >= 0 || bytes.IndexByte(p, si) >= 0 || bytes.IndexByte(p, c1) >= 0
 }
 
-// rareIntroducer returns where the first of those begins, or len(p).
+// rareIntroducer returns where the first sequence begins that doesn't begin with ESC, or
+// len(p).
 func rareIntroducer(p []byte) int {
 	for _, c := range [...]byte{so, si} {
 		if i := bytes.IndexByte(p, c); i >= 0 {
@@ -79,8 +80,8 @@ func rareIntroducer(p []byte) int {
 	}
 }
 
-// length returns that of the control sequence that p begins with; 0 if it goes on
-// behind p. A sequence that another one aborts ends before that.
+// length returns the length of the control sequence at the start of p, or 0 if the sequence
+// continues after p. A sequence that another one aborts ends before that.
 func length(p []byte) int {
 	i := 1
 	switch p[0] {
@@ -100,7 +101,7 @@ func length(p []byte) int {
 		}
 		return 2
 	}
-	if len(p) > 1 && p[1] == '[' { // as most do
+	if len(p) > 1 && p[1] == '[' { // like most sequences
 		return control(p, 2)
 	}
 	for ; i < len(p); i++ {
@@ -123,11 +124,13 @@ func length(p []byte) int {
 	return 0
 }
 
+// hasIntermediate reports whether p has an intermediate byte (ECMA-48, section 5.4).
 func hasIntermediate(p []byte) bool {
 	return bytes.ContainsFunc(p, func(r rune) bool { return r >= ' ' && r < '0' })
 }
 
-// control returns the end of a control sequence whose parameters begin at i.
+// control returns the end of a control sequence whose parameters begin at i, or 0 if the
+// sequence continues after p.
 func control(p []byte, i int) int {
 	for ; i < len(p); i++ {
 		switch c := p[i]; {
@@ -140,8 +143,9 @@ func control(p []byte, i int) int {
 	return 0
 }
 
-// str returns the end of a control string that begins at i. An ESC ends it, too:
-// that of ST is a sequence of its own.
+// str returns the end of a control string that begins at i, or 0 if the string continues
+// after p. ESC ends the string too, because the ST that follows is a sequence of its own.
+// bell reports whether BEL also ends it.
 func str(p []byte, i int, bell bool) int {
 	for ; i < len(p); i++ {
 		switch c := p[i]; {
@@ -159,14 +163,14 @@ func str(p []byte, i int, bell bool) int {
 // params are the parameters of a control sequence.
 type params struct {
 	n      int
-	v      [maxParams]int32 // -1 where there is none
-	sub    [maxParams]bool  // belongs to the one before, behind a colon
+	v      [maxParams]int32 // -1 for an empty parameter
+	sub    [maxParams]bool  // follows a colon: belongs to the parameter before
 	prefix byte             // '?', '>', '=', '<' or 0
 	inter  byte             // the last intermediate byte, or 0
 	final  byte
 }
 
-// value returns the i-th parameter; 0 where there is none.
+// value returns the i-th parameter, or 0 if there is none.
 func (ps *params) value(i int) int {
 	if i >= ps.n {
 		return 0
@@ -174,7 +178,7 @@ func (ps *params) value(i int) int {
 	return max(int(ps.v[i]), 0)
 }
 
-// or returns the i-th parameter, or def where it is zero or there is none.
+// or returns the i-th parameter, or def if the parameter is missing or zero.
 func (ps *params) or(i, def int) int {
 	if v := ps.value(i); v > 0 {
 		return v
@@ -182,7 +186,7 @@ func (ps *params) or(i, def int) int {
 	return def
 }
 
-// parse reads what follows CSI, a final byte included.
+// parse parses what follows CSI, including the final byte.
 func (ps *params) parse(p []byte) {
 	ps.n, ps.prefix, ps.inter, ps.final = 1, 0, 0, 0
 	ps.v[0], ps.sub[0] = -1, false

@@ -9,7 +9,7 @@ import (
 	"unicode"
 )
 
-// A view is what an early viewer's terminal and a late one's are written.
+// A view is what is written to an early viewer's terminal and to a late viewer's.
 type view struct {
 	Cols  int    `json:"cols"`
 	Rows  int    `json:"rows"`
@@ -17,7 +17,7 @@ type view struct {
 	Late  []byte `json:"late"`
 }
 
-// viewOf makes the view of somebody who joins behind in.
+// viewOf returns the view of a viewer that joins after in.
 func viewOf(t *testing.T, cols, rows int, in string) view {
 	t.Helper()
 	s := New()
@@ -32,7 +32,7 @@ func viewOf(t *testing.T, cols, rows int, in string) view {
 	return view{cols, rows, []byte(in), append(append([]byte(in[:p.From]), p.Prelude...), in[p.To:]...)}
 }
 
-// run runs a script of the page's tests with input, and reads what it writes.
+// run runs a script of the page's tests with input, and decodes what it prints into output.
 func run(t *testing.T, script string, input, output any) {
 	t.Helper()
 	if _, err := exec.LookPath("node"); err != nil {
@@ -55,8 +55,8 @@ func run(t *testing.T, script string, input, output any) {
 	}
 }
 
-// A late viewer's terminal, xterm.js as in the page, shows what an early one's does.
-func TestInTheTerminal(t *testing.T) {
+// A late viewer's terminal, xterm.js as in the page, shows what an early viewer's does.
+func TestLateTerminalShowsTheSame(t *testing.T) {
 	const alternate = "a\r\n\x1b[?1049h\x1b[H"
 	full := strings.Repeat("x", 20)
 	cases := []struct{ name, in string }{
@@ -72,7 +72,8 @@ func TestInTheTerminal(t *testing.T) {
 		{"repeated: nothing", alternate + "\x1b[3b|"},
 		{"more than 32 parameters", alternate + "\x1b[" + strings.Repeat("0;", 34) + "31mx"},
 		{"origin", alternate + "\x1b[2;6r\x1b[?6h\x1b[Hab\rcd"},
-		{"origin: movements", alternate + "\x1b[2;5r\x1b[?6h\x1b[2;3Hx\x1b[Ay\x1b[3Gz\x1b[1;1H\x1b[Bu\x1b[2dv\x1b[Cw\x1b[Ds\x1b[Et\x1b[Fr\x1b[aq\x1b[ep\x1b[9;9fo"},
+		{"origin: movements", alternate + "\x1b[2;5r\x1b[?6h\x1b[2;3Hx\x1b[Ay\x1b[3Gz\x1b[1;1H\x1b[Bu\x1b[2dv" +
+			"\x1b[Cw\x1b[Ds\x1b[Et\x1b[Fr\x1b[aq\x1b[ep\x1b[9;9fo"},
 		{"origin: set and unset", alternate + "\x1b[2;5r\x1b[3;3H\x1b[?6hx\x1b[3;3H\x1b[?6ly\x1b[?6h\x1b[2;2H\x1b7\x1b[H\x1b8z\x1b[3;4rw"},
 		{"origin: erased", alternate + "1\r\n2\r\n3\r\n4\x1b[2;4r\x1b[?6h\x1b[2;1H\x1b[Jx"},
 		{"margins", alternate + "\x1b[2;4rx\x1b[99;99Hy\x1b[9Az\x1b[H\x1b[9Bw\x1b[3;99rv\x1b[5;5ru\x1b[4;2Hp\x1b[r!"},
@@ -82,7 +83,8 @@ func TestInTheTerminal(t *testing.T) {
 		{"restored: a link is not", alternate + "\x1b7\x1b]8;;http://a\aab\x1b8cd\x1b]8;;\ae\x1b8f"},
 		{"scrolled with a background", alternate + "1\r\n2\x1b[44m\x1b[2S\x1b[mx"},
 		{"scrolled down with a background", alternate + "1\r\n2\x1b[42m\x1b[2Ty"},
-		{"lines inserted with a background", alternate + "1\r\n2\x1b[44m\x1b[L\x1b[mx\x1b[H\x1b[42m\x1b[My\r\n\r\n\r\n\r\n\n\x1b[41m\x1bM\x1b[H\x1bM"},
+		{"lines inserted with a background", alternate + "1\r\n2\x1b[44m\x1b[L\x1b[mx\x1b[H\x1b[42m\x1b[My" +
+			"\r\n\r\n\r\n\r\n\n\x1b[41m\x1bM\x1b[H\x1bM"},
 		{"blanks that are characters", alternate + "a\u00a0b\u3000c\u2003d"},
 		{"new lines", alternate + "\x1b[20hab\ncd\x1b[20l\nef"},
 		{"national characters", alternate + "\x1b(K@[\\]{|}~\x1b(Rx#@\x1b(Ze\x1b)Q\x0e^`\x0f\x1b(=_#"},
@@ -102,11 +104,14 @@ func TestInTheTerminal(t *testing.T) {
 		{"pending: with a character without width", alternate + full + "\x1b[m\u0301"},
 		{"pending: with a character without width, then another", alternate + full + "\x1b[m\u0301y"},
 		{"pending: erased", alternate + full + "\x1b[1Ky\x1b[2;20Hx\x1b[Jz\x1b[1;20Hx\x1b[1Jw"},
-		{"pending: other sequences", alternate + full + "\x1bMx\x1b[2;20Hx\x1bDx\x1b[3;20Hx\x1b[@x\x1b[3;20Hx\x1b[Px\x1b[3;20Hx\x1b[Xx\x1b[3;20Hx\x1b[Sx\x1b[4;20Hx\x1b[Ix\x1b[3;20Hx\x1b[Zx"},
-		{"pending: other sequences, behind wide ones", alternate + full[2:] + "漢\x1bMx\x1b[2;19H漢\x1bDx\x1b[3;19H漢\x1b[@x\x1b[3;19H漢\x1b[Sx\x1b[4;19H漢\x1b[Ix\x1b[3;19H漢\x1b[!px"},
+		{"pending: other sequences", alternate + full + "\x1bMx\x1b[2;20Hx\x1bDx\x1b[3;20Hx\x1b[@x\x1b[3;20Hx\x1b[Px" +
+			"\x1b[3;20Hx\x1b[Xx\x1b[3;20Hx\x1b[Sx\x1b[4;20Hx\x1b[Ix\x1b[3;20Hx\x1b[Zx"},
+		{"pending: other sequences, behind wide ones", alternate + full[2:] + "漢\x1bMx\x1b[2;19H漢\x1bDx\x1b[3;19H漢\x1b[@x" +
+			"\x1b[3;19H漢\x1b[Sx\x1b[4;19H漢\x1b[Ix\x1b[3;19H漢\x1b[!px"},
 		{"pending: moved", alternate + full + "\x1b[Dy\x1b[2;20Hx\x1b[A\x1b[Bz\x1b[3;20Hx\x1b[dw\x1b[4;20Hx\x1b[Cv"},
 		{"pending: control characters", alternate + full + "\ta\r\n" + full + "\bb\r\n" + full + "\a\vc\r\n" + full + "\x00d"},
-		{"pending: control characters, behind wide ones", alternate + full[2:] + "漢\ta\r\n" + full[2:] + "漢\b\ab\r\n" + full[2:] + "漢\a\vc\r\n" + full[2:] + "漢\ad"},
+		{"pending: control characters, behind wide ones", alternate + full[2:] + "漢\ta\r\n" + full[2:] + "漢\b\ab\r\n" + full[2:] +
+			"漢\a\vc\r\n" + full[2:] + "漢\ad"},
 		{"lines inserted and deleted within margins", alternate + "\x1b[2;4r\x1b[4;1Ha\nb\nc\x1bMd\x1b[Se\x1b[2;5H\x1b[Mf\x1b[2Lg\x1b[5;5H\x1b[Lh"},
 		{"control characters within sequences", alternate + "\x1b[1\nmx\x1b[3\t;1\rHy\x1b\n7z\x1b]2;a\nb\a|"},
 		{"the cursor taken along behind the last column", "abc\x1b[?47h\x1b[2;20Hx\x1b[?47ly"},
@@ -130,15 +135,14 @@ func TestInTheTerminal(t *testing.T) {
 	}
 }
 
-// Each character has as many columns as in the page, whose table of marks is the
-// browser's.
+// Each character has as many columns as in the page, whose table of marks is the browser's.
 func TestColumns(t *testing.T) {
 	var ranges [][3]int
 	run(t, "columns.js", nil, &ranges)
 	for _, r := range ranges {
 		for c := rune(r[0]); c <= rune(r[1]); c++ {
 			newer := r[2] == 0 && unicode.Is(unicode.Cn, c)
-			if n := columns(c); n != r[2] && !newer && c != '\U0001171e' { // which is a mark no more
+			if n := columns(c); n != r[2] && !newer && c != '\U0001171e' { // no longer a mark
 				t.Errorf("%U has %d columns, in the page %d", c, n, r[2])
 			}
 		}
@@ -151,7 +155,7 @@ func TestCells(t *testing.T) {
 	defer p.Close()
 	for c := rune(0xa0); c <= unicode.MaxRune; c++ {
 		if c >= 0x20000 {
-			c += 100 // these are few, or ideographs
+			c += 100 // ideographs, and few others
 		}
 		width := columns(c)
 		if width == 0 || c >= 0xd800 && c < 0xe000 {

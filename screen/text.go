@@ -5,8 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-// text draws characters and control characters. The end may be held back: see
-// flush.
+// text draws characters and control characters. It may hold back the end: see flush.
 func (p *picture) text(t []byte) {
 	if len(t) == 0 {
 		return
@@ -24,8 +23,8 @@ func (p *picture) flush() {
 	p.draw(t)
 }
 
-// draw writes a character and its marks at a time, but for ASCII: the emulator would
-// join more, as emoji.
+// draw writes ASCII in runs and any other character, with its marks, on its own, because
+// the emulator would join more than that, such as emoji.
 func (p *picture) draw(t []byte) {
 	t = p.translate(valid(t))
 	for len(t) > 0 {
@@ -34,7 +33,7 @@ func (p *picture) draw(t []byte) {
 			n++
 		}
 		if next, _ := utf8.DecodeRune(t[n:]); n > 0 && n < len(t) && joins(next) && t[n-1] >= ' ' {
-			n-- // it has marks
+			n-- // its marks follow
 		}
 		if n == 0 {
 			n = p.drawOne(t)
@@ -49,12 +48,12 @@ func (p *picture) draw(t []byte) {
 	}
 }
 
-// drawOne draws the first character, and its marks, and returns how long that is.
+// drawOne draws the first character of t with its marks, and returns their length.
 func (p *picture) drawOne(t []byte) int {
 	r, n := utf8.DecodeRune(t)
 	width := columns(r)
 	if width == 0 {
-		// Browsers' terminals give it a cell, unless there is one that it may join.
+		// Browsers' terminals give the character a cell, unless it may join the one before.
 		if p.last == 0 && !p.Pending() {
 			p.write(standIn(t[:n], 1), 1)
 		}
@@ -75,12 +74,12 @@ func (p *picture) drawOne(t []byte) int {
 	return end
 }
 
-// write draws ASCII or one character of a width. Where the emulator leaves the cursor in the
-// last column, behind wide characters and while lines don't wrap, browsers' terminals have
-// it behind that, and wrap the next character if lines do by then.
+// write draws ASCII, or one character of the given width. After a wide character, and while
+// lines don't wrap, the emulator leaves the cursor in the last column. Browsers' terminals
+// leave it beyond that column, and wrap the next character if lines wrap by then.
 func (p *picture) write(t []byte, width int) {
 	for p.edge && len(t) > 0 && t[0] < ' ' && bytes.IndexByte([]byte("\b\n\v\f\r"), t[0]) < 0 {
-		t = t[1:] // a tab, or what does nothing, leaves it there
+		t = t[1:] // a tab, or a character without effect, leaves the cursor there
 	}
 	if len(t) == 0 {
 		return
@@ -102,7 +101,7 @@ func (p *picture) write(t []byte, width int) {
 	p.Write(t)
 }
 
-// repeat draws the character before n times more.
+// repeat draws the last character n more times.
 func (p *picture) repeat(n int) {
 	at := p.CursorPosition()
 	x := at.X - p.last
@@ -116,11 +115,11 @@ func (p *picture) repeat(n int) {
 	p.draw(bytes.Repeat([]byte(shown), n))
 }
 
-// Pending tells whether the next character will begin the next row.
+// Pending reports whether the next character will go to the start of the next row.
 func (p *picture) Pending() bool { return p.edge || p.emulator.Pending() }
 
-// lastCluster returns where the last character begins, of which the end, or marks, may
-// be yet to come.
+// lastCluster returns where the last character begins, because its end or its marks may not
+// have arrived yet.
 func lastCluster(t []byte) int {
 	i := len(t)
 	for i > 0 && len(t)-i < maxCluster {
@@ -136,7 +135,7 @@ func lastCluster(t []byte) int {
 	return i
 }
 
-// valid drops what is not UTF-8, and DEL, as browsers' terminals do.
+// valid drops DEL and whatever is not UTF-8, as browsers' terminals do.
 func valid(t []byte) []byte {
 	if utf8.Valid(t) && bytes.IndexByte(t, 0x7f) < 0 {
 		return t

@@ -15,33 +15,34 @@ import (
 //go:embed *.html style.css *.js driver xterm
 var files embed.FS
 
-// The types of the page's files. The system's own table can't be relied on: it
-// says text/plain for modules here and there, which browsers refuse.
+// types are the content types of the page's files, by ending. Go's mime package uses the
+// system's table, which on some systems has text/plain for modules; browsers refuse that.
 var types = map[string]string{
 	".css": "text/css; charset=utf-8",
 	".js":  "text/javascript; charset=utf-8",
 	".mjs": "text/javascript; charset=utf-8",
 }
 
-// Page returns a page, a template: index.html or files.html.
+// Page returns the template of a page: index.html or files.html. It panics for another
+// name.
 func Page(name string) []byte {
 	page, err := files.ReadFile(name)
 	if err != nil {
-		panic(err) // it is embedded
+		panic(err) // the pages are embedded
 	}
 	return page
 }
 
-// A File is one of the page's.
+// A File is one of the page's files.
 type File struct {
-	Type string // its Content-Type
+	Type string // the Content-Type
 	Data []byte
-	Gzip []byte // the same, compressed
+	Gzip []byte // the same data, compressed
 }
 
-// Open returns a file by its path. Each is compressed once, when it is first asked
-// for.
-func Open(name string) (File, bool) {
+// Open returns a file by its path; ok is false if there is none of a known type. A file is
+// compressed once, when it is first opened. Open may be called concurrently.
+func Open(name string) (file File, ok bool) {
 	kind := types[path.Ext(name)]
 	data, err := files.ReadFile(name)
 	if err != nil || kind == "" {
@@ -60,9 +61,11 @@ func Open(name string) (File, bool) {
 
 var compressed sync.Map // what Open has compressed, by name
 
-// Digest names this version of the files, so that they can be cached for ever.
+// Digest returns a name for this version of the files, so that clients can cache them
+// forever.
 var Digest = sync.OnceValue(func() string { return digest(files) })
 
+// digest hashes the names and contents of all files.
 func digest(files fs.FS) string {
 	sum := sha256.New()
 	fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {

@@ -13,8 +13,8 @@ import (
 	"testing/fstest"
 )
 
-// firstImports lists, by page, what its entry module always imports at once by a
-// dynamic import, so that it can carry on if the import fails.
+// firstImports lists, by page, the modules that the entry module always imports dynamically
+// at the start, so that it can carry on if such an import fails.
 var firstImports = map[string][]string{
 	"index.html": {"output.js"}, // fails in a build without xterm.js
 }
@@ -88,8 +88,8 @@ func TestPreloads(t *testing.T) {
 	}
 }
 
-// Every module and style sheet can be opened, below folders as well, and is the same
-// compressed.
+// Every module and style sheet can be opened, including files in folders, and its
+// compressed form has the same content.
 func TestOpen(t *testing.T) {
 	opened := map[string]bool{}
 	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
@@ -123,7 +123,7 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// The digest is another when any file's name or text is another, below folders as well.
+// The digest changes with the name and content of any file, including files in folders.
 func TestDigest(t *testing.T) {
 	with := func(name, text string) string {
 		return digest(fstest.MapFS{"app.js": {Data: []byte("a")}, name: {Data: []byte(text)}})

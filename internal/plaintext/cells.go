@@ -2,24 +2,37 @@ package plaintext
 
 import "unicode/utf8"
 
-// combine adds a mark to the character before the cursor, if there is one that is
-// not yet laden with marks: adding is quadratic.
+// maxMarks is how many bytes of marks a character may have to get another one. Adding marks
+// takes quadratic time.
+const maxMarks = 64
+
+// A cell is one column of a line. A character of two columns, or a tab, is followed by
+// cells whose r is 0.
+type cell struct {
+	r     rune
+	marks string // combining characters
+}
+
+var blank = cell{r: ' '}
+
+// combine adds a mark to the character before the cursor, and reports whether it did: not if
+// there is no such character, or if that character has too many marks already.
 func (v *Resolver) combine(mark rune) bool {
 	at := min(v.col, len(v.line)) - 1
 	for at > 0 && v.line[at].r == 0 {
 		at--
 	}
-	if at < 0 || len(v.line[at].marks) > 64 {
+	if at < 0 || len(v.line[at].marks) > maxMarks {
 		return false
 	}
 	v.line[at].marks += string(mark)
 	return true
 }
 
-// put writes c over the columns at the cursor and moves behind them.
+// put writes c over the columns at the cursor and moves the cursor past them.
 func (v *Resolver) put(c cell, columns int) {
 	if v.col+columns > maxCells {
-		v.give(v.start, false)
+		v.emitLine(v.start, false)
 	}
 	v.pad(v.col)
 	if v.col == len(v.line) && columns == 1 { // nearly always
@@ -49,7 +62,7 @@ func (v *Resolver) pad(col int) {
 	}
 }
 
-// split turns a character that reaches over col, from the left, into blanks.
+// split replaces a character that starts before col and reaches over it with blanks.
 func (v *Resolver) split(col int) {
 	if col >= len(v.line) || v.line[col].r != 0 {
 		return
@@ -71,7 +84,7 @@ func (v *Resolver) cut(col int) {
 	}
 }
 
-// blank erases the cells from a to b.
+// blank erases the cells from a up to b.
 func (v *Resolver) blank(a, b int) {
 	if b >= len(v.line) {
 		v.cut(a)
@@ -84,8 +97,8 @@ func (v *Resolver) blank(a, b int) {
 	}
 }
 
-// give hands out the line, which ends before offset, and begins a new one.
-func (v *Resolver) give(offset int64, whole bool) {
+// emitLine passes the line, which ends before offset, to Emit and begins a new one.
+func (v *Resolver) emitLine(offset int64, whole bool) {
 	v.out = v.out[:0]
 	for _, c := range v.line {
 		if c.r != 0 {

@@ -6,24 +6,26 @@ import "unicode/utf8"
 
 const replacement = "\uFFFD"
 
-// A Decoder turns a stream of bytes, written in pieces, into pieces of valid UTF-8. A
-// character cut by the end of a piece waits for the next one. Each maximal subpart of an
-// ill-formed sequence becomes U+FFFD, as in browsers and Python (Unicode 16, section 3.9).
+// A Decoder turns a stream of bytes, written in pieces, into pieces of valid UTF-8. If a
+// piece ends within a character, that character's bytes wait for the next piece. Each
+// maximal subpart of an ill-formed sequence becomes U+FFFD, as in browsers and Python
+// (Unicode 16, section 3.9). The zero value is ready to use. Its methods must not be called
+// concurrently.
 type Decoder struct {
 	cut []byte // the beginning of a character
 }
 
-// Decode returns p, behind what was cut off before, as valid UTF-8. The result
-// may share p's memory.
-func (t *Decoder) Decode(p []byte) []byte {
-	if len(t.cut) > 0 {
-		p = append(t.cut, p...)
-		t.cut = nil
+// Decode returns the bytes kept back from earlier calls and p as valid UTF-8, keeping back
+// an incomplete character at the end. The result may share p's memory.
+func (d *Decoder) Decode(p []byte) []byte {
+	if len(d.cut) > 0 {
+		p = append(d.cut, p...)
+		d.cut = nil
 	}
 	for i := 1; i < utf8.UTFMax && i <= len(p); i++ {
 		if tail := p[len(p)-i:]; utf8.RuneStart(tail[0]) {
 			if !utf8.FullRune(tail) {
-				t.cut = append([]byte(nil), tail...)
+				d.cut = append([]byte(nil), tail...)
 				p = p[:len(p)-i]
 			}
 			break
@@ -46,20 +48,20 @@ func (t *Decoder) Decode(p []byte) []byte {
 	return valid
 }
 
-// Pending returns how many bytes wait for the rest of their character.
-func (t *Decoder) Pending() int { return len(t.cut) }
+// Pending returns how many bytes are kept back for the rest of their character.
+func (d *Decoder) Pending() int { return len(d.cut) }
 
-// Flush returns what is left when no more comes: U+FFFD for a cut character.
-func (t *Decoder) Flush() []byte {
-	if len(t.cut) == 0 {
+// Flush returns what is left at the end of the stream: U+FFFD if a character is incomplete.
+func (d *Decoder) Flush() []byte {
+	if len(d.cut) == 0 {
 		return nil
 	}
-	t.cut = nil
+	d.cut = nil
 	return []byte(replacement)
 }
 
-// subpart returns the length of the longest beginning of p that some character
-// begins with, at least 1. p does not begin with a whole character.
+// subpart returns the length of the longest prefix of p that some character begins with, at
+// least 1. p must not begin with a complete character.
 func subpart(p []byte) int {
 	n := 1
 	for n < len(p) && n < utf8.UTFMax && !utf8.FullRune(p[:n+1]) {

@@ -16,7 +16,7 @@ func TestDecoder(t *testing.T) {
 		"\xf0\x9d\x84":           "\uFFFD",                   // a cut 𝄞 at the end
 		"\xc0\x80":               "\uFFFD\uFFFD",             // overlong
 		"\xed\xa0\x80":           "\uFFFD\uFFFD\uFFFD",       // a surrogate
-		"\xf4\x90\x80\x80":       "\uFFFD\uFFFD\uFFFD\uFFFD", // beyond Unicode
+		"\xf4\x90\x80\x80":       "\uFFFD\uFFFD\uFFFD\uFFFD", // beyond U+10FFFF
 		"\xe2\xe2\x82\xac\xf0z":  "\uFFFD€\uFFFDz",
 		"a\xf1\x80\x80\xe1\x80b": "a\uFFFD\uFFFDb",
 	} {
@@ -27,8 +27,8 @@ func TestDecoder(t *testing.T) {
 	}
 }
 
-// FuzzDecoder cuts the input everywhere: the text must always be valid and the
-// same as in one piece, and equal to the input if that is valid.
+// FuzzDecoder cuts the input everywhere. The text must always be valid, the same as in one
+// piece, and equal to the input if the input is valid.
 func FuzzDecoder(f *testing.F) {
 	f.Add([]byte("aä€𝄞\xff\xe2\x82\xf0\x9d"), uint8(1))
 	f.Fuzz(func(t *testing.T, in []byte, step uint8) {

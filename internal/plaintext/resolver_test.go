@@ -101,8 +101,8 @@ func TestResolverOffsets(t *testing.T) {
 	}
 }
 
-// FuzzResolver: pieces must make no difference, the text must be valid and free
-// of control characters, and plain text must pass unchanged.
+// FuzzResolver cuts the input everywhere. The text must be the same as in one piece, valid,
+// free of control characters, and equal to the input if the input is plain text.
 func FuzzResolver(f *testing.F) {
 	f.Add([]byte("a\r\x1b[Kb\x1b[3Cc\b\x1b[2P漢字\rx\ty\n\x1b]0;t\x07"), uint8(2))
 	f.Fuzz(func(t *testing.T, in []byte, step uint8) {

@@ -1,6 +1,6 @@
 // @ts-check
-// Measures the page in Chromium against the real binary: WSRUN and CHROMIUM name them.
-// It prints one line a figure. It fails if a line is lost or doubled, never for a time.
+// Measures the page in Chromium with the real binary; WSRUN and CHROMIUM are their paths. It prints
+// one line per figure. It fails if a line is lost or doubled, but never because of a time.
 /** @import { Browser, BrowserContextOptions, CDPSession, Page } from 'playwright-core' */
 import { spawn } from 'node:child_process';
 import { cpus, loadavg } from 'node:os';
@@ -11,22 +11,22 @@ const RUNS = 3;
 const FLOOD = 200_000;
 const BACKLOG = 10_000;
 const RATE = { perSecond: 1000, seconds: 60 };
-// What the log keeps while it follows: log.js' KEPT, and the rest of a block.
+// How many rows the log keeps while it follows: KEPT in log.js, plus the rest of a block.
 const KEPT = 20_000;
 const MOST_ROWS = KEPT + 100;
-// A coloured line is its row, the element of its colour, and two texts.
+// A coloured line takes a row, an element for the colour, and two text nodes.
 const NODES_A_ROW = 4;
 
-/** The text of line n, of 99 characters. @param {number} n */
+/** The text of line n, 99 characters. @param {number} n */
 const text = (n) => `${`${n} ${'the quick brown fox jumps over the lazy dog; '.repeat(3)}`.slice(0, 98)}.`;
 
-/** The same as it is sent: every other line begins with a colour. @param {number} n */
+/** Line n as sent: every other line begins with a colour. @param {number} n */
 const sent = (n) => (n % 2 ? text(n) : `\x1b[3${n / 2 % 6 + 1}m${n}\x1b[0m${text(n).slice(`${n}`.length)}`) + '\n';
 
 /**
- * Sends lines from 1 on, as the command that wsrun runs; if at a rate, by the clock.
+ * Prints lines from 1 on once standard input says so, as the command that wsrun runs.
  * @param {number} count
- * @param {number} perSecond 0 for at once, when standard input says so
+ * @param {number} perSecond by the clock; 0 means all at once
  */
 function send(count, perSecond) {
   let n = 0;
@@ -47,7 +47,7 @@ function send(count, perSecond) {
 }
 
 /**
- * Looks, in the page and once a frame, at each line that came since the frame before.
+ * Checks, in the page and once per frame, each line that arrived since the previous frame.
  * @param {string} textOf
  */
 function watch(textOf) {
@@ -60,7 +60,7 @@ function watch(textOf) {
     requestAnimationFrame(frame);
     seen.frames.push(performance.now());
     let row = /** @type {HTMLElement | null} */ (document.getElementById('log')?.lastElementChild?.lastElementChild ?? null);
-    if (row && row.textContent !== text(Number(row.dataset.n))) row = before(row); // its end is still to come
+    if (row && row.textContent !== text(Number(row.dataset.n))) row = before(row); // the rest of the line is still missing
     const newest = Number(row?.dataset.n ?? 0);
     if (newest <= seen.line) return;
     for (let n = newest; n > seen.line; n--, row = before(row)) {
@@ -73,7 +73,7 @@ function watch(textOf) {
   };
   requestAnimationFrame(frame);
 }
-/** What the page has seen. @param {Page} page */
+/** What the checks in the page have recorded. @param {Page} page */
 const seen = (page) => page.evaluate(() => /** @type {any} */ (window).seen);
 
 /** @param {string} what */
@@ -101,7 +101,7 @@ function figure(name, values, unit, limit, { least = false, digits = 0 } = {}) {
 }
 
 /**
- * Runs wsrun with a command, for as long as body takes.
+ * Runs wsrun with a command until body is done.
  * @param {string[]} args
  * @param {(url: string, go: () => void) => Promise<void>} body
  */
@@ -115,7 +115,7 @@ async function running(args, body) {
   }
 }
 
-/** The command that sends lines. @param {number} count @param {number} [perSecond] */
+/** The command that prints lines. @param {number} count @param {number} [perSecond] */
 const sender = (count, perSecond = 0) => [process.execPath, process.argv[1], 'send', String(count), String(perSecond)];
 
 /** Waits until the command has ended. @param {string} url */
@@ -142,7 +142,7 @@ async function opened(browser, body) {
 }
 
 /**
- * Waits until the page shows the last line, and checks all lines that it has shown and shows.
+ * Waits until the page shows the last line, and checks all lines that it has shown or still shows.
  * @param {Page} page
  * @param {number} last
  */

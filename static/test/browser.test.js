@@ -1,4 +1,4 @@
-// Connections and ends: what the page says and keeps.
+// Connections and exits: what the page shows and keeps.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
@@ -59,7 +59,7 @@ test('a late viewer agrees on the numbers of lines', async (t) => {
 test('a cut connection is resumed without a lost or doubled line', async (t) => {
   let started;
   const far = await proxy(t, () => started.port);
-  // The page's Host names the proxy.
+  // The page's Host header names the proxy.
   started = await run(t, ['--allow-host', `127.0.0.1:${far.port}`, ...sh('i=0; while read x; do i=$((i+1)); echo line $i; done')]);
   const page = await open(t, far.port);
   started.child.stdin.write('\n\n');
@@ -79,7 +79,7 @@ test('lines that went by while the connection was cut are counted in their place
   port = started.port;
   const page = await open(t, far.port);
   await untilRow(page, '5');
-  port = 1; // nobody is there
+  port = 1; // nothing listens there
   far.cut();
   await page.getByText(/^reconnecting/).waitFor();
   started.child.stdin.write('\n');

@@ -1,4 +1,4 @@
-// Viewers that were not made with wsrun in mind.
+// Viewers made with common WebSocket libraries, not with wsrun in mind.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { open, run, sh } from './harness.js';
 
-const PYTHON = '/usr/bin/python3'; // which has Debian's packages
+const PYTHON = '/usr/bin/python3'; // the one with Debian's packages
 const here = (name) => new URL(`clients/${name}`, import.meta.url).pathname;
 const CLIENTS = {
   'Node': ['node', '--no-warnings', '--experimental-websocket', here('client.js'), 'node'],
@@ -19,12 +19,12 @@ const CLIENTS = {
 const SILENT = ['Node', 'Chromium']; // they can't send pings
 const INFLATING = ['Node', 'ws', 'python3-websockets', 'Chromium'];
 
-// More than a window has, in pieces of a line and more.
+// More than a deflate window, in pieces of a line and more.
 const PRINT = 'i=0; while [ $i -lt 800 ]; do i=$((i+1)); echo "line $i äöü€𝄞 $((i*i*7919%100003))"; [ $((i%50)) -gt 0 ] || sleep .03; done';
 const PRINTED = Array.from({ length: 800 }, (_, i) => `line ${i + 1} äöü€𝄞 ${((i + 1) * (i + 1) * 7919) % 100003}\r\n`).join('');
 
-/** A proxy that looks which connection answers a ping and gets what is deflated, by its
- * request's `client`. */
+/** A proxy that records, by the `client` in the request, which connections answer pings and negotiate
+ * compression. */
 async function watching(t, port) {
   const answered = new Set();
   const deflated = new Set();
@@ -43,7 +43,7 @@ async function watching(t, port) {
         name = /client=([^&\s]*)/.exec(sent.subarray(0, end).toString())?.[1] ?? '';
         sent = sent.subarray(end + 4);
       }
-      // What these clients send is short: pings, pongs and a close frame, masked.
+      // These clients only send short, masked frames: pings, pongs and a close frame.
       for (; sent.length >= 2 && sent.length >= 6 + (sent[1] & 0x7f); sent = sent.subarray(6 + (sent[1] & 0x7f))) {
         if (sent[0] === 0x8a) answered.add(name);
       }
@@ -56,7 +56,7 @@ async function watching(t, port) {
   return { port: server.address().port, answered, deflated };
 }
 
-/** Runs a client in a process of its own. */
+/** Runs a client in its own process. */
 function client(t, command, url, subprotocols) {
   const child = spawn(command[0], [...command.slice(1), url, ...subprotocols], { stdio: ['ignore', 'pipe', 'inherit'] });
   t.after(() => child.kill('SIGKILL'));
@@ -64,9 +64,9 @@ function client(t, command, url, subprotocols) {
   return { ready: async () => (await lines.next()).value, result: async () => JSON.parse((await lines.next()).value) };
 }
 
-/** The same in a page. */
+/** Runs a client in a page. */
 async function chromium(t, port, url, subprotocols) {
-  const page = await open(t, port); // whose policy allows it
+  const page = await open(t, port); // the page's policy allows the connection
   await page.evaluate(([u, sub]) => {
     window.got = { data: '', events: [], pong: false, code: null };
     const socket = new WebSocket(u, sub);
@@ -98,7 +98,7 @@ test('clients of other makers get backlog and live output, answer pings and see 
     }
   }
   for (const [id, c] of Object.entries(all)) assert.equal(await c.ready(), 'ready', id);
-  while (Object.keys(all).some((id) => !proxy.answered.has(id))) await new Promise((r) => setTimeout(r, 100)); // they are asked every 20 to 30 s
+  while (Object.keys(all).some((id) => !proxy.answered.has(id))) await new Promise((r) => setTimeout(r, 100)); // pings are sent every 20 to 30 s
   wsrun.child.stdin.write('\n');
   for (const [id, c] of Object.entries(all)) {
     const [name, sub] = id.split('+');

@@ -1,4 +1,4 @@
-// A page of another site, in the same browser, tries to get at the output.
+// A page of another site, open in the same browser, tries to read the output.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
@@ -25,8 +25,8 @@ before(async () => {
 });
 after(() => { browser?.close(); server?.close(); });
 
-// What a page can do to get at a URL. Each returns what it has got; nothing, if all
-// is well. They run in the page.
+// The ways in which a page can try to read a URL. Each runs in the page and returns what it got, which
+// must be nothing.
 const attempts = {
   webSocket: (url) => new Promise((done) => {
     const socket = new WebSocket(url.replace(/^http/, 'ws'));
@@ -142,7 +142,7 @@ const attempts = {
   })`])),
 };
 
-/** Makes all attempts at all URLs from a page, and returns what they got. */
+/** Tries every way on every URL from a page, and returns what it got. */
 async function attack(page, urls) {
   const got = {};
   for (const url of urls) {
@@ -155,7 +155,7 @@ async function attack(page, urls) {
   return got;
 }
 
-/** Starts what is to be attacked; returns its port, and its paths that have output. */
+/** Starts the wsrun to attack, and returns its port and the paths with output. */
 const victims = {
   'a command': async (t, flags, addr) => {
     const { port, fragment } = await run(t, [...flags, ...sh(`cat <<'END'\n${OUTPUT}\nEND\nread x`)], addr);
@@ -172,8 +172,8 @@ const victims = {
 
 for (const [name, start] of Object.entries(victims)) {
   describe(name, { concurrency: false }, () => {
-    // Whoever is logged in carries a cookie, which ignores ports and goes along with
-    // what pages of the same host ask for.
+    // A logged-in browser has a cookie. Cookies ignore ports, so the browser also sends this one with
+    // requests from other pages of the same host.
     for (const [kind, flags] of Object.entries({ 'without a token': [], 'of one who is logged in': ['--token', 'sesame'] })) {
       test(`a page of another port, or site, gets nothing ${kind}`, { timeout: 240_000 }, async (t) => {
         const { port, fragment, paths } = await start(t, flags);
@@ -182,7 +182,7 @@ for (const [name, start] of Object.entries(victims)) {
         const own = await context.newPage();
         await own.goto(`http://127.0.0.1:${port}/${fragment}`);
         await own.waitForFunction(() => /live|files/.test(document.querySelector('#state')?.textContent ?? ''));
-        // It is there to be got: the page itself gets it.
+        // wsrun's own page does get the output.
         const seen = await own.evaluate((path) => fetch(path).then((r) => r.text()), `/${paths[1]}`.replace('?tail=1', ''));
         assert.match(seen, new RegExp(SECRET));
         for (const host of ['127.0.0.1', 'evil.example']) {
@@ -196,8 +196,8 @@ for (const [name, start] of Object.entries(victims)) {
     }
 
     test('a name that leads here only for this (DNS rebinding) gets nothing', { timeout: 120_000 }, async (t) => {
-      // Its own server at first. When that is gone, the page is of the same origin as
-      // what is there then, and can read all answers.
+      // The name first leads to the page's own server. Afterwards, wsrun has the page's origin, so the page
+      // could read every response.
       const evil = createServer((_, response) => response.setHeader('Content-Type', 'text/html').end('<!doctype html>')).listen(0, '127.0.0.1');
       await once(evil, 'listening');
       const { port } = evil.address();

@@ -1,4 +1,4 @@
-// The log viewer: the list of files, and a file that is followed.
+// The log viewer: the list of files, and a followed file.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { appendFile, mkdir, mkdtemp, realpath, rename, rm, utimes, writeFile } from 'node:fs/promises';
@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { numbers, open, rows, run, untilRow } from './harness.js';
 
-const MOST = 200; // rows of a folder that filelist.js shows at first
+const MOST = 200; // how many rows of a folder filelist.js shows at first
 
 async function folder(t) {
   const dir = await realpath(await mkdtemp(join(tmpdir(), 'wsrun-')));
@@ -16,7 +16,7 @@ async function folder(t) {
   return dir;
 }
 
-/** Makes a folder with files, the first of them the newest, a minute between each. */
+/** Creates a folder of files whose times are a minute apart, newest first. */
 async function filled(t, ...names) {
   const dir = await folder(t);
   for (const [i, name] of names.entries()) {
@@ -27,10 +27,10 @@ async function filled(t, ...names) {
   return dir;
 }
 
-/** Makes a file so many minutes old. */
+/** Sets a file's age, in minutes. */
 const aged = (path, minutes) => utimes(path, Date.now() / 1000 - 60 * minutes, Date.now() / 1000 - 60 * minutes);
 
-/** The rows of the list, indented as they are nested, with what a folder is. */
+/** The rows of the list, indented by nesting, with the state of folders. */
 const shown = (page) => page.locator('#files').evaluate((list) => [...list.querySelectorAll('a, summary')].map((row) => {
   let level = 0;
   for (let up = row.closest('li').parentElement; up !== list; up = up.parentElement) level += up.matches('ul');
@@ -38,10 +38,10 @@ const shown = (page) => page.locator('#files').evaluate((list) => [...list.query
   return ' '.repeat(level) + open + row.querySelector('.name').textContent + (open && ` ${row.querySelector('.size').textContent}`);
 }));
 
-/** The name of the row with the focus. */
+/** The name of the focused row. */
 const focused = (page) => page.evaluate(() => document.activeElement?.querySelector('.name')?.textContent);
 
-/** Waits until the page has an answer to a question that it had not asked before. */
+/** Waits until the page gets the response to a request that it has yet to send. */
 async function refreshed(page) {
   await page.waitForRequest((r) => r.headers().accept === 'application/json').then((r) => r.response()).then((r) => r.finished());
 }
@@ -52,7 +52,7 @@ async function press(page, ...keys) {
   for (const key of keys) await page.keyboard.press(key);
 }
 
-/** A reverse proxy that gives an http server what is asked for below /logs/. */
+/** A reverse proxy that forwards requests below /logs/ to an HTTP server. */
 async function reverseProxy(t, port) {
   const forward = (from) => request({ port: port(), host: '127.0.0.1', method: from.method, path: from.url.slice('/logs'.length), headers: from.headers });
   const server = createServer((from, to) => {
@@ -139,7 +139,7 @@ test('the tree by keyboard', async (t) => {
 
   await press(page, '/');
   await page.keyboard.type('t/');
-  assert.equal(await query.inputValue(), 't/'); // no commands here
+  assert.equal(await query.inputValue(), 't/'); // this page has no commands
   await query.fill('1.log');
   await page.getByText('1 of 3').waitFor();
   assert.deepEqual(await shown(page), ['1.log']);
@@ -173,7 +173,7 @@ test('a tree if there are folders, else a list; or what the user wants, on later
   assert.deepEqual(await shown(page), [`- ${dir}/ 3 files`, ' + b/ 1 file', ' + a/ 2 files']);
   await page.getByRole('button', { name: 'tree', pressed: true }).waitFor();
   await rm(join(dir, 'b'), { recursive: true });
-  await untilShown(page, '/a/'); // alone, and still a tree
+  await untilShown(page, '/a/'); // the only match, and still shown as a tree
   assert.deepEqual(await shown(page), [`- ${dir}/a/ 2 files`, ' 1.log', ' 2.log']);
 });
 
@@ -190,7 +190,7 @@ test('as files come, grow and go, what is open, looked at and in focus stays', a
   await page.evaluate(() => { for (const row of document.querySelectorAll('#files li')) row.was = true; });
   const [first] = await shown(page);
   assert.equal(first, `- ${dir}/ 121 files`);
-  // Others get above it: a folder, a new file, one that has grown; three go.
+  // Three rows appear above it: a folder, a new file and a file that has grown; three disappear.
   await mkdir(join(dir, 'c/e'));
   await writeFile(join(dir, 'c/e/2.log'), '');
   await aged(join(dir, 'c/e/2.log'), 0.5);
@@ -207,13 +207,13 @@ test('as files come, grow and go, what is open, looked at and in focus stays', a
   assert.ok(now.includes(' - a/ 57 files') && now.includes(' - b/ 60 files') && now.includes('  - d/ 1 file'), now.join('\n'));
   assert.equal(now[now.indexOf(' - a/ 57 files') + 1], '  50.log');
   const made = await page.evaluate(() => [...document.querySelectorAll('#files li')].filter((row) => !row.was).length);
-  assert.equal(made, 3); // new.log, c/ and e/; the rest are the same elements
+  assert.equal(made, 3); // new.log, c/ and e/; all others are the same elements as before
   await press(page, 'ArrowUp');
   assert.equal(await focused(page), '29.log');
   await appendFile(join(dir, 'b/29.log'), 'it goes up itself\n');
   await page.waitForFunction(() => document.activeElement?.closest('li')?.previousElementSibling === null || document.activeElement === document.body);
   assert.equal(await focused(page), '29.log');
-  // The folder that splits or is joined keeps what was open in it.
+  // A folder that is split or merged keeps open what was open in it.
   await rm(join(dir, 'c/e'), { recursive: true });
   await untilShown(page, 'c/d/');
   assert.deepEqual((await shown(page)).slice(-2), [' - c/d/ 1 file', '  1.log']);
@@ -232,7 +232,7 @@ test('back goes back to the same place', async (t) => {
   await untilShown(page, 'c/');
   await page.locator('summary', { hasText: 'c/' }).last().click();
   await page.locator('a', { hasText: /^199\.log/ }).focus();
-  await page.locator('a', { hasText: /^290\.log/ }).focus(); // was not there at first
+  await page.locator('a', { hasText: /^290\.log/ }).focus(); // was not shown at first
   const top = await page.locator('main').evaluate((e) => e.scrollTop);
   await press(page, 'Enter');
   await untilRow(page, 'this is c/290.log');
@@ -273,7 +273,7 @@ test('10,000 files in 1,000 folders are shown at once, and an update touches wha
     await page.locator('.fresh').first().waitFor({ state: 'detached' });
     await page.keyboard.type('/g999/9');
     await page.getByText('1 of 10,000').waitFor();
-    // The others are there when one scrolls to them.
+    // Scrolling brings the other rows.
     await press(page, 'Escape');
     if (files === 'list') {
       await page.waitForFunction(() => {
@@ -364,7 +364,7 @@ test('behind a reverse proxy, under a path that it strips', async (t) => {
   assert.equal(page.url(), `http://127.0.0.1:${port}/logs/`);
   assert.deepEqual(page.problems, []);
 
-  // Without the token in the URL it is asked for, on either page.
+  // Without the token in the URL, both pages ask for it.
   for (const path of ['logs/', file.slice(1)]) {
     const other = await open(t, port, { path });
     await other.getByPlaceholder('token').waitFor();

@@ -1,4 +1,4 @@
-// Output that looks like what wsrun or its page says is output all the same.
+// Output that imitates wsrun or its page is still shown as output.
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { numbers, open, rows, run, sh, untilRow } from './harness.js';
 
-/** What is written, and the rows that it makes; none are given where it is one, the same. */
+/** What is written, and the rows that it becomes if they are not just the same line. */
 const FORGED = [
   ['{"event":"hello","epoch":"0123456789abcdef0123456789abcdef","offset":0,"line":1,"title":"forged","state":"ended","viewers":9}'],
   ['{"event":"reset","offset":999999,"line":999,"skippedLines":3,"skippedBytes":3,"prelude":"","times":[]}'],
@@ -14,7 +14,7 @@ const FORGED = [
   ['[wsrun: 3 lines skipped]'], ['3 lines skipped'], ['some output skipped'], ['started anew'], ['✗ failed with exit status 1'], ['✓ ended after 1 s'], ['reconnecting'],
   ['data: forged'], ['event: exit'], ['id: 99'], ['', ''], [': comment'], ['a\rb: exit', 'b: exit'],
   ['\x88\x02\x03', ''], ['\x81\x05', ''], ['0\r\n\r\nHTTP/1.1 200 OK', '0', '', 'HTTP/1.1 200 OK'],
-  // A rule and dim, centred words, as the page has them for a gap; its bar, at the top.
+  // A rule and dim, centred words, as the page shows a gap; and the page's bar, at the top.
   [`\x1b[2m${'─'.repeat(10)}\x1b[0m`, '─'.repeat(10)], ['\x1b[2;3m\x1b[32G3 lines skipped\x1b[0m', `${' '.repeat(31)}3 lines skipped`], ['\x1b[7m live  2 watching \x1b[0m', ' live  2 watching'],
   ['\x1b]2;✗ ended\x07title', 'title'],
 ];

@@ -1,4 +1,4 @@
-// Chromium against the real binary: WSRUN and CHROMIUM name them.
+// Tests the real binary in Chromium; WSRUN and CHROMIUM are their paths.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createConnection, createServer } from 'node:net';
@@ -17,11 +17,11 @@ export const launch = (args = []) => chromium.launch({
 before(async () => { browser = await launch(); });
 after(() => browser?.close());
 
-/** Starts wsrun and returns its port, and its URL's fragment, once it listens. */
+/** Starts wsrun, waits until it listens, and returns its port and its URL's fragment. */
 export async function run(t, args, addr = '127.0.0.1:0') {
   const own = args[0] === 'files' ? ['files', '-a', addr, ...args.slice(1)] : ['--linger', 'forever', '-a', addr, ...args];
   const child = spawn(WSRUN, own, { stdio: ['pipe', 'ignore', 'pipe'] });
-  t.after(async () => { // a hangup is not enough: script(1) does not mind one
+  t.after(async () => { // a hangup is not enough: script(1) ignores it
     if (child.exitCode !== null || child.signalCode !== null) return;
     child.kill();
     const patience = setTimeout(() => child.kill('SIGKILL'), 3000);
@@ -34,17 +34,17 @@ export async function run(t, args, addr = '127.0.0.1:0') {
     const [, port, fragment] = said.match(/http:\/\/\S+?:(\d+)\/(\S*)\n/) ?? [];
     if (port) {
       child.stderr.resume();
-      const token = args[args.indexOf('--token') + 1]; // wsrun tells one that was given to terminals only
+      const token = args[args.indexOf('--token') + 1]; // wsrun prints a given token only to terminals
       return { child, port: Number(port), fragment: args.includes('--token') ? `#${new URLSearchParams({ token })}` : fragment };
     }
   }
   throw new Error(`wsrun says ${said}`);
 }
 
-/** A shell's command. */
+/** A command run by a shell. */
 export const sh = (script) => ['sh', '-c', script];
 
-/** Opens a page that must have neither errors nor violations of its policy. */
+/** Opens a page that must have no errors and no violations of its policy. */
 export async function open(t, port, { path = '', ...options } = {}, prepare = async () => {}) {
   const context = await browser.newContext(options);
   t.after(() => context.close());
@@ -61,7 +61,7 @@ export async function open(t, port, { path = '', ...options } = {}, prepare = as
 /** The log's lines. */
 export const rows = (page) => page.locator('.block > div').evaluateAll((all) => all.filter((r) => r.checkVisibility()).map((r) => r.textContent));
 
-/** Their numbers. */
+/** The lines' numbers. */
 export const numbers = (page) => page.locator('.block > div').evaluateAll((all) => all.map((r) => r.dataset.n ?? ''));
 
 export const untilRow = (page, want) => page.waitForFunction((w) => [...document.querySelectorAll('.block > div')].some((r) => r.textContent.trim() === w), want);

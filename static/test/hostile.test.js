@@ -1,4 +1,4 @@
-// Output that tries to be more than output: it must do nothing but show.
+// Output that tries to be more than output. It must have no effect except being shown.
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,7 +7,7 @@ import { describe, test } from 'node:test';
 import { open, run, sh } from './harness.js';
 
 const TITLE = 'its <i>own</i> title';
-const PATIENCE_MS = 40_000; // for what a case may take to be shown, on a busy machine
+const PATIENCE_MS = 40_000; // how long showing a case may take on a busy machine
 const ESC = '\x1b';
 const ST = `${ESC}\\`;
 const CSI = `${ESC}[`;
@@ -17,7 +17,7 @@ const JS = 'pwned=1';
 const range = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
 const bytes = (...all) => Buffer.from(all);
 const FINALS = range(0x40, 0x7e).map((c) => String.fromCharCode(c));
-// How a string is begun: each but the last two with ESC, then as UTF-8, then as a byte.
+// The introducers of strings: with ESC (all but the last two), then as UTF-8, then as a byte.
 const STRINGS = { OSC, DCS: `${ESC}P`, SOS: `${ESC}X`, PM: `${ESC}^`, APC: `${ESC}_`, 'ESC k': `${ESC}k`, 'C1 OSC': '\u009d', 'C1 DCS': '\u0090' };
 const BIDI = [0x202a, 0x202b, 0x202c, 0x202d, 0x202e, 0x2066, 0x2067, 0x2068, 0x2069, 0x200e, 0x200f, 0x061c].map((c) => String.fromCharCode(c));
 const link = (uri, text = 'click', id = '') => `${OSC}8;${id};${uri}${ST}${text}${OSC}8;;${ST}`;
@@ -162,16 +162,16 @@ const CORPUS = {
 };
 const ALL = Object.values(CORPUS).flat();
 
-// Out of strings, screens and margins, to a new row at the bottom; then the marker.
+// Leaves strings, screens and margins and goes to a new row at the bottom; then the marker.
 const recovery = (marker) => `\x18${ST}${CSI}?1049l${CSI}0m${CSI}?6l${CSI}r${CSI}999B\r\n${marker}${CSI}K\r\n`;
-const REST = `${OSC}8;;${ST}${CSI}!p`; // what a case may leave to the next one
+const REST = `${OSC}8;;${ST}${CSI}!p`; // resets what a case may leave behind for the next one
 
 test('the corpus holds at least 150 sequences, each once', () => {
   assert.ok(ALL.length >= 150);
   assert.equal(new Set(ALL.map(([, sequence]) => Buffer.from(sequence).toString('latin1'))).size, ALL.length);
 });
 
-/** Notes, in the page, whatever output must not bring about. */
+/** Records, in the page, everything that output must not cause. */
 function spy() {
   window.done = [];
   const note = (what) => (...args) => { window.done.push(`${what} ${String(args).slice(0, 100)}`); };
@@ -184,7 +184,7 @@ function spy() {
   }
 }
 
-/** In the page: whatever is not as it should be. */
+/** Returns, in the page, everything that is not as it should be. */
 function inspect({ title, shown }) {
   const bad = window.done.splice(0);
   const expect = (ok, what) => ok || bad.push(what.slice(0, 300));
@@ -214,7 +214,7 @@ function inspect({ title, shown }) {
   return [...new Set(bad)];
 }
 
-/** Opens a page of which all is noted that leaves it: requests, messages, windows. */
+/** Opens a page and records everything that leaves it: requests, messages, windows. */
 const watch = (t, port) => open(t, port, {}, async (p, context) => {
   const own = (url) => /^https?:|^ws:/.test(url) && new URL(url).host === `127.0.0.1:${port}` || url.startsWith('data:image/svg+xml,') || url === 'data:,';
   await context.addInitScript(spy);
@@ -238,7 +238,7 @@ async function problems(page, marker, shown) {
   return [...await page.evaluate(inspect, { title: TITLE, shown }), ...page.problems.splice(0)];
 }
 
-/** Plays cases, each when the one before was looked at; none after one that hangs the page. */
+/** Plays cases one after another, checking each, and stops at a case that hangs the page. */
 async function play(t, cases, files, wrong) {
   const { child, port } = await run(t, ['--title', TITLE, ...sh(`stty -echo; echo READY; for f in ${files.join(' ')}; do read x; cat $f; read x; printf '${REST}'; done; read x`)]);
   const page = await watch(t, port);
@@ -251,13 +251,13 @@ async function play(t, cases, files, wrong) {
       for (const what of await problems(page, `CASE ${i}`, shown)) wrong.push(`${name}: ${what}`);
     } catch (e) {
       wrong.push(`${name}, then no more: ${String(e).split('\n')[0]}`);
-      debug.send('Page.crash').catch(() => {}); // it could not be closed
+      debug.send('Page.crash').catch(() => {}); // a hanging page can't be closed
       await page.waitForEvent('crash');
       return;
     }
     child.stdin.write('\n');
   }
-  // Who comes late gets it all at once.
+  // A late viewer gets everything at once.
   const late = await watch(t, port);
   for (const what of await problems(late, `CASE ${cases.length - 1}`)) wrong.push(`backlog: ${what}`);
   await Promise.all([page, late].map((p) => p.context().close()));

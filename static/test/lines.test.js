@@ -6,7 +6,7 @@ import { Lines, SCROLLBACK } from '../lines.js';
 
 const { Terminal } = createRequire(import.meta.url)('@xterm/headless');
 
-/** A terminal writer and its lines, as the page has it. */
+/** A terminal writer and its lines, as in the page. */
 function make(cols = 80, rows = 24) {
   const terminal = new Terminal({ cols, rows, scrollback: SCROLLBACK, allowProposedApi: true });
   const lines = new Lines(terminal);
@@ -45,7 +45,7 @@ test('numbers are those of the newlines, as wc has them', async () => {
   assert.deepEqual(await numbers('a\vb\r\nc\r\nd\r\n'), [1, 0, 2, 3]);
   const many = Array.from({ length: 3000 }, (_, i) => `${i + 1}`);
   assert.deepEqual((await all(`${many.join('\r\n')}\r\n`)).map((l) => `${l.n}`), many);
-  // Lines written over keep the number that they began with; those after them, too.
+  // Overwritten lines keep their first number, and so do the lines after them.
   assert.deepEqual(await numbers('a\r\nb\r\nc\r\n\x1b[3AA\r\nB\r\nC\r\nd\r\n'), [1, 2, 3, 7]);
 });
 
@@ -90,7 +90,7 @@ test('a line without end is given in pieces', async () => {
   assert.ok(lines.length > 2 && lines.every((l) => l.runs[0].text.length < 70_000));
 });
 
-/** Numbers that look random, and are the same each time. */
+/** Pseudo-random numbers, the same each time. */
 function random(seed) {
   return (n) => {
     seed = (seed * 1103515245 + 12345) & 0x7fffffff;
@@ -100,7 +100,7 @@ function random(seed) {
 
 const WORDS = ['alpha', 'beta', 'x', '漢字', 'é', 'e\u0301', '  ', '—', '0123456789'.repeat(4), '한국어'];
 
-/** A stream such as programs write that know lines and redraw some of them. */
+/** A stream as written by programs that print lines and redraw some of them. */
 function stream(r) {
   let s = '';
   for (let i = 0; i < 60 + r(300); i++) {
@@ -121,7 +121,7 @@ function stream(r) {
   return s;
 }
 
-/** The text of a terminal that has kept everything. */
+/** The text of a terminal that has kept all lines. */
 async function oracle(text, cols, rows) {
   const terminal = new Terminal({ cols, rows, scrollback: 100_000, allowProposedApi: true });
   await new Promise((resolve) => terminal.write(text, resolve));
@@ -129,7 +129,7 @@ async function oracle(text, cols, rows) {
   const buffer = terminal.buffer.normal;
   for (let y = 0; y < buffer.length; y++) {
     const row = buffer.getLine(y);
-    // Where a wide character did not fit, the last cell is empty and no blank.
+    // If a wide character did not fit, the last cell is empty, not blank.
     const end = buffer.getLine(y + 1)?.isWrapped && row.getCell(cols - 1).getCode() === 0 && buffer.getLine(y + 1).getCell(0).getWidth() === 2 ? cols - 1 : cols;
     const part = row.translateToString(false, 0, end);
     if (row.isWrapped && lines.length) lines[lines.length - 1] += part;
@@ -180,7 +180,7 @@ test('oracle: the text is that of a terminal that has kept everything', async ()
       at += n;
       if (r(4)) continue;
       await parsed();
-      lines.tail(); // looking must change nothing
+      lines.tail(); // reading must change nothing
     }
     await parsed();
     const got = textOf([...lines.done(), ...lines.tail()]).map((l) => l.trimEnd());

@@ -1,4 +1,4 @@
-// What can be done with the output: read, follow, find, link, take away.
+// What a viewer can do with the output: read, follow, find, link, download.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
@@ -71,7 +71,7 @@ test('by keyboard only: pause, top, end, help, filter, times, size, wrap', async
   await page.getByText('1 hit').waitFor();
   await page.keyboard.press('Escape');
   assert.equal(await page.locator('#filter').isVisible(), false);
-  // The menu, too, and what has the focus can be seen.
+  // The menu as well, and the focus is visible.
   for (let i = 0; i < 12 && !(await page.evaluate(() => document.activeElement?.id === 'more')); i++) await page.keyboard.press('Tab');
   await page.keyboard.press('Enter');
   await page.getByRole('button', { name: 'Copy all' }).waitFor();
@@ -96,7 +96,7 @@ test('filter: text, case, expressions, invert, context, steps, and the URL', asy
   await query.fill('/^line [12]$/');
   await page.getByText('2 hits').waitFor();
   assert.deepEqual(await rows(page), ['line 1', 'line 2', 'line 3']);
-  await query.fill('(x)'); // no expression
+  await query.fill('(x)'); // not taken as an expression
   await page.getByText('1 hit').waitFor();
   await query.fill('/(a+)+$/');
   await page.locator('#count', { hasText: 'repetition within' }).waitFor();
@@ -227,7 +227,7 @@ test('a full-screen program shows the screen, and its end the log again', async 
 });
 
 test('who comes late gets the screen, and the lines before it with their numbers', async (t) => {
-  // Of what the program has drawn the ring has the end only.
+  // The ring has only the end of what the program has drawn.
   const { child, port } = await run(t, ['--size', '80x24', '--buffer', '2KiB', ...sh(`printf 'one\\033[31m\\ntwo\\n'; printf '\\033[?1049h\\033[HFULL SCREEN'
     for i in $(seq 500); do printf "\\033[9;9H%05d" $i; done; echo; read x; printf '\\033[?1049l'; echo three; read x`)]);
   const early = await open(t, port);
@@ -244,7 +244,7 @@ test('who comes late gets the screen, and the lines before it with their numbers
 
 for (const program of [['vim', '-u', 'NONE', '/etc/passwd'], ['less', '/etc/passwd'], ['top']]) {
   test(`${program[0]} is shown as a screen`, async (t) => {
-    // A terminal of its own: the programs want keys.
+    // wsrun gets its own terminal, because the programs need keys.
     const { port } = await run(t, ['script', '-qec', program.join(' '), '/dev/null']);
     const page = await open(t, port, { path: program[0] === 'top' ? '?view=screen' : '' });
     await page.locator('#screen .xterm-screen').waitFor();

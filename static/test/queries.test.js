@@ -1,4 +1,4 @@
-// What a terminal would answer, nobody answers here: viewers can only look.
+// Queries that a terminal would answer get no answer here: viewers can only watch.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -25,13 +25,13 @@ const QUERIES = [
   // DECRQSS, XTGETTCAP, XTGETXRES, DECRSPS
   ['m', 'r', 's', 't', '"p', '"q', ' q', '$|', '*|', '$}', '$~', ',|', '*x'].map((q) => `\x1bP$q${q}\x1b\\`),
   ['544e', '524742', '436f', '6b63757531', '544e;524742', 'zz', ''].map((q) => `\x1bP+q${q}\x1b\\`), '\x1bP+Q6e\x1b\\',
-  // colours, clipboard, and what else OSC can ask for; ended in each way
+  // colours, clipboard and other OSC queries, with each terminator
   ['4;0;?', '4;1;?;2;?;255;?', '5;0;?', ...[10, 11, 12, 13, 14, 15, 16, 17, 18, 19].map((n) => `${n};?`), '10;?;?;?', '21;foreground=?;background=?', '22;?', '3;?', '50;?', '60', '61', '66;?',
     '52;c;?', '52;p;?', '52;;?', '52;cps01;?', '99;i=1:p=?;', '1337;ReportCellSize', '1337;ReportVariable=bmFtZQ==', '1337;RequestUpload=format=tgz', '1337;Capabilities', '5522;type=read;Lg==']
     .flatMap((q) => [`\x1b]${q}\x07`, `\x1b]${q}\x1b\\`, `\x9d${q}\x9c`]),
   // kitty graphics, sixel
   ['Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA', 'Ga=q', 'Ga=T,f=100,i=1,q=0;AAAA', 'Gi=1,a=q,t=f;L2V0Yy9wYXNzd2Q='].map((q) => `\x1b_${q}\x1b\\`), '\x1bPq?\x1b\\',
-  // what makes a terminal speak by itself: mouse, focus, paste, size, colour scheme
+  // modes in which a terminal sends reports unasked: mouse, focus, paste, size, colour scheme
   ['?9h', '?1000h', '?1002h', '?1003h', '?1004h', '?1005h', '?1006h', '?1015h', '?1016h', '?2004h', '?2031h', '?2048h', '?1h', '?9001h', '>3u'].map((q) => CSI + q),
 );
 
@@ -40,7 +40,7 @@ test('no query and no mode makes a viewer or wsrun itself write to the terminal'
   t.after(() => rm(directory, { recursive: true }));
   const file = join(directory, 'queries');
   await writeFile(file, Buffer.from(QUERIES.join(''), 'latin1'));
-  // Its own standard input tells it when to go on; what would be answered comes from the terminal, within 2 s.
+  // The command continues when its standard input says so. An answer would come from the terminal, within 2 s.
   const ask = (n) => `cat ${file}; printf '\\033]2;asked ${n}\\007'; read x; got${n}=$(dd bs=4096 count=1 2>/dev/null < /dev/tty | od -An -c)`;
   const { child, port } = await run(t, ['--size', '80x24', ...sh(`stty raw -echo min 0 time 20 < /dev/tty; read x
     ${ask(1)}; printf '\\033[?1049h'; ${ask(2)}; printf '\\033c\\033[?1049l\\r\\ngot %s,%s\\r\\n' "$got1" "$got2"; read x`)]);
@@ -59,7 +59,7 @@ test('no query and no mode makes a viewer or wsrun itself write to the terminal'
     await page.mouse.wheel(0, 50);
     await page.keyboard.press('x');
     await page.evaluate(() => { dispatchEvent(new Event('blur')); dispatchEvent(new Event('focus')); });
-    // Who joins now is shown what the emulator has.
+    // A viewer that joins now gets what the emulator has.
     await asked(await open(t, port));
     child.stdin.write('\n');
   }

@@ -1,12 +1,12 @@
-// Whoever joins late sees what those see who were there from the start.
+// A viewer that joins late sees what a viewer from the start sees.
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { names, recording } from './screen/record.js';
 import { cuts, random, replay } from './screen/replay.js';
 import { least, stream } from './screen/streams.js';
 
-// WSRUN_ORACLE=full takes many minutes. PROGRAM chooses one, STREAMS the number of
-// random streams, SEED their first.
+// WSRUN_ORACLE=full takes many minutes. PROGRAM selects one program, STREAMS sets the number of
+// random streams, and SEED the first seed.
 const full = process.env.WSRUN_ORACLE === 'full';
 const SIZES = full ? [[80, 24], [120, 30], [200, 50]] : [[80, 24]];
 const CUTS = full ? 200 : 40;
@@ -15,18 +15,18 @@ const RINGS = { 'all kept': [], '50 lines': ['-n', '50'], '16 KiB': ['--buffer',
 const PROGRAMS = process.env.PROGRAM === undefined ? names : names.filter((n) => n === process.env.PROGRAM);
 const STREAMS = Number(process.env.STREAMS ?? (full ? 400 : 20));
 const SEED = Number(process.env.SEED ?? 1);
-// Of so many streams that differ, the shortest that still do are shown.
+// This many differing streams are reduced to the shortest ones that still differ.
 const SHORTENED = full ? 40 : process.env.STREAMS ? 10 : 0;
 const INSIDE = 0.995;
 
 const percent = (part, all) => all ? `${(Math.floor(part / all * 1e4) / 100).toFixed(2)} %` : '–';
 const said = (found, d) => `joined ${found.offset}, at ${found.at}${d.row === undefined ? '' : `, row ${d.row}`}${d.column === undefined ? '' : `, column ${d.column}`}: expected ${d.expected}, got ${d.got}`;
 
-/** What late viewers have seen, all in all. */
+/** The totals of what late viewers have seen. */
 class Tally {
   #joins = 0;
   #equal = 0;
-  #checks = 0; // of those who stayed
+  #checks = 0; // later comparisons, of the viewers that stayed
   #stayed = 0;
   #cells = 0;
   #wrong = 0;
@@ -73,18 +73,18 @@ class Tally {
       percent(this.#cells - this.#wrong + this.#unseen, this.#cells), this.#short, Math.round(this.#ms)];
   }
 
-  /** What differs, with examples. */
+  /** The differences, with examples. */
   differences() {
     return [...this.#kinds].flatMap(([kind, k]) => [`  ${kind}, ${k.n} times`, ...k.examples.map((e) => `    ${e}`)]);
   }
 
-  /** The share of joins that are equal outside. */
+  /** The share of joins that are equal outside the dumped screen. */
   get equal() { return this.#joins ? this.#equal / this.#joins : 1; }
 
-  /** The share of cells that are, inside. */
+  /** The share of cells that are equal inside the dumped screen. */
   get inside() { return this.#cells ? 1 - this.#wrong / this.#cells : 1; }
 
-  /** What must not be. */
+  /** The differences that are failures. */
   faults() {
     const faults = [];
     if (this.#equal < this.#joins) faults.push(`${this.#joins - this.#equal} of ${this.#joins} joins differ`);
@@ -121,7 +121,7 @@ describe('programs, for a late viewer as for an early one', { concurrency: 4 }, 
   }
 });
 
-// Lines of which some are not kept; and all that a terminal can, all of it kept.
+// Lines, some of which are not kept; and everything that a terminal can do, all of it kept.
 const SHAPES = {
   lines: { of: { cols: 30, rows: 8, pieces: 120, screen: false }, args: ['-n', '12'], share: { equal: 0.8, inside: 1 } },
   screens: { of: { cols: 30, rows: 8, pieces: 90, screen: true }, args: [], share: { equal: 0.9, inside: 0.9 } },
@@ -131,7 +131,7 @@ describe('random streams', { concurrency: 4 }, () => {
   for (const [shape, { of, args, share }] of Object.entries(SHAPES)) {
     test(shape, async () => {
       const tally = new Tally();
-      /** @type {Map<string, {n: number, example: string}>} by the kinds of pieces that it takes */
+      /** @type {Map<string, {n: number, example: string}>} by the kinds of pieces needed */
       const causes = new Map();
       let differ = 0;
       for (let seed = SEED; seed < SEED + STREAMS; seed++) {
@@ -162,7 +162,7 @@ describe('random streams', { concurrency: 4 }, () => {
       table.push(tally.row(`random ${shape}`));
       const ranked = [...causes].sort((a, b) => b[1].n - a[1].n).map(([kinds, c]) => `  ${c.n}: ${kinds}\n    ${JSON.stringify(c.example)}`);
       if (differ) console.log([`random ${shape}: ${STREAMS - differ} of ${STREAMS} equal`, ...ranked, ...tally.differences()].join('\n'));
-      // What is not followed is known, and not worth what following it would cost.
+      // The differences left are known, and following that output would cost more than it is worth.
       assert.ok(tally.equal >= share.equal && tally.inside >= share.inside, `${tally.row(shape)}`);
     });
   }
@@ -173,7 +173,7 @@ function run(pieces, { cols, rows }, args, at) {
   return replay({ name: 'random', cols, rows, bytes: Buffer.concat(pieces.map((p) => p.bytes)), chunks: [], sizes: [] }, args, at, at.length);
 }
 
-/** The first difference's kind; empty if there is none. */
+/** The kind of the first difference, or an empty string. */
 function fault({ comparison: { outside, inside, hidden } }) {
   for (const [where, all] of Object.entries({ outside, inside, 'not to be seen': hidden })) {
     const d = all.find((d) => d.what !== 'unseen') ?? all[0];
@@ -182,7 +182,7 @@ function fault({ comparison: { outside, inside, hidden } }) {
   return '';
 }
 
-/** Pieces up to where a difference was found, with one in between where the viewer joined. */
+/** The pieces up to where a difference was found, with a marker piece where the viewer joined. */
 function joined(pieces, { offset, at }) {
   const all = [];
   let end = 0;

@@ -15,7 +15,7 @@ test('the delay is jitter below a bound that doubles to 30 s', () => {
   assert.equal(delay(99, () => 1), 30_000);
 });
 
-/** Starts a server that has `serve` answer each connection, and a stream to it. */
+/** Starts a server whose connections `serve` answers, and a stream from it. */
 async function connect(t, serve) {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
   await once(server, 'listening');
@@ -36,7 +36,7 @@ async function connect(t, serve) {
   return { log, stream };
 }
 
-/** Waits until the log holds what `found` finds. */
+/** Waits until `found` accepts an entry of the log. */
 async function until(log, found) {
   while (!log.some(found)) await new Promise((r) => setImmediate(r));
 }
@@ -60,7 +60,7 @@ test('it resumes behind the last byte, without a doubled or lost one', async (t)
   });
   await until(log, (e) => e.code === 1001);
   assert.ok(log.at(-1).retryMs >= 500 && log.at(-1).retryMs <= 1000);
-  stream.connect(); // now, not then
+  stream.connect(); // immediately, not after the delay
   await until(log, (e) => e.code === 1000);
   assert.deepEqual(asked, ['', 'epoch=e1&offset=13']);
   assert.deepEqual(log.filter((e) => typeof e === 'string'), ['hello false', 'äb', 'hello true', 'cd', 'exit']);

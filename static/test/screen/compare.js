@@ -1,4 +1,4 @@
-// What two terminals show, compared.
+// Compares what two terminals show.
 
 /**
  * @typedef {object} Difference
@@ -9,12 +9,12 @@
  * @property {string} got
  *
  * @typedef {object} Comparison
- * @property {Difference[]} outside all but the screen that was dumped
- * @property {Difference[]} inside cells of that screen
- * @property {number} cells of that screen; 0 if there is none
- * @property {Difference[]} hidden what only later output would show
- * @property {boolean} short the second terminal has not got lines enough to fill the screen
- * @property {number} rows that were compared, outside and inside
+ * @property {Difference[]} outside everything but the dumped screen
+ * @property {Difference[]} inside cells of the dumped screen
+ * @property {number} cells of the dumped screen; 0 if there is none
+ * @property {Difference[]} hidden differences that only later output would show
+ * @property {boolean} short the second terminal has too few lines to fill the screen
+ * @property {number} rows compared, outside and inside
  */
 
 const COLOURS = ['default', '16', '256', 'rgb'];
@@ -29,7 +29,7 @@ const EXTENDED = 0x10000000;
  * Compares what a late viewer's terminal shows with an early one's.
  * @param {import('@xterm/headless').Terminal} early
  * @param {import('@xterm/headless').Terminal} late
- * @param {{dumped: boolean, whole: boolean}} how the screen was dumped, if it is not the alternate one; all lines are kept
+ * @param {{dumped: boolean, whole: boolean}} how dumped: a screen other than the alternate one was dumped; whole: all lines are kept
  * @returns {Comparison}
  */
 export function compare(early, late, { dumped, whole }) {
@@ -62,7 +62,7 @@ export function compare(early, late, { dumped, whole }) {
       result.cells = rows * early.cols;
     }
   } else {
-    // Where the cursor was on the normal screen is not known; it is with what is left of it.
+    // The cursor's place on the normal screen is unknown, unless part of that screen is left.
     const shifts = result.short ? new Set([bottom, en.ybase + en.y - ln.y, en.ybase + en.savedY - ln.savedY]) : [bottom];
     let least;
     for (const shift of shifts) {
@@ -74,7 +74,7 @@ export function compare(early, late, { dumped, whole }) {
     const [ea, la] = [e.buffers.alt, l.buffers.alt];
     differ(result.outside, 'cursor row', ea.y, la.y);
     differ(result.outside, 'cursor column', ea.x, la.x);
-    // xterm.js 6.0.0 keeps rows above an alternate screen that was once higher.
+    // xterm.js 6.0.0 keeps rows above an alternate screen that was once taller.
     rowsOf(early, late, ea, la, ea.ybase - la.ybase, la.ybase, Infinity, result.inside, false);
     result.cells = rows * early.cols;
   }
@@ -84,7 +84,7 @@ export function compare(early, late, { dumped, whole }) {
   return result;
 }
 
-/** What of a terminal can't be seen, by name. */
+/** The invisible state of a terminal, by name. */
 function hidden(terminal, alternate, short) {
   const core = terminal._core;
   const active = core.buffers.active;
@@ -118,7 +118,7 @@ function flags(cell) {
   if (cell.isUnderline() && cell.hasExtendedAttrs()) {
     const x = cell.extended;
     if (!x.urlId || x.underlineStyle !== 5) all += ` ${UNDERLINES[x.underlineStyle]}`;
-    // SGR 59, the default color, leaves what reads as a white one.
+    // After SGR 59, the default color, the color reads as white.
     const mode = x.underlineColor === 0x3ffffff ? 0 : x.underlineColor >>> 24 & 3;
     if (mode) all += ` ${COLOURS[mode]}:${(x.underlineColor & (mode === 3 ? 0xffffff : 0xff)).toString(mode === 3 ? 16 : 10)}`;
   }
@@ -128,8 +128,8 @@ function flags(cell) {
 const link = (core, id) => id ? core._oscLinkService.getLinkData(id)?.uri ?? '' : '';
 
 /**
- * Compares rows from..to of l with those of e that are shift lower.
- * @param {boolean} wraps whether it matters that a line goes on in the next row
+ * Compares rows from..to of l with the rows of e that are shift rows lower.
+ * @param {boolean} wraps whether it matters that a line continues in the next row
  */
 function rowsOf(early, late, e, l, shift, from, to, differences, wraps) {
   for (let y = Math.max(from, -shift); y < Math.min(to, l.lines.length, e.lines.length - shift); y++) {
@@ -138,7 +138,7 @@ function rowsOf(early, late, e, l, shift, from, to, differences, wraps) {
       differences.push({ what: 'wrapped', row: y + shift, expected: `${a.isWrapped}`, got: `${b.isWrapped}` });
     }
     if (same(a, b)) continue;
-    // Rows of the alternate screen stay as wide as they ever were.
+    // Rows of the alternate screen keep the greatest width they ever had.
     for (let x = 0; x < early.cols; x++) {
       const [p, q] = [cell(early, a, x), cell(late, b, x)];
       if (p.key !== q.key) differences.push({ what: p.seen === q.seen ? 'unseen' : what(p, q), row: y + shift, column: x, expected: p.key, got: q.key });
@@ -146,7 +146,7 @@ function rowsOf(early, late, e, l, shift, from, to, differences, wraps) {
   }
 }
 
-/** Whether two rows are equal in every word, and have no more than words. */
+/** Reports whether two rows are equal in every word and have nothing but words. */
 function same(a, b) {
   if (a.length !== b.length) return false;
   const [p, q] = [a._data, b._data];
@@ -167,7 +167,7 @@ function cell(terminal, line, x) {
   const attributes = flags(c);
   const url = c.hasExtendedAttrs() ? link(core, c.extended.urlId) : '';
   const key = `${JSON.stringify(chars)} ${width} fg ${fg} bg ${bg}${attributes && ` ${attributes}`}${url && ` ${url}`}`;
-  // Of a blank, the foreground and its weight are not to be seen.
+  // A blank's foreground and weight are invisible.
   const lines = c.isUnderline() || c.isStrikethrough() || c.isOverline();
   const seen = chars === ' ' && !lines && !url ? c.isInverse() ? `blank inverse ${fg} ${bg}` : `blank ${bg}` : key;
   return { key, seen, chars, width, fg, bg, attributes };

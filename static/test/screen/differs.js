@@ -1,6 +1,5 @@
-// Tells by which of many late viewers something else is shown than by the early one:
-// reads [{cols, rows, early, late}, …] and writes as many lists of differences. The
-// bytes are Base64.
+// Finds the late viewers that show something other than the early ones: reads
+// [{cols, rows, early, late}, …], with bytes in Base64, and prints a list of differences for each.
 import { readFileSync } from 'node:fs';
 import { compare } from './compare.js';
 import { makeTerminal } from './viewer.js';

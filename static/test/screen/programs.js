@@ -12,13 +12,13 @@ const F = (n) => ESC + [, 'OP', 'OQ', 'OR', 'OS', '[15~', '[17~', '[18~', '[19~'
 const prefix = '\x02'; // tmux's
 
 /**
- * A program: steps are keys, typed when it has become quiet, or sizes.
+ * A program. Steps are keys, typed once the program is quiet, or sizes.
  * @typedef {object} Program
  * @property {string} name
  * @property {string[]} argv
  * @property {(string | [number, number])[]} [steps]
- * @property {number} [times] how often it is to be quiet before it ends by itself
- * @property {boolean} [alone] not twice at the same time
+ * @property {number} [times] how often to wait until it is quiet before it ends on its own
+ * @property {boolean} [alone] must not run twice at the same time
  */
 
 /**

@@ -9,8 +9,8 @@ import { programs } from './programs.js';
 import { Viewer } from './viewer.js';
 import { start } from './wsrun.js';
 
-// A program that has written nothing for QUIET_MS waits for a key; one that never
-// stops gets it after BUSY_MS.
+// A program that has printed nothing for QUIET_MS is waiting for a key. A program that never stops
+// printing gets the key after BUSY_MS.
 const QUIET_MS = 150;
 const BUSY_MS = 1000;
 const END_MS = 10_000;
@@ -37,11 +37,11 @@ export const names = (() => {
   }
 })();
 
-/** What must not run twice at the same time. */
+/** Settles when no program runs that must run alone. */
 let alone = Promise.resolve();
 
 /**
- * Returns what a program writes, recorded now unless it was before.
+ * Returns what a program prints, and records it unless that was done before.
  * @param {string} name
  * @param {number} cols
  * @param {number} rows
@@ -90,7 +90,7 @@ async function record(program, cols, rows, dir) {
       heard();
     },
   });
-  viewer.terminal.onData((answer) => wsrun.type(answer)); // as terminals do when asked
+  viewer.terminal.onData((answer) => wsrun.type(answer)); // terminals answer queries
   const quiet = () => new Promise((resolve) => {
     const busy = setTimeout(end, BUSY_MS);
     let still = setTimeout(end, QUIET_MS);
@@ -103,7 +103,7 @@ async function record(program, cols, rows, dir) {
     }
   });
   await viewer.until(() => viewer.hello);
-  await writeFile(go, '\n'); // not before: who comes late gets a screen, not all that was written
+  await writeFile(go, '\n'); // not earlier: a late viewer would get a screen, not everything that was written
   await viewer.until(() => viewer.offset > 0);
   for (const step of program.steps ?? []) {
     await quiet();

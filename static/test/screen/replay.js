@@ -1,4 +1,4 @@
-// Replays bytes through wsrun, to an early viewer and to late ones.
+// Replays bytes through wsrun to an early viewer and to late viewers.
 import { execFileSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,8 +17,8 @@ import { start } from './wsrun.js';
  */
 
 /**
- * Replays a recording and compares, at each cut, a viewer who joins there with one
- * who was there from the start; the last cut is the end, when the program has ended.
+ * Replays a recording and compares, at each cut, a viewer that joins there with one that was there
+ * from the start. The last cut is the end, when the program has ended.
  * @param {import('./record.js').Recording} recording
  * @param {string[]} args of wsrun
  * @param {number[]} cuts offsets, in order
@@ -94,7 +94,7 @@ export async function* replay({ bytes, cols, rows, sizes }, args, cuts, follower
   }
 }
 
-/** Numbers that look random, and are the same each time. */
+/** Pseudo-random numbers, the same each time. */
 export function random(seed) {
   return (n) => {
     seed = (seed * 1103515245 + 12345) & 0x7fffffff;
@@ -102,12 +102,12 @@ export function random(seed) {
   };
 }
 
-// What a joiner must not be confused by: the other screen, clears and resets.
+// Sequences that must not confuse a joining viewer: the other screen, clears and resets.
 const SWITCHES = /\x1b\[\?(?:1049|1047|47)[hl]|\x1b\[[0-3]?J|\x1bc|\x1b\[!p|\x1b\[H/g;
 
 /**
- * Chooses where late viewers join: behind and within switches, clears and resizes, where
- * the program paused, and anywhere.
+ * Chooses where late viewers join: after and within switches, clears and resizes, where the program
+ * paused, and anywhere.
  * @param {import('./record.js').Recording} recording
  * @param {number} most
  * @param {number} seed

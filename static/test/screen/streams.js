@@ -1,4 +1,4 @@
-// Streams that no program writes, but some could.
+// Streams that no program prints, though one could.
 import { random } from './replay.js';
 
 const WORDS = ['alpha', 'beta gamma ', 'x', '漢字', 'é', 'e\u0301', 'a\u0308\u0323', '—', '0123456789', '한국어', '👍🏽', '👨‍👩‍👧', '🇩🇪', '❤️', '─│┌', '\u200b', 'ｗ'];
@@ -6,8 +6,8 @@ const COLOURS = ['31', '39', '42', '49', '94', '103', '38;5;200', '48;5;17', '38
 const ATTRIBUTES = ['', '0', '1', '2', '3', '4', '4:0', '4:2', '4:3', '4:4', '4:5', '5', '7', '8', '9', '21', '22', '23', '24', '25', '27', '28', '29', '53', '55', '1;4;7'];
 
 /**
- * What a stream is made of, by name. Those that only lines need come first: with
- * them alone, what is shown does not depend on lines that are not kept.
+ * The pieces of a stream, by name. The pieces for lines come first: with these alone, what is shown
+ * doesn't depend on lines that are not kept.
  * @type {Record<string, (r: (n: number) => number, cols: number, rows: number) => string>}
  */
 const PIECES = {
@@ -55,7 +55,7 @@ const PIECES = {
 };
 export const KINDS = Object.keys(PIECES);
 const LINES = KINDS.indexOf('cursor, absolute');
-// Common in programs, so here.
+// Common in programs, so common here.
 const COMMON = ['words', 'words', 'words', 'colours', 'attributes', 'line end'];
 const SCREEN = ['cursor, absolute', 'cursor, absolute', 'cursor, relative', 'erase in line'];
 
@@ -67,7 +67,7 @@ const SCREEN = ['cursor, absolute', 'cursor, absolute', 'cursor, relative', 'era
  */
 export function stream(seed, { cols, rows, pieces, screen }) {
   const r = random(seed * 7919);
-  // Few kinds at a time, else everything meets a reset soon.
+  // Only a few kinds at a time, because otherwise everything soon meets a reset.
   const kinds = KINDS.slice(0, screen ? undefined : LINES).filter(() => r(3) === 0);
   const all = [];
   const add = (kind, text) => all.push({ kind, bytes: Buffer.from(text, kind === 'not UTF-8' ? 'latin1' : 'utf8') });
@@ -84,7 +84,7 @@ export function stream(seed, { cols, rows, pieces, screen }) {
 }
 
 /**
- * The fewest pieces for which a fault stays.
+ * Reduces pieces to the fewest that still have a fault.
  * @template T
  * @param {T[]} pieces
  * @param {(pieces: T[]) => Promise<boolean>} faulty

@@ -1,12 +1,12 @@
-// A viewer as the page is one, without a browser.
+// A viewer like the page, but without a browser.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { WebSocket } from 'ws';
 import { TerminalWriter } from '../../terminal-writer.js';
 import { setWidths } from '../../widths.js';
 
-// The addon reads its tables from the start of their ArrayBuffer, which in Node is
-// that of other things as well, unless there is no pool.
+// The addon reads its tables from the start of their ArrayBuffer. Node shares that buffer with other
+// data unless the pool is off.
 const { poolSize } = Buffer;
 Buffer.poolSize = 0;
 const { UnicodeGraphemesAddon } = await import('../../xterm/addon-unicode-graphemes.mjs');
@@ -14,13 +14,13 @@ Buffer.poolSize = poolSize;
 const { Terminal } = createRequire(import.meta.url)('@xterm/headless');
 
 const SCROLLBACK = 20_000; // more lines than wsrun keeps
-// As the page has it, of which these tests can't import the browser's terminal.
+// As in the page, whose terminal these tests can't import, because it needs a browser.
 const output = readFileSync(new URL('../../output.js', import.meta.url), 'utf8');
 const setting = (pattern) => output.match(pattern)[1];
 const REPEATED = setting(/REPEATED = '(\w+)'/);
 const MOST_REPEATED = Number(setting(/MOST_REPEATED = (\d+)/));
 
-/** A terminal that parses as the page's does. */
+/** A terminal that parses like the page's. */
 export function makeTerminal(cols, rows) {
   const terminal = new Terminal({ cols, rows, allowProposedApi: true, scrollback: SCROLLBACK, logLevel: 'off' });
   for (const final of REPEATED) terminal.parser.registerCsiHandler({ final }, ([n]) => Number(n) > MOST_REPEATED);
@@ -35,7 +35,7 @@ export class Viewer {
   size = '';
   ended = false;
   resets = 0;
-  /** What hello said. */
+  /** The hello event. */
   hello;
   #writer = new TerminalWriter(this.terminal, { begin() {}, end() {} }, () => {});
   #socket;
@@ -94,12 +94,12 @@ export class Viewer {
     if (prelude) this.#writer.write(Buffer.from(prelude), 0);
   }
 
-  /** Whether the hello held a screen, and no more than colours and modes. */
+  /** Reports whether the hello had a screen, not only colours and modes. */
   get dumped() {
     return /\x1b\[[\d;]*[Hf]/.test(this.hello?.prelude ?? '');
   }
 
-  /** Resolves when the condition holds after a message, and all before it is parsed. */
+  /** Resolves when the condition holds after a message and everything before it is parsed. */
   until(condition) {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ until: condition, resolve: () => this.#writer.after(() => resolve(this)), reject });
@@ -107,7 +107,7 @@ export class Viewer {
     });
   }
 
-  /** Resolves when the output up to offset is parsed, and the size there in force. */
+  /** Resolves when the output up to offset is parsed and the size at offset is in force. */
   at(offset, size) {
     return this.until(() => this.offset >= offset && this.size === size);
   }

@@ -7,7 +7,7 @@ const WSRUN = process.env.WSRUN ?? fileURLToPath(new URL('../../../wsrun', impor
 const TERMINAL = fileURLToPath(new URL('terminal.py', import.meta.url));
 
 /**
- * Starts wsrun in a terminal of the given size, and returns once it listens.
+ * Starts wsrun in a terminal of the given size and returns once it listens.
  * @param {number} cols
  * @param {number} rows
  * @param {string[]} args
@@ -21,7 +21,7 @@ export async function start(cols, rows, args, { env, ...options } = {}) {
   });
   const closed = once(child, 'close');
   const order = (o) => child.stdin.write(`${JSON.stringify(o)}\n`);
-  child.stdin.on('error', () => {}); // it has ended, as those who wait for it find out
+  child.stdin.on('error', () => {}); // wsrun has ended, as whatever waits for it will notice
   let said = '';
   for await (const chunk of child.stderr.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
     said += chunk;
