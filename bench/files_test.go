@@ -20,8 +20,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
-
+	"wsrun/internal/client"
 	"wsrun/test/launch"
 )
 
@@ -36,14 +35,13 @@ func startFiles(b *testing.B) (cmd *launch.Instance, addr, dir string) {
 	return cmd, addr, dir
 }
 
-func follow(b *testing.B, addr, path string) *websocket.Conn {
+func follow(b *testing.B, addr, path string) *client.Viewer {
 	b.Helper()
-	c, _, err := websocket.Dial(b.Context(), "ws://"+addr+path, nil)
+	v, err := client.Dial(b.Context(), "ws://"+addr+path, client.Options{Plain: true})
 	if err != nil {
 		b.Fatal(err)
 	}
-	c.SetReadLimit(-1)
-	return c
+	return v
 }
 
 // BenchmarkBigFile is 2 GiB of lines: ms to the first of the last lines at a viewer,
@@ -70,11 +68,11 @@ func BenchmarkBigFile(b *testing.B) {
 	for b.Loop() {
 		begin := time.Now()
 		c := follow(b, addr, path+"?tail=1&n=100")
-		if _, _, err := c.Read(b.Context()); err != nil {
+		if _, err := c.Next(b.Context()); err != nil {
 			b.Fatal(err)
 		}
 		first += time.Since(begin)
-		c.CloseNow()
+		c.Close()
 		begin = time.Now()
 		resp, err := http.Get("http://" + addr + path + "?n=all&grep=needle")
 		if err != nil {
@@ -112,17 +110,17 @@ func BenchmarkAppended(b *testing.B) {
 		for range viewers {
 			c := follow(b, addr, path+"?tail=1&n=all")
 			wg.Go(func() {
-				defer c.CloseNow()
+				defer c.Close()
 				var rest []byte
 				var lates []time.Duration
 				for next := 0; next < total; {
-					_, p, err := c.Read(context.Background())
+					m, err := c.Next(context.Background())
 					if err != nil {
 						b.Error(err)
 						return
 					}
 					now := time.Now()
-					rest = append(rest, p...)
+					rest = append(rest, m.Payload...)
 					first := true
 					for {
 						line, after, ok := bytes.Cut(rest, []byte("\n"))
@@ -220,7 +218,7 @@ func BenchmarkManyFiles(b *testing.B) {
 	cmd, addr, dir := startFiles(b)
 	for b.Loop() {
 		before := measure(b, cmd, addr)
-		var conns []*websocket.Conn
+		var conns []*client.Viewer
 		for i := range viewers {
 			path := filepath.Join(dir, strconv.Itoa(i%files))
 			if i < files {
@@ -229,14 +227,14 @@ func BenchmarkManyFiles(b *testing.B) {
 				}
 			}
 			c := follow(b, addr, path+"?tail=1")
-			if _, _, err := c.Read(b.Context()); err != nil {
+			if _, err := c.Next(b.Context()); err != nil {
 				b.Fatal(err)
 			}
 			conns = append(conns, c)
 		}
 		with := measure(b, cmd, addr)
 		for _, c := range conns {
-			c.CloseNow()
+			c.Close()
 		}
 		var after effort
 		for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(500 * time.Millisecond) {

@@ -16,9 +16,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
 	"github.com/creack/pty"
 
+	"wsrun/internal/client"
+	"wsrun/internal/protocol"
 	"wsrun/test/launch"
 )
 
@@ -41,7 +42,7 @@ func startProgram(b *testing.B, size string, command ...string) (*launch.Instanc
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	i, addr := begin(b, cmd)
 	slave.Close()
-	for deadline := time.Now().Add(10 * time.Second); !bytes.Contains(hello(b, addr), []byte("\\u001b[H\\u001b[2J")); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(hello(b, addr).Prelude, "\x1b[H\x1b[2J"); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			b.Fatal("the program does not fill the screen")
 		}
@@ -49,20 +50,20 @@ func startProgram(b *testing.B, size string, command ...string) (*launch.Instanc
 	return i, addr
 }
 
-// hello joins and returns the first event.
-func hello(b *testing.B, addr string) []byte {
-	c, _, err := websocket.Dial(context.Background(), "ws://"+addr+"/", &websocket.DialOptions{Subprotocols: []string{"wsrun.v1"}})
+// hello joins and returns the hello.
+func hello(b *testing.B, addr string) protocol.HelloEvent {
+	v, err := client.Dial(context.Background(), "ws://"+addr+"/", client.Options{})
 	if err != nil {
 		b.Error(err)
-		return nil
+		return protocol.HelloEvent{}
 	}
-	defer c.CloseNow()
-	c.SetReadLimit(-1)
-	_, data, err := c.Read(context.Background())
+	defer v.Close()
+	m, err := v.Next(context.Background())
 	if err != nil {
 		b.Error(err)
+		return protocol.HelloEvent{}
 	}
-	return data
+	return m.Event.(protocol.HelloEvent)
 }
 
 // BenchmarkJoin is the time from dialling to having the screen of htop.

@@ -22,9 +22,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
 	"golang.org/x/crypto/bcrypt"
 
+	"wsrun/internal/client"
 	"wsrun/test/launch"
 )
 
@@ -319,15 +319,15 @@ func TestHTTPS(t *testing.T) {
 	r := start(t, "--tls-cert", cert, "--tls-key", key, "--base-path", "/x", "--token", "sesame", "sh", "-c", "echo hi; read x")
 	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	defer transport.CloseIdleConnections()
-	c, _, err := websocket.Dial(t.Context(), "wss://"+r.addr+"/x/", &websocket.DialOptions{
-		HTTPClient: &http.Client{Transport: transport}, HTTPHeader: http.Header{"Authorization": {"Bearer sesame"}, "Origin": {"https://" + r.addr}},
+	v, err := client.Dial(t.Context(), "wss://"+r.addr+"/x/", client.Options{
+		HTTPClient: &http.Client{Transport: transport}, Header: http.Header{"Authorization": {"Bearer sesame"}, "Origin": {"https://" + r.addr}}, Plain: true,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.CloseNow()
-	if _, p, err := c.Read(t.Context()); string(p) != "hi\r\n" || err != nil {
-		t.Errorf("%q, %v", p, err)
+	defer v.Close()
+	if m, err := v.Next(t.Context()); string(m.Payload) != "hi\r\n" || err != nil {
+		t.Errorf("%q, %v", m.Payload, err)
 	}
 	// A pair that is no pair any more is told, and what was there before goes on.
 	os.WriteFile(cert, nil, 0o600)

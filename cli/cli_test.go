@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -20,9 +19,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
 	"golang.org/x/sys/unix"
 
+	"wsrun/internal/client"
+	"wsrun/internal/protocol"
 	"wsrun/internal/tty"
 	"wsrun/test/launch"
 )
@@ -115,15 +115,20 @@ func (r *running) announced() {
 	r.addr = addr
 }
 
-func (r *running) dial(subprotocols ...string) *websocket.Conn {
+// dial dials as a viewer of wsrun.v1, or as a plain one if there is no subprotocol.
+func (r *running) dial(subprotocols ...string) *client.Viewer {
 	r.t.Helper()
-	c, _, err := websocket.Dial(r.t.Context(), "ws://"+r.addr+"/", &websocket.DialOptions{Subprotocols: subprotocols})
+	return dial(r.t, "ws://"+r.addr+"/", subprotocols...)
+}
+
+func dial(t *testing.T, url string, subprotocols ...string) *client.Viewer {
+	t.Helper()
+	v, err := client.Dial(t.Context(), url, client.Options{Plain: len(subprotocols) == 0})
 	if err != nil {
-		r.t.Fatal(err)
+		t.Fatal(err)
 	}
-	c.SetReadLimit(-1)
-	r.t.Cleanup(func() { c.CloseNow() })
-	return c
+	t.Cleanup(v.Close)
+	return v
 }
 
 // end waits for wsrun's end and returns its status.
@@ -134,21 +139,20 @@ func (r *running) end() int {
 
 // watch reads a viewer's output, and the exit event, to its end; after each
 // message it calls pause.
-func watch(c *websocket.Conn, pause func()) (data []byte, exit string, err error) {
+func watch(v *client.Viewer, pause func()) (data []byte, exit string, err error) {
 	for {
-		kind, p, err := c.Read(context.Background())
+		m, err := v.Next(context.Background())
+		if client.CloseCode(err) == protocol.CloseEnded {
+			return data, exit, nil
+		}
 		if err != nil {
-			if websocket.CloseStatus(err) == websocket.StatusNormalClosure {
-				err = nil
-			}
 			return data, exit, err
 		}
-		var e struct{ Event string }
-		switch {
-		case c.Subprotocol() == "" || kind == websocket.MessageBinary:
-			data = append(data, p...)
-		case json.Unmarshal(p, &e) == nil && e.Event == "exit":
-			exit = string(p)
+		switch m.Event.(type) {
+		case nil:
+			data = append(data, m.Payload...)
+		case protocol.ExitEvent:
+			exit = string(m.Payload)
 		}
 		pause()
 	}
@@ -302,10 +306,10 @@ func TestSignalsArePassedOn(t *testing.T) {
 		name := strings.TrimPrefix(unix.SignalName(s), "SIG")
 		r := start(t, "sh", "-c", "trap 'echo got; exit 42' "+name+"; echo ready; while :; do read x; done")
 		c := r.dial()
-		if _, p, err := c.Read(t.Context()); err != nil || !strings.Contains(string(p), "ready") {
-			t.Fatalf("%q, %v", p, err)
+		if m, err := c.Next(t.Context()); err != nil || !strings.Contains(string(m.Payload), "ready") {
+			t.Fatalf("%q, %v", m.Payload, err)
 		}
-		c.CloseNow()
+		c.Close()
 		r.Process.Signal(s)
 		r.Stdin.Close()
 		if code := r.end(); code != 42 || !strings.HasSuffix(r.out.String(), "got\r\n") {

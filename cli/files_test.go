@@ -18,7 +18,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
+	"wsrun/internal/client"
+	"wsrun/internal/protocol"
 )
 
 // A logFolder is a folder that wsrun files serves.
@@ -86,15 +87,9 @@ func (l *logFolder) get(path string, headers ...string) (*http.Response, string)
 	return resp, string(body)
 }
 
-func (l *logFolder) open(path string, subprotocols ...string) *websocket.Conn {
+func (l *logFolder) open(path string, subprotocols ...string) *client.Viewer {
 	l.t.Helper()
-	c, _, err := websocket.Dial(l.t.Context(), "ws://"+l.addr+l.dir+"/"+path, &websocket.DialOptions{Subprotocols: subprotocols})
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	c.SetReadLimit(-1)
-	l.t.Cleanup(func() { c.CloseNow() })
-	return c
+	return dial(l.t, "ws://"+l.addr+l.dir+"/"+path, subprotocols...)
 }
 
 // lines returns the numbers from a to b, a line each.
@@ -167,11 +162,11 @@ func TestFileForms(t *testing.T) {
 		c := l.open(path)
 		var got string
 		for !strings.HasSuffix(got, "200000\n") {
-			_, p, err := c.Read(t.Context())
+			m, err := c.Next(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			got += string(p)
+			got += string(m.Payload)
 		}
 		if got != want {
 			t.Errorf("the first viewer of %s: %d bytes, want %q", path, len(got), want)
@@ -201,16 +196,17 @@ func TestFilesAreFollowed(t *testing.T) {
 	}
 	l := startFiles(t)
 	l.write("a.log", lines(1, 100))
-	until := func(c *websocket.Conn, want string) (data, events string) {
+	until := func(c *client.Viewer, want string) (data, events string) {
 		for !strings.HasSuffix(data, want) {
-			kind, p, err := c.Read(t.Context())
+			m, err := c.Next(t.Context())
 			if err != nil {
 				t.Fatalf("%v after %q, %q", err, data, events)
 			}
-			if kind == websocket.MessageBinary || c.Subprotocol() == "" {
-				data += string(p)
-			} else if !strings.Contains(string(p), `"viewers"`) {
-				events += string(p)
+			switch m.Event.(type) {
+			case nil:
+				data += string(m.Payload)
+			case protocol.FileEvent:
+				events += string(m.Payload)
 			}
 		}
 		return data, events
@@ -227,7 +223,7 @@ func TestFilesAreFollowed(t *testing.T) {
 	}
 	l.append("a.log", "half a ")
 	l.append("a.log", "line 0\n")
-	for _, c := range []*websocket.Conn{v1, plain, filtered} {
+	for _, c := range []*client.Viewer{v1, plain, filtered} {
 		if data, _ := until(c, "0\n"); data != "half a line 0\n" {
 			t.Errorf("then %q", data)
 		}
@@ -244,9 +240,9 @@ func TestFilesAreFollowed(t *testing.T) {
 	os.Remove(filepath.Join(l.dir, "a.log"))
 	os.Mkdir(filepath.Join(l.dir, "a.log"), 0o755)
 	for {
-		if _, p, err := v1.Read(t.Context()); err != nil {
+		if m, err := v1.Next(t.Context()); err != nil {
 			t.Fatal(err)
-		} else if strings.Contains(string(p), `"gone","reason":"not a regular file"`) {
+		} else if strings.Contains(string(m.Payload), `"gone","reason":"not a regular file"`) {
 			break
 		}
 	}
@@ -314,19 +310,19 @@ func TestTooManyFiles(t *testing.T) {
 	}
 	for i := range most {
 		c := l.open(fmt.Sprintf("%d?tail=1", i))
-		if _, p, err := c.Read(t.Context()); err != nil || string(p) != "x\n" {
-			t.Fatalf("file %d: %q, %v", i, p, err)
+		if m, err := c.Next(t.Context()); err != nil || string(m.Payload) != "x\n" {
+			t.Fatalf("file %d: %q, %v", i, m.Payload, err)
 		}
 	}
 	if resp, body := l.get(fmt.Sprintf("%d?tail=1", most)); resp.StatusCode != 503 || !strings.Contains(body, "256 files") {
 		t.Errorf("%s, %q", resp.Status, body)
 	}
-	if _, _, err := l.open(fmt.Sprintf("%d?tail=1", most), "wsrun.v1").Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusTryAgainLater {
+	if _, err := l.open(fmt.Sprintf("%d?tail=1", most), "wsrun.v1").Next(t.Context()); client.CloseCode(err) != protocol.CloseFull {
 		t.Errorf("WebSocket: %v, want 1013", err)
 	}
 	second := l.open("0?tail=1")
-	if _, p, err := second.Read(t.Context()); err != nil || string(p) != "x\n" {
-		t.Errorf("one more viewer of a file that is followed: %q, %v", p, err)
+	if m, err := second.Next(t.Context()); err != nil || string(m.Payload) != "x\n" {
+		t.Errorf("one more viewer of a file that is followed: %q, %v", m.Payload, err)
 	}
 	if _, body := l.get(fmt.Sprint(most)); body != "x\n" {
 		t.Errorf("a file that is not followed: %q", body)
@@ -437,14 +433,11 @@ func TestOddNames(t *testing.T) {
 		}
 		delete(want, string(body))
 		link.Scheme, link.RawQuery = "ws", "tail=1"
-		c, _, err := websocket.Dial(t.Context(), link.String(), nil)
-		if err != nil {
-			t.Fatal(err)
+		v := dial(t, link.String())
+		if m, err := v.Next(t.Context()); err != nil || string(m.Payload) != string(body) {
+			t.Errorf("%q by WebSocket: %q, %v", f.Link, m.Payload, err)
 		}
-		if _, p, err := c.Read(t.Context()); err != nil || string(p) != string(body) {
-			t.Errorf("%q by WebSocket: %q, %v", f.Link, p, err)
-		}
-		c.CloseNow()
+		v.Close()
 	}
 	if len(want) > 0 {
 		t.Errorf("not listed: %q", slices.Collect(maps.Keys(want)))

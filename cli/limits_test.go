@@ -349,7 +349,7 @@ func TestLogOnARawTerminal(t *testing.T) {
 		if !strings.HasSuffix(said, "\r\n") {
 			t.Errorf("%s: %q", format, said)
 		}
-		viewer.CloseNow()
+		viewer.Close()
 		io.WriteString(master, "\r")
 		awaitCooked(t, slave)
 		io.WriteString(master, "\n")
@@ -419,15 +419,15 @@ func TestFilesMetrics(t *testing.T) {
 		"wsrun_files_follows_total": 3, "wsrun_files_evictions_total": 0, `wsrun_viewers{kind="wsrun.v1"}`: 3,
 		"wsrun_received_bytes_total": 8 + 8 + 6, "wsrun_ring_bytes": 8 + 4 + 6, "wsrun_ring_lines": 4, "wsrun_chunks_total": 3,
 	})
-	filtered.CloseNow() // ends with its last viewer
-	b.CloseNow()        // is followed on for a while
+	filtered.Close() // ends with its last viewer
+	b.Close()        // is followed on for a while
 	l.append("a.log", "four\n")
 	await(map[string]float64{
 		`wsrun_files_followed{state="watched"}`: 1, `wsrun_files_followed{state="idle"}`: 1, "wsrun_files_filtered": 0,
 		"wsrun_files_follows_total": 3, "wsrun_files_evictions_total": 1, `wsrun_viewers{kind="wsrun.v1"}`: 1,
 		"wsrun_ring_bytes": 13 + 6, "wsrun_chunks_total": 4,
 	})
-	a.CloseNow()
+	a.Close()
 }
 
 // For want of descriptors a file that exists is not said to be missing.

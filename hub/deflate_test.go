@@ -3,7 +3,6 @@ package hub
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -15,6 +14,7 @@ import (
 	"github.com/coder/websocket"
 
 	"wsrun/broadcaster"
+	"wsrun/internal/client"
 	"wsrun/internal/protocol"
 )
 
@@ -31,7 +31,7 @@ func (c countedConn) Read(p []byte) (int, error) {
 }
 
 // dialDeflated dials as one that can inflate, and counts the bytes on the wire.
-func (b *fixture) dialDeflated(query string, mode websocket.CompressionMode, subprotocols ...string) (*websocket.Conn, *atomic.Int64, string) {
+func (b *fixture) dialDeflated(query string, mode websocket.CompressionMode, subprotocols ...string) (*client.Viewer, *atomic.Int64, string) {
 	b.t.Helper()
 	read := new(atomic.Int64)
 	transport := &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -44,9 +44,9 @@ func (b *fixture) dialDeflated(query string, mode websocket.CompressionMode, sub
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	c.SetReadLimit(-1)
-	b.t.Cleanup(func() { c.CloseNow() })
-	return c, read, resp.Header.Get("Sec-WebSocket-Extensions")
+	v := client.New(c)
+	b.t.Cleanup(v.Close)
+	return v, read, resp.Header.Get("Sec-WebSocket-Extensions")
 }
 
 // logLine is a line as a web server logs it.
@@ -98,12 +98,12 @@ func TestDeflated(t *testing.T) {
 				go func() {
 					var got []byte
 					for {
-						kind, p, err := c.Read(context.Background())
+						m, err := c.Next(context.Background())
 						if err != nil {
 							break
 						}
-						if kind == websocket.MessageBinary || tt.subprotocols == nil {
-							got = append(got, p...)
+						if m.Event == nil {
+							got = append(got, m.Payload...)
 						}
 					}
 					results <- result{joined, got, float64(read.Load()) / float64(len(got))}
@@ -140,7 +140,7 @@ func TestDeflatedAfterAGap(t *testing.T) {
 	b := serve(t, broadcaster.Options{Lines: 20}) // less than helps itself
 	r := rand.New(rand.NewPCG(3, 4))
 	c, _, _ := b.dialDeflated("", websocket.CompressionContextTakeover, "wsrun.v1")
-	b.placing(c)
+	b.hello(c)
 	var all strings.Builder
 	for all.Len() < 24<<20 { // more than the sockets hold, and the ring, and its grace
 		line := strings.Repeat(logLine(r, all.Len()), 100)
@@ -156,22 +156,22 @@ func TestDeflatedAfterAGap(t *testing.T) {
 	b.end(0)
 	at, resets := int64(0), 0
 	for {
-		kind, p, err := c.Read(t.Context())
+		m, err := c.Next(t.Context())
 		if err != nil {
 			break
 		}
-		if kind == websocket.MessageText {
-			var e placing
-			if json.Unmarshal(p, &e); e.Event == "reset" {
+		if m.Event != nil {
+			if e, ok := m.Event.(protocol.ResetEvent); ok {
 				at = e.Offset
 				resets++
 			}
 			continue
 		}
-		if end := at + int64(len(p)); end > int64(all.Len()) || string(p) != all.String()[at:end] {
+		end := at + int64(len(m.Payload))
+		if end > int64(all.Len()) || string(m.Payload) != all.String()[at:end] {
 			t.Fatalf("other bytes at %d, after %d gaps", at, resets)
 		}
-		at += int64(len(p))
+		at = end
 	}
 	if at != int64(all.Len()) || resets == 0 {
 		t.Errorf("ended at %d of %d, after %d gaps", at, all.Len(), resets)

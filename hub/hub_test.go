@@ -2,7 +2,6 @@ package hub
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,10 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
 	"go.uber.org/goleak"
 
 	"wsrun/broadcaster"
+	"wsrun/internal/client"
 	"wsrun/internal/protocol"
 	"wsrun/test/wait"
 )
@@ -98,22 +97,27 @@ func (f *fixture) end(code int) {
 	f.Close()
 }
 
-func (f *fixture) dial(query string, subprotocols ...string) *websocket.Conn {
+// dial dials as a viewer of wsrun.v1, or as a plain one if there is no subprotocol.
+func (f *fixture) dial(query string, subprotocols ...string) *client.Viewer {
 	f.t.Helper()
-	c, _, err := websocket.Dial(f.t.Context(), "ws://"+f.addr+"/"+query, &websocket.DialOptions{Subprotocols: subprotocols})
+	return f.dialBy(http.DefaultClient, query, subprotocols...)
+}
+
+func (f *fixture) dialBy(by *http.Client, query string, subprotocols ...string) *client.Viewer {
+	f.t.Helper()
+	v, err := client.Dial(f.t.Context(), "ws://"+f.addr+"/"+query, client.Options{HTTPClient: by, Plain: len(subprotocols) == 0})
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	c.SetReadLimit(-1)
-	f.t.Cleanup(func() { c.CloseNow() })
-	return c
+	f.t.Cleanup(v.Close)
+	return v
 }
 
 // dialNarrow dials with a small receive buffer, so that a viewer that does not
 // read stalls soon.
-func (f *fixture) dialNarrow() *websocket.Conn { return f.dialSlow(protocol.Subprotocol) }
+func (f *fixture) dialNarrow() *client.Viewer { return f.dialSlow(protocol.Subprotocol) }
 
-func (f *fixture) dialSlow(subprotocols ...string) *websocket.Conn {
+func (f *fixture) dialSlow(subprotocols ...string) *client.Viewer {
 	f.t.Helper()
 	transport := &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 		c, err := new(net.Dialer).DialContext(ctx, network, addr)
@@ -122,15 +126,7 @@ func (f *fixture) dialSlow(subprotocols ...string) *websocket.Conn {
 		}
 		return c, err
 	}}
-	c, _, err := websocket.Dial(f.t.Context(), "ws://"+f.addr+"/", &websocket.DialOptions{
-		Subprotocols: subprotocols, HTTPClient: &http.Client{Transport: transport},
-	})
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	c.SetReadLimit(-1)
-	f.t.Cleanup(func() { c.CloseNow() })
-	return c
+	return f.dialBy(&http.Client{Transport: transport}, "", subprotocols...)
 }
 
 // A report is what a viewer has got.
@@ -138,35 +134,27 @@ type report struct {
 	data   []byte
 	hello  protocol.HelloEvent
 	events []string // the others but viewers and ping, with their place
-	code   websocket.StatusCode
+	code   int
 }
 
-// watch reads a wsrun.v1 viewer to its end, or until it has had limit bytes.
-func watch(c *websocket.Conn, limit int) (r report, err error) {
+// watch reads a viewer to its end, or until it has had limit bytes.
+func watch(v *client.Viewer, limit int) (r report, err error) {
 	for limit < 0 || len(r.data) < limit {
-		kind, p, err := c.Read(context.Background())
+		m, err := v.Next(context.Background())
 		if err != nil {
-			if r.code = websocket.CloseStatus(err); r.code == -1 {
+			if r.code = client.CloseCode(err); r.code == 0 {
 				return r, err
 			}
 			return r, nil
 		}
-		if kind == websocket.MessageBinary {
-			r.data = append(r.data, p...)
-			continue
-		}
-		var e struct{ Event string }
-		if err := json.Unmarshal(p, &e); err != nil {
-			return r, fmt.Errorf("event %q: %w", p, err)
-		}
-		switch e.Event {
-		case "hello":
-			if err := json.Unmarshal(p, &r.hello); err != nil {
-				return r, err
-			}
-		case "viewers", "ping":
+		switch e := m.Event.(type) {
+		case nil:
+			r.data = append(r.data, m.Payload...)
+		case protocol.HelloEvent:
+			r.hello = e
+		case protocol.ViewersEvent, protocol.PingEvent:
 		default:
-			r.events = append(r.events, fmt.Sprintf("%d %s", len(r.data), p))
+			r.events = append(r.events, fmt.Sprintf("%d %s", len(r.data), m.Payload))
 		}
 	}
 	return r, nil

@@ -15,9 +15,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"wsrun/broadcaster"
+	"wsrun/internal/client"
 	"wsrun/internal/protocol"
 	"wsrun/ptyproc"
 	"wsrun/screen"
@@ -42,40 +41,22 @@ func (b *fixture) followed() {
 	}
 }
 
-// A placing is a hello or a reset.
-type placing struct {
-	Event        string
-	Offset, Line int64
-	Prelude      string
-	Kept         *protocol.KeptEvent
-	Times        [][2]int64
-	SkippedLines int64
-	SkippedBytes int64
-	Cols, Rows   int
-}
-
-// kept returns the lines of output in the prelude.
-func (p placing) kept() string {
-	if p.Kept == nil {
-		return ""
-	}
-	return p.Prelude[p.Kept.From:p.Kept.To]
-}
-
 // join returns a new viewer and its hello.
-func (b *fixture) join(query string) (*websocket.Conn, placing) {
+func (b *fixture) join(query string) (*client.Viewer, protocol.HelloEvent) {
 	b.t.Helper()
-	c := b.dial(query, "wsrun.v1")
-	return c, b.placing(c)
+	v := b.dial(query, "wsrun.v1")
+	return v, b.hello(v)
 }
 
-func (b *fixture) placing(c *websocket.Conn) (p placing) {
+// hello returns the hello of a viewer that has read nothing.
+func (b *fixture) hello(v *client.Viewer) protocol.HelloEvent {
 	b.t.Helper()
-	kind, data, err := c.Read(b.t.Context())
-	if err != nil || kind != websocket.MessageText || json.Unmarshal(data, &p) != nil {
-		b.t.Fatalf("got %v %q, %v", kind, data, err)
+	m, err := v.Next(b.t.Context())
+	hello, ok := m.Event.(protocol.HelloEvent)
+	if err != nil || !ok {
+		b.t.Fatalf("got %q, %v", m.Payload, err)
 	}
-	return p
+	return hello
 }
 
 // shown returns the text that a terminal shows, and its state, after what it was
@@ -102,11 +83,11 @@ func TestLateJoinersGetTheColors(t *testing.T) {
 		t.Errorf("n=1: hello = %+v", hello)
 	}
 	plain := b.dial("?n=1")
-	if _, data, err := plain.Read(t.Context()); string(data) != "\x1b[?25l\x1b[0;4;31m" {
-		t.Errorf("plain: %q, %v", data, err)
+	if m, err := plain.Next(t.Context()); string(m.Payload) != "\x1b[?25l\x1b[0;4;31m" {
+		t.Errorf("plain: %q, %v", m.Payload, err)
 	}
-	if _, data, err := plain.Read(t.Context()); string(data) != "three\r\n" {
-		t.Errorf("plain: %q, %v", data, err)
+	if m, err := plain.Next(t.Context()); string(m.Payload) != "three\r\n" {
+		t.Errorf("plain: %q, %v", m.Payload, err)
 	}
 }
 
@@ -140,10 +121,10 @@ func TestTheRingNeverBeginsWithinASequence(t *testing.T) {
 		b.Write([]byte(strings.Repeat("x", 1000) + sequence + strings.Repeat("y", 100)))
 		b.followed()
 		c, hello := b.join("")
-		_, data, err := c.Read(t.Context())
-		got := hello.Prelude + string(data)
+		m, err := c.Next(t.Context())
+		got := hello.Prelude + string(m.Payload)
 		if want := sequenceOnce(got); err != nil || !want || !strings.HasSuffix(got, strings.Repeat("y", 100)) {
-			t.Errorf("%d more: %q %q, %v", extra, hello.Prelude, data, err)
+			t.Errorf("%d more: %q %q, %v", extra, hello.Prelude, m.Payload, err)
 		}
 	}
 }
@@ -173,22 +154,22 @@ func TestLateJoinersGetThePicture(t *testing.T) {
 		}
 		c, hello := b.join("")
 		if hello.Offset != int64(len(all)) || hello.Cols != 40 || hello.Kept == nil || hello.Kept.Offset != 0 || hello.Kept.Line != 1 ||
-			hello.Prelude[hello.Kept.From:hello.Kept.To] != lines {
+			hello.Kept.Of(hello.Prelude) != lines {
 			t.Fatalf("hello = %+v", hello)
 		}
 		write(after)
-		_, data, _ := c.Read(t.Context())
-		if string(data) != after {
-			t.Errorf("then %q, want %q", data, after)
+		m, _ := c.Next(t.Context())
+		if string(m.Payload) != after {
+			t.Errorf("then %q, want %q", m.Payload, after)
 		}
 		wantText, want := shown(t, all)
-		gotText, got := shown(t, hello.Prelude+string(data))
+		gotText, got := shown(t, hello.Prelude+string(m.Payload))
 		if wantText != gotText || got != want || !strings.Contains(gotText, "more") {
 			t.Errorf("%q, %+v; want %q, %+v", gotText, got, wantText, want)
 		}
 		plain := b.dial("")
-		if _, data, _ := plain.Read(t.Context()); string(data) == "" || !strings.HasPrefix(string(data), lines) {
-			t.Errorf("plain: %q", data)
+		if m, _ := plain.Next(t.Context()); len(m.Payload) == 0 || !strings.HasPrefix(string(m.Payload), lines) {
+			t.Errorf("plain: %q", m.Payload)
 		}
 
 		// It ends, and has left no trace but its colors.
@@ -253,13 +234,13 @@ func TestLateJoinersGetTheSize(t *testing.T) {
 			size := broadcaster.Resize{Cols: hello.Cols, Rows: hello.Rows}
 			b.end(0)
 			for size != (broadcaster.Resize{Cols: 50, Rows: 20}) {
-				kind, data, err := c.Read(t.Context())
+				m, err := c.Next(t.Context())
 				if err != nil {
 					t.Errorf("%q%s: the size is %v, then %v", in, n, size, err)
 					break
 				}
-				if kind == websocket.MessageText {
-					json.Unmarshal(data, &size)
+				if e, ok := m.Event.(protocol.ResizeEvent); ok {
+					size = broadcaster.Resize{Cols: e.Cols, Rows: e.Rows}
 				}
 			}
 		}
@@ -328,7 +309,7 @@ func TestLateJoinersInAFlood(t *testing.T) {
 		if hello.Prelude != "\x1b[0;31m" {
 			t.Errorf("join %d: %q at %d", i, hello.Prelude, hello.Offset)
 		}
-		c.CloseNow()
+		c.Close()
 	}
 }
 
@@ -344,8 +325,8 @@ func TestLateJoinersOfALostScreen(t *testing.T) {
 	b.Write([]byte(strings.Repeat("line\r\n", 1<<19)))
 	b.Flush()
 	c, hello := b.join("")
-	if _, data, err := c.Read(t.Context()); hello.Prelude != "\x1b[0;31m" || string(data) != "line\r\nline\r\n" {
-		t.Errorf("hello = %+v, then %q, %v", hello, data, err)
+	if m, err := c.Next(t.Context()); hello.Prelude != "\x1b[0;31m" || string(m.Payload) != "line\r\nline\r\n" {
+		t.Errorf("hello = %+v, then %q, %v", hello, m.Payload, err)
 	}
 }
 
@@ -365,8 +346,9 @@ func TestKeptLinesAreWhole(t *testing.T) {
 		b.followed()
 		b.Write([]byte(strings.Repeat("\x1b[8;8H0123456789", 100)))
 		b.followed()
-		if _, hello := b.join(""); hello.kept() != tt.want {
-			t.Errorf("%d bytes: kept %d: %.20q; want %d", len(tt.lines), len(hello.kept()), hello.kept(), len(tt.want))
+		_, hello := b.join("")
+		if kept := hello.Kept.Of(hello.Prelude); kept != tt.want {
+			t.Errorf("%d bytes: kept %d: %.20q; want %d", len(tt.lines), len(kept), kept, len(tt.want))
 		}
 	}
 }
@@ -377,8 +359,8 @@ func TestPlainViewersOfKeptLines(t *testing.T) {
 	b.Emit(broadcaster.Resize{Cols: 40, Rows: 10})
 	b.Write([]byte("caf\xe9 noir\r\n\x1b[?1049h\x1b[Hhello"))
 	b.followed()
-	if _, data, err := b.dial("").Read(t.Context()); !strings.HasPrefix(string(data), "caf\uFFFD noir\r\n") {
-		t.Errorf("plain: %q, %v", data, err)
+	if m, err := b.dial("").Next(t.Context()); !strings.HasPrefix(string(m.Payload), "caf\uFFFD noir\r\n") {
+		t.Errorf("plain: %q, %v", m.Payload, err)
 	}
 }
 
@@ -400,8 +382,8 @@ func TestLinesBeforeAProgram(t *testing.T) {
 				want += "\r\n"
 			}
 			_, hello := b.join("?n=" + n)
-			if hello.kept() != want {
-				t.Errorf("ring %d, n=%s: kept %q, want %q", ring, n, hello.kept(), want)
+			if kept := hello.Kept.Of(hello.Prelude); kept != want {
+				t.Errorf("ring %d, n=%s: kept %q, want %q", ring, n, kept, want)
 			}
 			if last > 0 && (hello.Kept.Line != int64(4-last) || hello.Times[0][0] > hello.Kept.Offset && ring > 600) {
 				t.Errorf("ring %d, n=%s: %+v, times %v", ring, n, hello.Kept, hello.Times)
@@ -435,8 +417,9 @@ func TestTwoProgramsInShort(t *testing.T) {
 	b.Write([]byte("\x1b[?1049lsecond\r\n\x1b[?1049h\x1b[Htwo\x1b[m"))
 	b.followed()
 	_, hello := b.join("")
-	if text, _ := shown(t, hello.Prelude); text != "two\n" || !strings.HasSuffix(hello.kept(), "second\r\n") {
-		t.Errorf("shows %q, kept %q", text, hello.kept())
+	kept := hello.Kept.Of(hello.Prelude)
+	if text, _ := shown(t, hello.Prelude); text != "two\n" || !strings.HasSuffix(kept, "second\r\n") {
+		t.Errorf("shows %q, kept %q", text, kept)
 	}
 }
 
@@ -578,16 +561,9 @@ func TestNobodyBeginsWithinASequence(t *testing.T) {
 		if _, got := shown(t, hello.Prelude+string(r.data)); got != want || err != nil || !strings.HasSuffix(string(r.data), tt.after) {
 			t.Errorf("%.20q: %q, then %q, %v", tt.before, hello.Prelude, r.data, err)
 		}
-		var all []byte
-		for {
-			_, data, err := plain.Read(t.Context())
-			if err != nil {
-				break
-			}
-			all = append(all, data...)
-		}
-		if _, got := shown(t, string(all)); got != want {
-			t.Errorf("%.20q: plain %q", tt.before, all)
+		all, _ := watch(plain, -1)
+		if _, got := shown(t, string(all.data)); got != want {
+			t.Errorf("%.20q: plain %q", tt.before, all.data)
 		}
 	}
 }
@@ -605,14 +581,8 @@ func TestAPlainViewerAfterAGap(t *testing.T) {
 	}
 	b.followed()
 	b.end(0)
-	var all []byte
-	for {
-		_, p, err := c.Read(t.Context())
-		if err != nil {
-			break
-		}
-		all = append(all, p...)
-	}
+	r, _ := watch(c, -1)
+	all := r.data
 	if at := bytes.LastIndex(all, []byte("\x1b[0;35m")); at < 0 || len(all) > 100_000*200 || !bytes.HasSuffix(all, []byte("x\n")) || all[at+7] != 'x' {
 		t.Errorf("%d bytes, the colors at %d", len(all), at)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/coder/websocket"
 
 	"wsrun/broadcaster"
+	"wsrun/internal/client"
 	"wsrun/internal/protocol"
 	"wsrun/test/peer"
 )
@@ -93,7 +94,7 @@ func TestAStalledViewerThatWakesLearnsWhy(t *testing.T) {
 		c := dial(&websocket.DialOptions{})
 		b.Write([]byte(strings.Repeat("x", 1<<20)))
 		time.Sleep(stallTime + giveUpTime*2/3)
-		if r, err := watch(c, -1); err != nil || r.code != protocol.CloseTooSlow {
+		if r, err := watch(client.New(c), -1); err != nil || r.code != protocol.CloseTooSlow {
 			t.Errorf("closed with %v, %v; want %d", r.code, err, protocol.CloseTooSlow)
 		}
 	})
@@ -120,7 +121,7 @@ func TestASlowViewerThatPings(t *testing.T) {
 		ponged := make(chan error, 1)
 		go func() { ponged <- c.Ping(t.Context()) }()
 		time.Sleep(stallTime * 8 / 10)
-		if r, err := watch(c, -1); err != nil || len(r.data) != 60_000 || r.code != 1000 {
+		if r, err := watch(client.New(c), -1); err != nil || len(r.data) != 60_000 || r.code != 1000 {
 			t.Errorf("%d bytes, %v, %v", len(r.data), r.code, err)
 		}
 		if err := <-ponged; err != nil {
@@ -178,7 +179,7 @@ func TestTheAudienceIsToldOnceASecond(t *testing.T) {
 		}()
 		for range 20 {
 			c := dial(&websocket.DialOptions{})
-			go watch(c, -1)
+			go watch(client.New(c), -1)
 			b.Write([]byte("x")) // which wakes the first
 			time.Sleep(announceInterval / 5)
 		}

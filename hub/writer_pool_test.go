@@ -3,7 +3,6 @@ package hub
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -14,9 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"wsrun/broadcaster"
+	"wsrun/internal/client"
 	"wsrun/internal/protocol"
 	"wsrun/test/peer"
 	"wsrun/test/wait"
@@ -28,20 +26,20 @@ func TestViewersOfEverySpeed(t *testing.T) {
 	b := serve(t, broadcaster.Options{Lines: 1 << 20, Bytes: 64 << 20})
 	const viewers = 30
 	before := runtime.NumGoroutine()
-	var listener []*websocket.Conn
+	var conns []*client.Viewer
 	for range viewers {
-		listener = append(listener, b.dialNarrow())
+		conns = append(conns, b.dialNarrow())
 	}
 	wait.For(t, wait.Patience, "they cost more than a goroutine on each side", func() bool {
 		return runtime.NumGoroutine() <= before+2*viewers+runtime.GOMAXPROCS(0)+2
 	})
 	type result struct {
 		data []byte
-		code websocket.StatusCode
+		code int
 	}
 	results := make(chan result)
 	halfway := make(chan struct{})
-	for i, c := range listener {
+	for i, c := range conns {
 		if i%2 > 0 {
 			go func() { // its pings are answered in between
 				for c.Ping(context.Background()) == nil {
@@ -52,13 +50,13 @@ func TestViewersOfEverySpeed(t *testing.T) {
 		go func() {
 			var data []byte
 			for reads := 0; ; reads++ {
-				kind, p, err := c.Read(context.Background())
+				m, err := c.Next(context.Background())
 				if err != nil {
-					results <- result{data, websocket.CloseStatus(err)}
+					results <- result{data, client.CloseCode(err)}
 					return
 				}
-				if kind == websocket.MessageBinary {
-					data = append(data, p...)
+				if m.Event == nil {
+					data = append(data, m.Payload...)
 				}
 				if i%3 > 0 && reads == 7 {
 					<-halfway // more than the sockets hold
@@ -86,8 +84,8 @@ func TestViewersOfEverySpeed(t *testing.T) {
 		}
 	}
 	b.end(0)
-	for range listener {
-		if got := <-results; !bytes.Equal(got.data, all.Bytes()) || got.code != websocket.StatusNormalClosure {
+	for range conns {
+		if got := <-results; !bytes.Equal(got.data, all.Bytes()) || got.code != protocol.CloseEnded {
 			t.Errorf("got %d of %d bytes, or others, and %v", len(got.data), all.Len(), got.code)
 		}
 	}
@@ -143,19 +141,19 @@ func numbered(size int) (all []byte) {
 func TestAStuckViewerDelaysNobody(t *testing.T) {
 	b := serve(t, broadcaster.Options{Lines: 1 << 20})
 	const others = 3
-	listener := []*websocket.Conn{b.dialNarrow()}
+	conns := []*client.Viewer{b.dialNarrow()}
 	for range others {
-		listener = append(listener, b.dial("", protocol.Subprotocol))
+		conns = append(conns, b.dial("", protocol.Subprotocol))
 	}
-	b.awaitEntered(t, len(listener))
+	b.awaitEntered(t, len(conns))
 	all := numbered(3 << 20) // more than the sockets hold
-	gets := func(who string, c *websocket.Conn) {
+	gets := func(who string, c *client.Viewer) {
 		if r, err := watch(c, len(all)); err != nil || !bytes.Equal(r.data, all) || len(r.events) > 0 {
 			t.Errorf("%s: %d of %d bytes, or others, %q, %v", who, len(r.data), len(all), r.events, err)
 		}
 	}
 	done := make(chan struct{})
-	for _, c := range listener[1:] {
+	for _, c := range conns[1:] {
 		go func() {
 			gets("another", c)
 			done <- struct{}{}
@@ -167,7 +165,7 @@ func TestAStuckViewerDelaysNobody(t *testing.T) {
 	for range others {
 		<-done
 	}
-	gets("the stuck one", listener[0])
+	gets("the stuck one", conns[0])
 }
 
 // A viewer that has much to get is given a part of it at a time, and who has all gets
@@ -188,15 +186,15 @@ func TestALateViewerTakesTurns(t *testing.T) {
 	go func() {
 		var data []byte
 		for {
-			kind, p, err := c.Read(context.Background())
+			m, err := c.Next(context.Background())
 			if err != nil {
 				got <- data
 				return
 			}
-			if kind == websocket.MessageBinary {
-				data = append(data, p...)
+			if m.Event == nil {
+				data = append(data, m.Payload...)
 			}
-			read.Add(int64(len(p)))
+			read.Add(int64(len(m.Payload)))
 		}
 	}()
 	turns := 1
@@ -226,7 +224,7 @@ func TestALateViewerTakesTurns(t *testing.T) {
 	if least := len(all) / (burstBytes + 64<<10); turns < least {
 		t.Errorf("%d turns, want %d", turns, least)
 	}
-	c.CloseNow()
+	c.Close()
 	if data := <-got; !bytes.Equal(data, all) {
 		t.Errorf("got %d of %d bytes, or others", len(data), len(all))
 	}
@@ -253,7 +251,7 @@ func TestAQueueIsLeftForLater(t *testing.T) {
 func TestOneGapInTheCrowd(t *testing.T) {
 	b := serve(t, broadcaster.Options{Lines: 1 << 20, Bytes: 4 << 20})
 	c := b.dialNarrow()
-	b.placing(c)
+	b.hello(c)
 	b.awaitEntered(t, 1)
 	var all []byte
 	write := func(size int) {
@@ -265,16 +263,12 @@ func TestOneGapInTheCrowd(t *testing.T) {
 	at, resets := int64(0), 0
 	read := func() {
 		for at < int64(len(all)) {
-			kind, p, err := c.Read(t.Context())
+			m, err := c.Next(t.Context())
 			if err != nil {
 				t.Fatalf("at %d of %d, after %d gaps: %v", at, len(all), resets, err)
 			}
-			if kind == websocket.MessageText {
-				var e placing
-				if err := json.Unmarshal(p, &e); err != nil {
-					t.Fatal(err)
-				}
-				if e.Event == "reset" {
+			if m.Event != nil {
+				if e, ok := m.Event.(protocol.ResetEvent); ok {
 					if e.SkippedBytes != e.Offset-at {
 						t.Fatalf("it is told that %d bytes from %d to %d are missing", e.SkippedBytes, at, e.Offset)
 					}
@@ -285,10 +279,11 @@ func TestOneGapInTheCrowd(t *testing.T) {
 				}
 				continue
 			}
-			if end := at + int64(len(p)); end > int64(len(all)) || !bytes.Equal(p, all[at:end]) {
+			end := at + int64(len(m.Payload))
+			if end > int64(len(all)) || !bytes.Equal(m.Payload, all[at:end]) {
 				t.Fatalf("other bytes at %d, after %d gaps", at, resets)
 			}
-			at += int64(len(p))
+			at = end
 		}
 	}
 	write(12 << 20) // more than the sockets hold, and the ring, and its grace
@@ -310,20 +305,20 @@ func TestAWalkerGoes(t *testing.T) {
 	b := serve(t, broadcaster.Options{})
 	const viewers = 3
 	for round := 1; ; round++ {
-		var listener []*websocket.Conn
+		var conns []*client.Viewer
 		for range viewers {
-			listener = append(listener, b.dial("?n=0", protocol.Subprotocol))
+			conns = append(conns, b.dial("?n=0", protocol.Subprotocol))
 		}
 		b.awaitEntered(t, round*viewers)
 		line := fmt.Sprintf("round %d\n", round)
 		b.Write([]byte(line))
-		for _, c := range listener {
-			tooLong := time.AfterFunc(wait.Patience, func() { c.CloseNow() })
+		for _, c := range conns {
+			tooLong := time.AfterFunc(wait.Patience, func() { c.Close() })
 			if r, err := watch(c, len(line)); err != nil || string(r.data) != line {
 				t.Fatalf("in round %d a viewer got %q, %v", round, r.data, err)
 			}
 			tooLong.Stop()
-			c.CloseNow()
+			c.Close()
 		}
 		if round == 2 {
 			return
@@ -446,7 +441,7 @@ func (b *fixture) sent() (n int64) {
 }
 
 // gets reads so much from a viewer.
-func gets(t *testing.T, c *websocket.Conn, want string) {
+func gets(t *testing.T, c *client.Viewer, want string) {
 	t.Helper()
 	if r, err := watch(c, len(want)); err != nil || string(r.data) != want {
 		t.Fatalf("got %q, %v; want %q", r.data, err, want)
@@ -486,7 +481,7 @@ func TestWalksOfManyWaitForATurn(t *testing.T) {
 	b := serve(t, broadcaster.Options{})
 	b.hub.audience.add(stepViewers)
 	defer b.hub.audience.add(-stepViewers)
-	var early []*websocket.Conn
+	var early []*client.Viewer
 	for range 4 {
 		early = append(early, b.dial("?n=0", protocol.Subprotocol))
 	}
@@ -513,7 +508,7 @@ func TestWalksOfManyWaitForATurn(t *testing.T) {
 	for range 2 { // one of each walker
 		late := b.dial("", protocol.Subprotocol)
 		gets(t, late, "one\ntwo\n")
-		late.CloseNow()
+		late.Close()
 	}
 	b.awaitSlots(len(early))
 	time.Sleep(pingCheck + countDelay) // in which others are looked at for their pings, and told how many they are
@@ -525,7 +520,7 @@ func TestWalksOfManyWaitForATurn(t *testing.T) {
 		<-walks
 	}
 	for _, c := range early {
-		if r, err := watch(c, -1); err != nil || string(r.data) != "two\n" || r.code != websocket.StatusNormalClosure {
+		if r, err := watch(c, -1); err != nil || string(r.data) != "two\n" || r.code != protocol.CloseEnded {
 			t.Errorf("in the end %q, %v, %v", r.data, r.code, err)
 		}
 	}
@@ -681,5 +676,5 @@ func TestAStalledViewer(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Errorf("the other: %v", err)
 	}
-	stalled.CloseNow()
+	stalled.Close()
 }

@@ -16,10 +16,9 @@ import (
 	"wsrun/broadcaster"
 	"wsrun/filetail"
 	"wsrun/hub"
+	"wsrun/internal/client"
 	"wsrun/internal/logs"
 	"wsrun/internal/protocol"
-
-	"github.com/coder/websocket"
 )
 
 // A logFile is a catalog of one file, /a.log. Followed, it is truncated within a line.
@@ -126,13 +125,13 @@ func TestLossIsTold(t *testing.T) {
 	if err != nil || len(r.events) != 2 || r.events[0] != "15 "+first || r.events[1] != "19 "+second {
 		t.Errorf("wsrun.v1: %q, %v", r.events, err)
 	}
-	c, got := b.dial("a.log?tail=1"), ""
+	v, got := b.dial("a.log?tail=1"), ""
 	for !strings.HasSuffix(got, "end\n") {
-		_, p, err := c.Read(t.Context())
+		m, err := v.Next(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		got += string(p)
+		got += string(m.Payload)
 	}
 	if want := logContent + "half\nnew\nend\n"; got != want {
 		t.Errorf("plain WebSocket %q, want %q", got, want)
@@ -222,12 +221,13 @@ func TestFilesAreGuarded(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	c, _, err := websocket.Dial(ctx, "ws://"+b.addr+"/a.log", &websocket.DialOptions{HTTPHeader: http.Header{"Authorization": {"Bearer secret"}, "Origin": {"http://localhost:" + port}}})
+	header := http.Header{"Authorization": {"Bearer secret"}, "Origin": {"http://localhost:" + port}}
+	v, err := client.Dial(ctx, "ws://"+b.addr+"/a.log", client.Options{Header: header, Plain: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.CloseNow()
-	if _, p, err := c.Read(ctx); err != nil || string(p) != logContent {
-		t.Errorf("by WebSocket: %q, %v", p, err)
+	defer v.Close()
+	if m, err := v.Next(ctx); err != nil || string(m.Payload) != logContent {
+		t.Errorf("by WebSocket: %q, %v", m.Payload, err)
 	}
 }

@@ -6,10 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"wsrun/internal/client"
 	"wsrun/internal/plaintext"
 	"wsrun/internal/protocol"
-
-	"github.com/coder/websocket"
 )
 
 // forged are lines of output that look like what wsrun says itself, or like parts of
@@ -79,7 +78,7 @@ func TestForgedOutput(t *testing.T) {
 			b.Write([]byte(all[at:min(at+step, len(all))]))
 		}
 		b.end(7)
-		for name, c := range map[string]*websocket.Conn{"live": v1, "late": b.dial("", protocol.Subprotocol)} {
+		for name, c := range map[string]*client.Viewer{"live": v1, "late": b.dial("", protocol.Subprotocol)} {
 			r, err := watch(c, -1)
 			want := fmt.Sprintf(`[%d {"event":"exit","code":7,"signal":"","durationMs":0}]`, len(all))
 			if err != nil || string(r.data) != all || fmt.Sprint(r.events) != want || r.code != 1000 || r.hello.Epoch != b.Epoch() {
@@ -90,14 +89,9 @@ func TestForgedOutput(t *testing.T) {
 		var text plaintext.Decoder
 		valid.Write(text.Decode([]byte(all)))
 		valid.Write(text.Flush())
-		for name, c := range map[string]*websocket.Conn{"live": plain, "late": b.dial("")} {
-			var got []byte
-			kind, p, err := c.Read(t.Context())
-			for ; err == nil && kind == websocket.MessageText; kind, p, err = c.Read(t.Context()) {
-				got = append(got, p...)
-			}
-			if string(got) != valid.String() || websocket.CloseStatus(err) != 1000 {
-				t.Errorf("in steps of %d, plain, %s: %q, %v", step, name, got, err)
+		for name, c := range map[string]*client.Viewer{"live": plain, "late": b.dial("")} {
+			if r, err := watch(c, -1); err != nil || string(r.data) != valid.String() || r.code != 1000 {
+				t.Errorf("in steps of %d, plain, %s: %q, %v, %v", step, name, r.data, r.code, err)
 			}
 		}
 		if _, body := b.get("/?format=raw"); body != all {

@@ -13,10 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"wsrun/internal/client"
 	"wsrun/internal/protocol"
 	"wsrun/test/peer"
-
-	"github.com/coder/websocket"
 )
 
 // stays is the end of a WebSocket that goes on.
@@ -295,7 +294,7 @@ func (tt frameCase) try(addr, extra string) (string, error) {
 
 // A neighbour is a viewer who does nothing wrong.
 type neighbour struct {
-	c    *websocket.Conn
+	v    *client.Viewer
 	data []byte
 }
 
@@ -305,12 +304,12 @@ func (n *neighbour) unharmed(b *bench, what string) error {
 	defer cancel()
 	fmt.Fprintf(b, "%s\n", what)
 	for !bytes.Contains(n.data, []byte(what+"\n")) {
-		kind, p, err := n.c.Read(ctx)
+		m, err := n.v.Next(ctx)
 		if err != nil {
 			return err
 		}
-		if kind == websocket.MessageBinary {
-			n.data = append(n.data, p...)
+		if m.Event == nil {
+			n.data = append(n.data, m.Payload...)
 		}
 	}
 	n.data = n.data[:0]
@@ -323,8 +322,8 @@ func (b *bench) everyCase(n int, f func(i int)) {
 	const workers = 16
 	var wg sync.WaitGroup
 	for w := range workers {
-		who := &neighbour{c: b.dial("?n=0", protocol.Subprotocol)}
-		if _, _, err := who.c.Read(b.t.Context()); err != nil { // hello
+		who := &neighbour{v: b.dial("?n=0", protocol.Subprotocol)}
+		if _, err := who.v.Next(b.t.Context()); err != nil { // hello
 			b.t.Fatal(err)
 		}
 		wg.Go(func() {

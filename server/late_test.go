@@ -2,15 +2,12 @@ package server
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/coder/websocket"
 
 	"wsrun/broadcaster"
 	"wsrun/hub"
@@ -36,11 +33,11 @@ func (b *bench) awaitPrelude() {
 	b.t.Helper()
 	b.Flush()
 	wait.For(b.t, wait.Patience, "there is no prelude", func() bool {
-		c := b.dial("?n=0", protocol.Subprotocol)
-		defer c.CloseNow()
-		_, p, err := c.Read(context.Background())
-		var hello struct{ Prelude string }
-		return err == nil && json.Unmarshal(p, &hello) == nil && hello.Prelude != ""
+		v := b.dial("?n=0", protocol.Subprotocol)
+		defer v.Close()
+		m, _ := v.Next(context.Background())
+		hello, ok := m.Event.(protocol.HelloEvent)
+		return ok && hello.Prelude != ""
 	})
 }
 
@@ -149,8 +146,8 @@ func TestEventsBeginWithinASequence(t *testing.T) {
 		})
 		b.Write([]byte(tt.after))
 		b.end(0)
-		if _, err := io.Copy(io.Discard, reader{plain}); err != nil {
-			t.Error(err)
+		if r, err := watch(plain, -1); err != nil || r.code != protocol.CloseEnded {
+			t.Error(r.code, err)
 		}
 		body, _ := io.ReadAll(resp.Body)
 		resp.Body.Close()
@@ -158,15 +155,4 @@ func TestEventsBeginWithinASequence(t *testing.T) {
 			t.Errorf("%.20q: events %q", tt.before, body)
 		}
 	}
-}
-
-// A reader reads a plain WebSocket to its end.
-type reader struct{ c *websocket.Conn }
-
-func (r reader) Read(p []byte) (int, error) {
-	_, data, err := r.c.Read(context.Background())
-	if websocket.CloseStatus(err) == websocket.StatusNormalClosure {
-		return 0, io.EOF
-	}
-	return min(len(p), len(data)), err
 }

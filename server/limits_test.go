@@ -17,10 +17,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"wsrun/broadcaster"
 	"wsrun/hub"
+	"wsrun/internal/client"
 	"wsrun/internal/protocol"
 	"wsrun/test/peer"
 )
@@ -154,9 +153,9 @@ func TestFull(t *testing.T) {
 	first := b.dial("", protocol.Subprotocol)
 	for range 3 {
 		for _, protocols := range [][]string{nil, {protocol.Subprotocol}} {
-			_, _, err := b.dial("", protocols...).Read(t.Context())
-			var e websocket.CloseError
-			if !errors.As(err, &e) || e.Code != websocket.StatusTryAgainLater || e.Reason == "" {
+			_, err := b.dial("", protocols...).Next(t.Context())
+			var e client.CloseError
+			if !errors.As(err, &e) || e.Code != protocol.CloseFull || e.Reason == "" {
 				t.Errorf("a WebSocket of %q: %v", protocols, err)
 			}
 		}
@@ -173,7 +172,7 @@ func TestFull(t *testing.T) {
 			}
 		}
 	}
-	first.CloseNow()
+	first.Close()
 	b.awaitPlaces(0)
 	second := b.dial("", protocol.Subprotocol)
 	b.end(0)

@@ -23,6 +23,7 @@ import (
 
 	"wsrun/broadcaster"
 	"wsrun/hub"
+	"wsrun/internal/client"
 	"wsrun/internal/plaintext"
 	"wsrun/internal/protocol"
 )
@@ -134,22 +135,27 @@ func (b *bench) raw(request string) *http.Response {
 	return resp
 }
 
-func (b *bench) dial(query string, subprotocols ...string) *websocket.Conn {
+// dial dials as a viewer of wsrun.v1, or as a plain one if there is no subprotocol.
+func (b *bench) dial(query string, subprotocols ...string) *client.Viewer {
 	b.t.Helper()
-	c, _, err := websocket.Dial(b.t.Context(), "ws://"+b.addr+"/"+query, &websocket.DialOptions{Subprotocols: subprotocols})
+	return b.dialBy(http.DefaultClient, query, subprotocols...)
+}
+
+func (b *bench) dialBy(by *http.Client, query string, subprotocols ...string) *client.Viewer {
+	b.t.Helper()
+	v, err := client.Dial(b.t.Context(), "ws://"+b.addr+"/"+query, client.Options{HTTPClient: by, Plain: len(subprotocols) == 0})
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	c.SetReadLimit(-1)
-	b.t.Cleanup(func() { c.CloseNow() })
-	return c
+	b.t.Cleanup(v.Close)
+	return v
 }
 
 // dialNarrow dials with a small receive buffer, so that a viewer that does not
 // read stalls soon.
-func (b *bench) dialNarrow() *websocket.Conn { return b.dialSlow("wsrun.v1") }
+func (b *bench) dialNarrow() *client.Viewer { return b.dialSlow(protocol.Subprotocol) }
 
-func (b *bench) dialSlow(subprotocols ...string) *websocket.Conn {
+func (b *bench) dialSlow(subprotocols ...string) *client.Viewer {
 	b.t.Helper()
 	transport := &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 		c, err := new(net.Dialer).DialContext(ctx, network, addr)
@@ -158,15 +164,7 @@ func (b *bench) dialSlow(subprotocols ...string) *websocket.Conn {
 		}
 		return c, err
 	}}
-	c, _, err := websocket.Dial(b.t.Context(), "ws://"+b.addr+"/", &websocket.DialOptions{
-		Subprotocols: subprotocols, HTTPClient: &http.Client{Transport: transport},
-	})
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	c.SetReadLimit(-1)
-	b.t.Cleanup(func() { c.CloseNow() })
-	return c
+	return b.dialBy(&http.Client{Transport: transport}, "", subprotocols...)
 }
 
 // A report is what a viewer has got.
@@ -174,35 +172,27 @@ type report struct {
 	data   []byte
 	hello  protocol.HelloEvent
 	events []string // the others but viewers and ping, with their place
-	code   websocket.StatusCode
+	code   int
 }
 
-// watch reads a wsrun.v1 viewer to its end, or until it has had limit bytes.
-func watch(c *websocket.Conn, limit int) (r report, err error) {
+// watch reads a viewer to its end, or until it has had limit bytes.
+func watch(v *client.Viewer, limit int) (r report, err error) {
 	for limit < 0 || len(r.data) < limit {
-		kind, p, err := c.Read(context.Background())
+		m, err := v.Next(context.Background())
 		if err != nil {
-			if r.code = websocket.CloseStatus(err); r.code == -1 {
+			if r.code = client.CloseCode(err); r.code == 0 {
 				return r, err
 			}
 			return r, nil
 		}
-		if kind == websocket.MessageBinary {
-			r.data = append(r.data, p...)
-			continue
-		}
-		var e struct{ Event string }
-		if err := json.Unmarshal(p, &e); err != nil {
-			return r, fmt.Errorf("event %q: %w", p, err)
-		}
-		switch e.Event {
-		case "hello":
-			if err := json.Unmarshal(p, &r.hello); err != nil {
-				return r, err
-			}
-		case "viewers", "ping":
+		switch e := m.Event.(type) {
+		case nil:
+			r.data = append(r.data, m.Payload...)
+		case protocol.HelloEvent:
+			r.hello = e
+		case protocol.ViewersEvent, protocol.PingEvent:
 		default:
-			r.events = append(r.events, fmt.Sprintf("%d %s", len(r.data), p))
+			r.events = append(r.events, fmt.Sprintf("%d %s", len(r.data), m.Payload))
 		}
 	}
 	return r, nil
@@ -270,22 +260,8 @@ func TestWebSocket(t *testing.T) {
 	if err != nil || string(rest.data) != "two\xff\r\n" || fmt.Sprint(rest.events) != fmt.Sprint(want) || rest.code != 1000 {
 		t.Errorf("early: %q, %q, %v, %v", rest.data, rest.events, rest.code, err)
 	}
-	var text []byte
-	for {
-		kind, p, err := plain.Read(t.Context())
-		if err != nil {
-			if websocket.CloseStatus(err) != 1000 {
-				t.Error(err)
-			}
-			break
-		}
-		if kind != websocket.MessageText {
-			t.Errorf("a plain viewer got a %v", kind)
-		}
-		text = append(text, p...)
-	}
-	if string(text) != "one\r\ntwo\uFFFD\r\n" {
-		t.Errorf("plain: %q", text)
+	if r, err := watch(plain, -1); err != nil || string(r.data) != "one\r\ntwo\uFFFD\r\n" || r.code != 1000 {
+		t.Errorf("plain: %q, %v, %v", r.data, r.code, err)
 	}
 	late, err := watch(b.dial("?n=1", "wsrun.v1"), -1)
 	if err != nil || late.hello.Line != 2 || late.hello.Offset != 5 || late.hello.State != "ended" || string(late.data) != "two\xff\r\n" || late.code != 1000 {
@@ -301,23 +277,28 @@ func TestStopping(t *testing.T) {
 	b := serve(t, Options{})
 	c := b.dial("", "wsrun.v1")
 	b.Close()
-	if r, err := watch(c, -1); err != nil || r.code != websocket.StatusGoingAway {
+	if r, err := watch(c, -1); err != nil || r.code != protocol.CloseStopping {
 		t.Errorf("closed with %v, %v; want 1001", r.code, err)
 	}
 }
 
 func TestAViewerThatSpeaksIsClosed(t *testing.T) {
 	b := serve(t, Options{})
-	var codes []websocket.StatusCode
+	var codes []int
 	for _, sub := range []string{"wsrun.v1", "other"} {
-		c := b.dial("", sub)
+		c, _, err := websocket.Dial(t.Context(), "ws://"+b.addr+"/", &websocket.DialOptions{Subprotocols: []string{sub}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := client.New(c)
+		defer v.Close()
 		if err := c.Write(t.Context(), websocket.MessageText, []byte("rm -rf /")); err != nil {
 			t.Fatal(err)
 		}
-		tooLong := time.AfterFunc(20*time.Second, func() { c.CloseNow() })
-		r, err := watch(c, -1)
+		tooLong := time.AfterFunc(20*time.Second, v.Close)
+		r, err := watch(v, -1)
 		codes = append(codes, r.code)
-		if err != nil || r.code != websocket.StatusPolicyViolation {
+		if err != nil || r.code != protocol.CloseSpoke {
 			t.Errorf("closed with %v, %v; want 1008", r.code, err)
 		}
 		tooLong.Stop()
@@ -352,17 +333,17 @@ func TestEveryByte(t *testing.T) {
 		want := append(bytes.Clone(whole.Decode(bytes.Clone(all))), whole.Flush()...)
 		var got []byte
 		for {
-			_, p, err := plain.Read(context.Background())
+			m, err := plain.Next(context.Background())
 			if err != nil {
-				if websocket.CloseStatus(err) != 1000 {
+				if client.CloseCode(err) != 1000 {
 					t.Error(err)
 				}
 				break
 			}
-			if !utf8.Valid(p) {
-				t.Errorf("a frame is not valid UTF-8: %q", p)
+			if !utf8.Valid(m.Payload) {
+				t.Errorf("a frame is not valid UTF-8: %q", m.Payload)
 			}
-			got = append(got, p...)
+			got = append(got, m.Payload...)
 		}
 		if !bytes.Equal(got, want) {
 			t.Errorf("plain: %d bytes, want %d", len(got), len(want))
@@ -426,22 +407,21 @@ func TestResumes(t *testing.T) {
 			rng := rand.New(rand.NewPCG(uint64(w), 9))
 			offset := int64(-1)
 			for range resumes / workers {
-				query := ""
+				var from client.Position
 				asked := offset
 				if offset >= 0 {
 					if rng.IntN(20) == 0 {
 						asked = max(0, offset-400_000) // out of the ring
 					}
-					query = fmt.Sprintf("?epoch=%s&offset=%d", b.Epoch(), asked)
+					from = client.Position{Epoch: b.Epoch(), Offset: asked}
 				}
-				c, _, err := websocket.Dial(context.Background(), "ws://"+b.addr+"/"+query, &websocket.DialOptions{Subprotocols: []string{"wsrun.v1"}})
+				v, err := client.Dial(context.Background(), "ws://"+b.addr+"/", client.Options{Position: from})
 				if err != nil {
 					t.Error(err)
 					return
 				}
-				c.SetReadLimit(-1)
-				r, err := watch(c, 1+rng.IntN(3000))
-				c.CloseNow()
+				r, err := watch(v, 1+rng.IntN(3000))
+				v.Close()
 				h := r.hello
 				if err != nil || h.Line != h.Offset/41+1 || len(r.events) > 0 {
 					t.Errorf("%+v, %q, %v", h, r.events, err)

@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"wsrun/internal/protocol"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -73,7 +75,7 @@ func frame(first byte, payload []byte) []byte {
 	return append(head, payload...)
 }
 
-var wire = form{opcode: opBinary, lineBytes: lineBytes}
+var wire = form{opcode: protocol.OpBinary, lineBytes: lineBytes}
 
 // see returns what viewers see that want so many lines.
 func see(t *testing.T, p loadPlan) result {
@@ -221,6 +223,26 @@ func TestPong(t *testing.T) {
 	}
 }
 
+// TestCutFrames has a viewer read frames of all lengths a few bytes at a time.
+func TestCutFrames(t *testing.T) {
+	want := bytes.Repeat([]byte("x"), 70_000)
+	var frames []byte
+	for _, size := range []int{0, 125, 126, len(want)} {
+		frames = append(append(frames, protocol.FrameHead(protocol.OpBinary, size)...), want[:size]...)
+	}
+	for step := 1; step <= 11; step++ {
+		v := viewer{fd: -1, form: wire, open: true}
+		for part := range slices.Chunk(frames, step) {
+			if err := v.take(part, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if v.messages != 4 || v.data != int64(125+126+len(want)) || v.headBytes != 0 || v.left != 0 {
+			t.Errorf("%d bytes at a time: %d messages of %d bytes", step, v.messages, v.data)
+		}
+	}
+}
+
 // TestMessages has lines without an end, as websocketd sends them.
 func TestMessages(t *testing.T) {
 	texts := makeTexts(10)
@@ -229,7 +251,7 @@ func TestMessages(t *testing.T) {
 		frames = append(frames, frame(0x81, texts.line(nil, n, time.Now())[:lineBytes-1])...)
 	}
 	addr := scripted(t, "", frames, nil)
-	r := see(t, loadPlan{addr: addr, form: form{opcode: opText, lineBytes: lineBytes - 1, perMessage: true}, viewers: 2, sampled: 1, texts: texts, want: 10})
+	r := see(t, loadPlan{addr: addr, form: form{opcode: protocol.OpText, lineBytes: lineBytes - 1, perMessage: true}, viewers: 2, sampled: 1, texts: texts, want: 10})
 	if r.faults != (faults{}) || r.messages != 20 {
 		t.Errorf("%+v, %d messages", r.faults, r.messages)
 	}

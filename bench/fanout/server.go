@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"wsrun/internal/protocol"
 	"wsrun/test/launch"
 )
 
@@ -50,12 +51,12 @@ type server struct {
 
 // startWsrun starts wsrun. Without a command, in is what it broadcasts.
 func (p programs) startWsrun(ctx context.Context, args ...string) (*server, error) {
-	f := form{protocol: "wsrun.v1", opcode: opBinary, lineBytes: lineBytes + 1} // \r\n
+	f := form{subprotocol: protocol.Subprotocol, opcode: protocol.OpBinary, lineBytes: lineBytes + 1} // \r\n
 	return start(ctx, f, "wsrun: http://", launch.Command(p.wsrun, append([]string{"-q"}, args...)...))
 }
 
 func (p programs) startRawfan(ctx context.Context) (*server, error) {
-	return start(ctx, form{opcode: opBinary, lineBytes: lineBytes}, "rawfan: ", exec.Command(p.rawfan, "127.0.0.1:0"))
+	return start(ctx, form{opcode: protocol.OpBinary, lineBytes: lineBytes}, "rawfan: ", exec.Command(p.rawfan, "127.0.0.1:0"))
 }
 
 // startWebsocketd starts websocketd with a tail of a file for each viewer. As it takes
@@ -69,7 +70,7 @@ func (p programs) startWebsocketd(ctx context.Context) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := form{opcode: opText, lineBytes: lineBytes - 1, perMessage: true}
+	f := form{opcode: protocol.OpText, lineBytes: lineBytes - 1, perMessage: true}
 	s, err := start(ctx, f, "", exec.Command(p.websocketd, "--address=127.0.0.1", "--port="+port, "--loglevel=error", "tail", "-n", "+1", "-F", file.Name()))
 	if err != nil {
 		file.Close()

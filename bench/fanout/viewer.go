@@ -11,30 +11,19 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"wsrun/internal/protocol"
 )
 
 // A form is how a server sends lines.
 type form struct {
-	protocol   string // the subprotocol to ask for, or ""
-	opcode     byte   // of messages with output; others are events
-	lineBytes  int    // of a line in their payload
-	perMessage bool   // a message is a line, without its end
+	subprotocol string // to ask for, or ""
+	opcode      byte   // of messages with output; others are events
+	lineBytes   int    // of a line in their payload
+	perMessage  bool   // a message is a line, without its end
 }
 
-// Opcodes (RFC 6455, section 5.2).
-const (
-	opContinuation = 0
-	opText         = 1
-	opBinary       = 2
-	opClose        = 8
-	opPing         = 9
-	opPong         = 10
-)
-
-const (
-	maxResponse = 4 << 10 // bytes of a handshake's answer
-	maxControl  = 125     // bytes of a control frame's payload
-)
+const maxResponse = 4 << 10 // bytes of a handshake's answer
 
 // castagnoli is the polynomial that processors know.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -50,13 +39,14 @@ type viewer struct {
 	gone     bool   // nothing more will come
 	code     int    // with which the server closed, or 0
 
-	head       [10]byte // of the frame that comes
-	headBytes  int      // of it that are there
-	left       uint64   // bytes of the frame's payload that are to come
-	kind       byte     // opcode of the message that comes
-	compressed bool     // so is the message
-	control    []byte   // payload of a control frame so far
-	packed     []byte   // payload of a compressed message so far, of a sample
+	head       [protocol.MaxFrameHead]byte // of the frame that comes
+	headBytes  int                         // of it that are there
+	frame      protocol.Frame              // that comes, once its head is there
+	left       uint64                      // bytes of the frame's payload that are to come
+	kind       byte                        // opcode of the message that comes
+	compressed bool                        // so is the message
+	control    []byte                      // payload of a control frame so far
+	packed     []byte                      // payload of a compressed message so far, of a sample
 
 	wire     int64  // bytes behind the handshake
 	messages int64  // of output
@@ -74,8 +64,8 @@ type viewer struct {
 func request(addr string, f form, deflate bool) []byte {
 	r := "GET / HTTP/1.1\r\nHost: " + addr + "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-	if f.protocol != "" {
-		r += "Sec-WebSocket-Protocol: " + f.protocol + "\r\n"
+	if f.subprotocol != "" {
+		r += "Sec-WebSocket-Protocol: " + f.subprotocol + "\r\n"
 	}
 	if deflate {
 		r += "Sec-WebSocket-Extensions: permessage-deflate\r\n"
@@ -97,12 +87,17 @@ func (v *viewer) take(p []byte, now int64) error {
 	}
 	for len(p) > 0 {
 		if v.left == 0 {
-			n := copy(v.head[v.headBytes:v.headSize()], p)
-			v.headBytes += n
-			p = p[n:]
-			if v.headBytes < v.headSize() {
-				continue
+			held := v.headBytes
+			v.headBytes += copy(v.head[held:], p)
+			var size int
+			var err error
+			if v.frame, size, err = protocol.ParseFrameHead(v.head[:v.headBytes]); err != nil {
+				return err
 			}
+			if size == 0 {
+				return nil // it was cut
+			}
+			p, v.headBytes = p[size-held:], 0
 			if err := v.begin(); err != nil {
 				return err
 			}
@@ -111,7 +106,6 @@ func (v *viewer) take(p []byte, now int64) error {
 		v.payload(p[:n], now)
 		p = p[n:]
 		if v.left -= n; v.left == 0 {
-			v.headBytes = 0
 			if err := v.end(now); err != nil {
 				return err
 			}
@@ -147,59 +141,26 @@ func (v *viewer) handshake(p []byte) ([]byte, error) {
 	return rest, nil
 }
 
-// headSize is how many bytes the head that comes has, as far as it is known.
-func (v *viewer) headSize() int {
-	if v.headBytes < 2 {
-		return 2
-	}
-	switch v.head[1] & 0x7f {
-	case 126:
-		return 4
-	case 127:
-		return 10
-	}
-	return 2
-}
-
 // begin takes the whole head of a frame.
 func (v *viewer) begin() error {
-	if v.head[1]&0x80 != 0 {
-		return errors.New("the server masks a frame")
-	}
-	switch size := v.head[1] & 0x7f; size {
-	case 126:
-		v.left = uint64(binary.BigEndian.Uint16(v.head[2:]))
-	case 127:
-		v.left = binary.BigEndian.Uint64(v.head[2:])
-	default:
-		v.left = uint64(size)
-	}
-	switch opcode := v.head[0] & 0xf; opcode {
-	case opContinuation:
-	case opText, opBinary:
-		v.kind = opcode
-		v.compressed = v.head[0]&0x40 != 0
+	v.left = v.frame.Size
+	switch {
+	case v.frame.Control():
+		v.control = v.control[:0]
+	case v.frame.Opcode != protocol.OpContinuation:
+		v.kind, v.compressed = v.frame.Opcode, v.frame.Deflated
 		v.packed = v.packed[:0]
 		if v.compressed && !v.deflate {
 			return errors.New("the server compresses without having said so")
 		}
-	case opClose, opPing, opPong:
-		v.control = v.control[:0]
-		if v.left > maxControl {
-			return fmt.Errorf("a control frame of %d bytes", v.left)
-		}
-	default:
-		return fmt.Errorf("a frame of the opcode %d", opcode)
 	}
 	return nil
 }
 
-func (v *viewer) inControl() bool { return v.head[0]&0x8 != 0 }
-
 // payload takes a part of the frame's payload.
 func (v *viewer) payload(p []byte, now int64) {
 	switch {
-	case v.inControl():
+	case v.frame.Control():
 		v.control = append(v.control, p...)
 	case !v.compressed:
 		v.output(p, now)
@@ -222,10 +183,10 @@ func (v *viewer) output(p []byte, now int64) {
 
 // end takes the end of a frame.
 func (v *viewer) end(now int64) error {
-	if v.inControl() {
+	if v.frame.Control() {
 		return v.answer()
 	}
-	if v.head[0]&0x80 == 0 {
+	if !v.frame.Fin {
 		return nil
 	}
 	if v.compressed && v.sample != nil {
@@ -247,17 +208,17 @@ func (v *viewer) end(now int64) error {
 // answer does what a control frame asks for. An answer that the socket does not take
 // at once is left out.
 func (v *viewer) answer() error {
-	opcode := byte(opPong)
-	switch v.head[0] & 0xf {
-	case opPong:
+	opcode := byte(protocol.OpPong)
+	switch v.frame.Opcode {
+	case protocol.OpPong:
 		return nil
-	case opClose:
-		opcode = opClose
+	case protocol.OpClose:
+		opcode = protocol.OpClose
 		if len(v.control) >= 2 {
 			v.code = int(binary.BigEndian.Uint16(v.control))
 		}
 	}
-	frame := []byte{0x80 | opcode, 0x80 | byte(len(v.control)), 0, 0, 0, 0} // a mask of zeros changes nothing
+	frame := []byte{protocol.FinBit | opcode, 0x80 | byte(len(v.control)), 0, 0, 0, 0} // a mask of zeros changes nothing
 	unix.Write(v.fd, append(frame, v.control...))
 	return nil
 }

@@ -29,11 +29,12 @@ import (
 	"syscall"
 	"time"
 	"unsafe"
+
+	"wsrun/internal/protocol"
 )
 
 const (
 	maxChunk = 64 << 10 // bytes: what a pipe holds
-	maxHead  = 10       // bytes of a frame's head without a mask (RFC 6455, section 5.2)
 
 	// patience is how long a viewer may take to ask.
 	patience = 10 * time.Second
@@ -127,9 +128,9 @@ func (f *fan) greet(conn *net.TCPConn) error {
 
 // broadcast sends what it reads from in until that ends.
 func (f *fan) broadcast(in io.Reader) error {
-	buf := make([]byte, maxHead+maxChunk)
+	buf := make([]byte, protocol.MaxFrameHead+maxChunk)
 	for {
-		n, err := in.Read(buf[maxHead:])
+		n, err := in.Read(buf[protocol.MaxFrameHead:])
 		if n > 0 {
 			f.send(frame(buf, n))
 		}
@@ -142,24 +143,14 @@ func (f *fan) broadcast(in io.Reader) error {
 	}
 }
 
-// frame puts the head of a binary frame before the n bytes at buf[maxHead:], and
-// returns both.
+// frame puts the head of a binary frame before the n bytes at buf[protocol.MaxFrameHead:],
+// and returns both.
 func frame(buf []byte, n int) []byte {
-	start := maxHead - 2
-	switch {
-	case n > 65535:
-		start = 0
-		buf[1] = 127
-		binary.BigEndian.PutUint64(buf[2:], uint64(n))
-	case n > 125:
-		start = maxHead - 4
-		buf[start+1] = 126
-		binary.BigEndian.PutUint16(buf[start+2:], uint16(n))
-	default:
-		buf[start+1] = byte(n)
-	}
-	buf[start] = 0x82
-	return buf[start : maxHead+n]
+	var space [protocol.MaxFrameHead]byte
+	head := protocol.AppendFrameHead(space[:0], protocol.OpBinary, n)
+	start := protocol.MaxFrameHead - len(head)
+	copy(buf[start:], head)
+	return buf[start : protocol.MaxFrameHead+n]
 }
 
 // send writes a frame to every viewer, and drops those that it can't be written to.
@@ -182,7 +173,7 @@ func (f *fan) send(frame []byte) {
 
 // close ends all connections, with 1000. No viewer may come any more.
 func (f *fan) close() {
-	f.send([]byte{0x88, 2, 1000 >> 8, 1000 & 0xff})
+	f.send(binary.BigEndian.AppendUint16(protocol.FrameHead(protocol.OpClose, 2), protocol.CloseEnded))
 	for _, v := range f.viewers {
 		v.conn.Close()
 	}

@@ -5,19 +5,26 @@ import (
 	"net"
 )
 
-// The events of wsrun.v1, as docs/protocol.md describes them. Times are in
-// milliseconds, since 1970 where they are points.
+// An Event is an event of wsrun.v1, as docs/protocol.md describes it: one of the types
+// in this package whose names end in Event, except for [KeptEvent].
+//
+// Points in time are in milliseconds since 1970 by the server's clock, offsets in bytes
+// from the first byte of the run, and line numbers count from 1. The field Event of each
+// type is its name on the wire.
+type Event interface{ event() }
 
+// A HelloEvent comes first on every connection.
 type HelloEvent struct {
-	Event   string     `json:"event"`
+	Event   string     `json:"event"` // "hello"
 	Kind    string     `json:"kind"`
 	Epoch   string     `json:"epoch"`
 	Offset  int64      `json:"offset"`
 	Line    int64      `json:"line"`
 	End     int64      `json:"end"`
 	Resumed bool       `json:"resumed"`
+	Prelude string     `json:"prelude,omitempty"` // empty where [Placing] adds it
 	Kept    *KeptEvent `json:"kept,omitempty"`
-	Times   [][2]int64 `json:"times,omitempty"` // see Placing
+	Times   [][2]int64 `json:"times,omitempty"` // empty where [Placing] adds it
 	Title   string     `json:"title"`
 	Command []string   `json:"command"`
 	Started int64      `json:"started"`
@@ -30,19 +37,21 @@ type HelloEvent struct {
 	Exact   bool       `json:"exact"`
 }
 
+// A ResetEvent says that output is missing, and where the stream continues.
 type ResetEvent struct {
-	Event        string     `json:"event"`
+	Event        string     `json:"event"` // "reset"
 	Offset       int64      `json:"offset"`
 	Line         int64      `json:"line"`
 	End          int64      `json:"end"`
 	SkippedLines int64      `json:"skippedLines"`
 	SkippedBytes int64      `json:"skippedBytes"`
+	Prelude      string     `json:"prelude,omitempty"` // empty where [Placing] adds it
 	Kept         *KeptEvent `json:"kept,omitempty"`
-	Times        [][2]int64 `json:"times,omitempty"` // see Placing
+	Times        [][2]int64 `json:"times,omitempty"` // empty where [Placing] adds it
 }
 
-// KeptEvent tells which bytes of a prelude, from From up to To, are output, and
-// the offset of that and the number of its first line.
+// A KeptEvent is the part of a prelude that is output: its bytes from From up to To, the
+// offset of the first of them, and the number of their first line.
 type KeptEvent struct {
 	Offset int64 `json:"offset"`
 	Line   int64 `json:"line"`
@@ -50,43 +59,72 @@ type KeptEvent struct {
 	To     int   `json:"to"`
 }
 
+// A ResizeEvent is a new size of the terminal, in its place among the output.
 type ResizeEvent struct {
-	Event string `json:"event"`
+	Event string `json:"event"` // "resize"
 	Cols  int    `json:"cols"`
 	Rows  int    `json:"rows"`
 }
 
+// An ExitEvent comes after the last byte.
 type ExitEvent struct {
-	Event      string `json:"event"`
+	Event      string `json:"event"` // "exit"
 	Code       int    `json:"code"`
-	Signal     string `json:"signal"`
+	Signal     string `json:"signal"` // for example "SIGKILL", or empty
 	DurationMs int64  `json:"durationMs"`
 }
 
+// A ViewersEvent is a new number of WebSocket viewers.
 type ViewersEvent struct {
-	Event string `json:"event"`
+	Event string `json:"event"` // "viewers"
 	N     int    `json:"n"`
 }
 
+// A FileEvent says what happened to a file, in its place among the output.
 type FileEvent struct {
-	Event  string `json:"event"`
+	Event  string `json:"event"` // "file"
 	State  string `json:"state"`
 	Reason string `json:"reason"`
-	Lost   int64  `json:"lost,omitempty"`
+	Lost   int64  `json:"lost,omitempty"` // bytes, at least
 }
 
+// A PingEvent is a sign of life.
 type PingEvent struct {
+	Event string `json:"event"` // "ping"
+}
+
+// An UnknownEvent is one that this version of wsrun does not know. Clients must ignore it.
+type UnknownEvent struct {
 	Event string `json:"event"`
 }
 
-// Placing returns the JSON of an event that places a viewer in the stream, with times and a
-// prelude that are JSON already, and that many viewers share. The event's own are not set.
+func (HelloEvent) event()   {}
+func (ResetEvent) event()   {}
+func (ResizeEvent) event()  {}
+func (ExitEvent) event()    {}
+func (ViewersEvent) event() {}
+func (FileEvent) event()    {}
+func (PingEvent) event()    {}
+func (UnknownEvent) event() {}
+
+// Of returns the output in the prelude of the event that has k; none if k is nil. The
+// event must be of [Decode], which checks that k lies within the prelude.
+func (k *KeptEvent) Of(prelude string) string {
+	if k == nil {
+		return ""
+	}
+	return prelude[k.From:k.To]
+}
+
+// Placing returns the JSON of a hello or reset event, with times and a prelude that are
+// already JSON and that many viewers share. The event's own Times and Prelude must be empty.
 func Placing(event any, times, prelude []byte) net.Buffers {
 	b := Encode(event)
 	return net.Buffers{append(b[:len(b)-1], `,"times":`...), times, []byte(`,"prelude":`), prelude, []byte("}")}
 }
 
-// Encode returns the JSON of an event, which is made of nothing that can fail.
+// Encode returns the JSON of an event. It panics on an event that has no JSON, which
+// those of this package always have.
 func Encode(event any) []byte {
 	b, err := json.Marshal(event)
 	if err != nil {
