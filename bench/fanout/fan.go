@@ -59,23 +59,11 @@ func (f fan) run(ctx context.Context, start func(context.Context) (*server, erro
 	before := rss(s.pids())
 	end := f.ahead + f.lines
 	t := makeTexts(end)
-	l, err := startLoad(loadPlan{addr: s.addr, form: s.form, viewers: f.viewers, sampled: sampled, stopped: f.stopped,
-		deflate: f.deflate, texts: t, timed: f.ahead, want: end})
+	l, err := f.connect(ctx, s, t)
 	if err != nil {
 		return nil, err
 	}
 	defer l.close()
-	if err := l.wait(ctx, l.opened); err != nil {
-		return nil, fmt.Errorf("connect %d viewers: %w", f.viewers, err)
-	}
-	if err := s.settle(ctx); err != nil {
-		return nil, err
-	}
-	if f.ahead > 0 {
-		if err := f.fill(ctx, s, t); err != nil {
-			return nil, err
-		}
-	}
 	peak := s.watch()
 	defer peak()
 	cpu := s.cpu()
@@ -88,10 +76,8 @@ func (f fan) run(ctx context.Context, start func(context.Context) (*server, erro
 	l.wait(patient, l.complete)
 	cpu = s.cpu() - cpu
 	most := peak()
-	select {
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	case <-time.After(afterTime):
+	if err := nothingMore(ctx); err != nil {
+		return nil, err
 	}
 	r, err := l.finish(end)
 	if err != nil {
@@ -110,6 +96,38 @@ func (f fan) run(ctx context.Context, start func(context.Context) (*server, erro
 		"rss":    float64(most-before) / 1024 / float64(f.viewers),
 		"wire":   float64(r.wire),
 	}, nil
+}
+
+// connect connects the viewers, and writes the lines ahead. The caller must close the load.
+func (f fan) connect(ctx context.Context, s *server, t texts) (*load, error) {
+	l, err := startLoad(loadPlan{addr: s.addr, form: s.form, viewers: f.viewers, sampled: sampled, stopped: f.stopped,
+		deflate: f.deflate, texts: t, timed: f.ahead, want: f.ahead + f.lines})
+	if err != nil {
+		return nil, err
+	}
+	if err := l.wait(ctx, l.opened); err != nil {
+		l.close()
+		return nil, fmt.Errorf("connect %d viewers: %w", f.viewers, err)
+	}
+	err = s.settle(ctx)
+	if err == nil && f.ahead > 0 {
+		err = f.fill(ctx, s, t)
+	}
+	if err != nil {
+		l.close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// nothingMore waits for afterTime, in which nothing may arrive.
+func nothingMore(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(afterTime):
+		return nil
+	}
 }
 
 // fill writes the lines ahead, and waits until all have them who read. The others must

@@ -32,23 +32,11 @@ func join(ctx context.Context, p programs) (figures, error) {
 	}
 	defer s.stop()
 	t := makeTexts(backlog + liveTime*liveRate)
-	early, err := startLoad(loadPlan{addr: s.addr, form: s.form, viewers: 1, sampled: 1, texts: t, timed: backlog, want: backlog})
+	early, err := fillBacklog(ctx, s, t)
 	if err != nil {
 		return nil, err
 	}
 	defer early.close()
-	if err := early.wait(ctx, early.opened); err != nil {
-		return nil, err
-	}
-	if n, err := t.pace(ctx, s.in, 0, backlog, backlogRate); err != nil || n < backlog {
-		return nil, fmt.Errorf("write %d of %d lines of backlog: %w", n, backlog, cmp.Or(err, ctx.Err()))
-	}
-	if err := early.wait(ctx, early.complete); err != nil {
-		return nil, fmt.Errorf("send the backlog: %w", err)
-	}
-	if err := s.settle(ctx); err != nil {
-		return nil, err
-	}
 
 	before := rss(s.pids())
 	peak := s.watch()
@@ -76,10 +64,8 @@ func join(ctx context.Context, p programs) (figures, error) {
 	if endErr != nil {
 		return nil, endErr
 	}
-	select {
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	case <-time.After(afterTime):
+	if err := nothingMore(ctx); err != nil {
+		return nil, err
 	}
 	joined, err := l.finish(end)
 	if err != nil {
@@ -95,4 +81,28 @@ func join(ctx context.Context, p programs) (figures, error) {
 		"max":    ms(earlier.quantile(1)),
 		"faults": float64(joined.faults.sum() + earlier.faults.sum()),
 	}, nil
+}
+
+// fillBacklog writes the backlog, and returns the viewer that has seen it arrive. The caller
+// must close it.
+func fillBacklog(ctx context.Context, s *server, t texts) (early *load, err error) {
+	early, err = startLoad(loadPlan{addr: s.addr, form: s.form, viewers: 1, sampled: 1, texts: t, timed: backlog, want: backlog})
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			early.close()
+		}
+	}()
+	if err := early.wait(ctx, early.opened); err != nil {
+		return nil, err
+	}
+	if n, err := t.pace(ctx, s.in, 0, backlog, backlogRate); err != nil || n < backlog {
+		return nil, fmt.Errorf("write %d of %d lines of backlog: %w", n, backlog, cmp.Or(err, ctx.Err()))
+	}
+	if err := early.wait(ctx, early.complete); err != nil {
+		return nil, fmt.Errorf("send the backlog: %w", err)
+	}
+	return early, s.settle(ctx)
 }

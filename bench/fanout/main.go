@@ -45,7 +45,7 @@ func main() {
 	runs := flag.Int("runs", 5, "how `often` to measure each")
 	file := flag.String("json", "", "`file` for the figures")
 	base := flag.String("base", "", "compare wsrun's CPU with that of another build, at this `path`")
-	pairs := flag.Int("pairs", 15, "how `often` to run both")
+	count := flag.Int("pairs", 15, "how `often` to run both")
 	plotted := flag.String("plot", "", "draw the growth that is in a `file` of figures, as SVG")
 	flag.Parse()
 	if *plotted != "" {
@@ -60,12 +60,6 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
-	if *base != "" {
-		if err := raiseFiles(); err != nil {
-			exit(err)
-		}
-		exit(compare(context.Background(), os.Stdout, p, *base, numbers, *pairs))
-	}
 	if p.websocketd, err = exec.LookPath("websocketd"); err != nil {
 		fmt.Fprintln(os.Stderr, "fanout: websocketd is not installed: without it")
 	}
@@ -74,6 +68,9 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if *base != "" {
+		exit(pairs{p, programs{wsrun: *base}, *count}.measure(ctx, os.Stdout, numbers))
+	}
 	exit(measure(ctx, p, numbers, *runs, *file))
 }
 
@@ -151,7 +148,7 @@ func (r row) measure(ctx context.Context, runs int) ([][]figures, error) {
 	of := make([][]figures, len(r.contenders))
 	for range runs {
 		for i, c := range r.contenders {
-			f, err := pause(ctx, c)
+			f, err := afterRest(ctx, c)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", c.name, err)
 			}

@@ -13,41 +13,53 @@ import (
 // confidence is how sure it is that the median of ever more pairs would be in the interval.
 const confidence = 0.95
 
-// compare runs the rows' wsrun in pairs with another build of it, base, in turns, and prints
-// the median ratio of their CPU with an interval. Which of a pair comes first alternates, so
-// that both have the same of whatever else the machine does.
-func compare(ctx context.Context, w io.Writer, p programs, base string, numbers []int, pairs int) error {
+// pairs are runs of wsrun beside another build of it, base, in turns. Which of a pair comes
+// first alternates, so that both have the same of whatever else the machine does.
+type pairs struct {
+	wsrun, base programs
+	count       int
+}
+
+// measure prints the median ratio of the builds' CPU in rows, with an interval.
+func (p pairs) measure(ctx context.Context, w io.Writer, numbers []int) error {
 	for _, n := range numbers {
-		with, without := rowOf(rows(p), n), rowOf(rows(programs{wsrun: base}), n)
-		if with == nil {
+		wsrun, base := rowOf(rows(p.wsrun), n), rowOf(rows(p.base), n)
+		if wsrun == nil {
 			return fmt.Errorf("there is no row %d", n)
 		}
 		var ratios []float64
-		for i := range pairs {
-			of := [2]contender{with.contenders[0], without.contenders[0]}
-			var cpu [2]float64
-			for _, j := range [2]int{i % 2, 1 - i%2} {
-				f, err := pause(ctx, of[j])
-				if err != nil {
-					return fmt.Errorf("row %d: %w", n, err)
-				}
-				if f["faults"] > 0 {
-					return fmt.Errorf("row %d: %v faults", n, f["faults"])
-				}
-				cpu[j] = f["cpu"]
+		for i := range p.count {
+			cpu, err := pairCPU(ctx, [2]contender{wsrun.contenders[0], base.contenders[0]}, i%2)
+			if err != nil {
+				return fmt.Errorf("row %d: %w", n, err)
 			}
 			ratios = append(ratios, cpu[0]/cpu[1])
-			fmt.Fprintf(w, "row %d, pair %d of %d: %.3f (%.3f s, base %.3f s)\n", n, i+1, pairs, cpu[0]/cpu[1], cpu[0], cpu[1])
+			fmt.Fprintf(w, "row %d, pair %d of %d: %.3f (%.3f s, base %.3f s)\n", n, i+1, p.count, cpu[0]/cpu[1], cpu[0], cpu[1])
 		}
 		low, high := interval(ratios)
 		fmt.Fprintf(w, "row %d (%s): CPU %.3f x base, median of %d pairs; %.0f %% interval %.3f to %.3f\n",
-			n, with.work, median(ratios), pairs, 100*confidence, low, high)
+			n, wsrun.work, median(ratios), p.count, 100*confidence, low, high)
 	}
 	return nil
 }
 
-// pause runs a contender after a rest.
-func pause(ctx context.Context, c contender) (figures, error) {
+// pairCPU runs two contenders, from the first-th on, and returns the CPU of each.
+func pairCPU(ctx context.Context, of [2]contender, first int) (cpu [2]float64, err error) {
+	for _, i := range [2]int{first, 1 - first} {
+		f, err := afterRest(ctx, of[i])
+		if err != nil {
+			return cpu, err
+		}
+		if f["faults"] > 0 {
+			return cpu, fmt.Errorf("%v faults", f["faults"])
+		}
+		cpu[i] = f["cpu"]
+	}
+	return cpu, nil
+}
+
+// afterRest runs a contender after a rest.
+func afterRest(ctx context.Context, c contender) (figures, error) {
 	select {
 	case <-ctx.Done():
 		return nil, ctx.Err()

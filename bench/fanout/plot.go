@@ -34,7 +34,8 @@ func plot(w io.Writer, r report) error {
 		{"CPU for a viewer and chunk, µs", "chunk"},
 		{"resident memory for a viewer, KiB", "rss"},
 	}
-	out := fmt.Appendf(nil, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" font-family="system-ui, sans-serif" font-size="12" fill="%s">`+"\n",
+	out := fmt.Appendf(nil, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" `+
+		`font-family="system-ui, sans-serif" font-size="12" fill="%s">`+"\n",
 		panelWidth*len(panels), panelHeight, ink)
 	out = fmt.Appendf(out, "<title>What a viewer costs, from 1 to 10,000 viewers: %s</title>\n", r.Date.Format("2006-01-02"))
 	for i, p := range panels {
@@ -124,13 +125,15 @@ func appendPanel(out []byte, curves []curve) ([]byte, error) {
 			plotLeft, y(v), plotWidth, grid, plotLeft-6, y(v)+4, v)
 	}
 	for i, c := range curves {
-		out = fmt.Appendf(out, `<g fill="%s"><text x="%d" y="42">● %s</text><path fill="none" stroke="%[1]s" stroke-width="2" d="`, c.color, plotLeft+i*100, c.name)
+		out = fmt.Appendf(out, `<g fill="%s"><text x="%d" y="42">● %s</text><path fill="none" stroke="%[1]s" stroke-width="2" d="`,
+			c.color, plotLeft+i*100, c.name)
 		for j := range c.viewers {
 			out = fmt.Appendf(out, "%c%.1f %.1f", "ML"[min(j, 1)], x(c.viewers[j]), y(c.figure[j]))
 		}
 		out = append(out, `"/>`...)
 		for j := range c.viewers {
-			out = fmt.Appendf(out, `<circle cx="%.1f" cy="%.1f" r="3"><title>%s, viewers: %g: %.3g</title></circle>`, x(c.viewers[j]), y(c.figure[j]), c.name, c.viewers[j], c.figure[j])
+			out = fmt.Appendf(out, `<circle cx="%.1f" cy="%.1f" r="3"><title>%s, viewers: %g: %.3g</title></circle>`,
+				x(c.viewers[j]), y(c.figure[j]), c.name, c.viewers[j], c.figure[j])
 		}
 		out = append(out, "</g>\n"...)
 	}

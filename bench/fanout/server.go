@@ -71,7 +71,8 @@ func (p programs) startWebsocketd(ctx context.Context) (*server, error) {
 		return nil, err
 	}
 	f := form{opcode: protocol.OpText, lineBytes: lineBytes - 1, perMessage: true}
-	s, err := start(ctx, f, "", exec.Command(p.websocketd, "--address=127.0.0.1", "--port="+port, "--loglevel=error", "tail", "-n", "+1", "-F", file.Name()))
+	s, err := start(ctx, f, "", exec.Command(p.websocketd, "--address=127.0.0.1", "--port="+port, "--loglevel=error",
+		"tail", "-n", "+1", "-F", file.Name()))
 	if err != nil {
 		file.Close()
 		os.Remove(file.Name())
