@@ -25,36 +25,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/coder/websocket"
 
 	"wsrun/internal/protocol"
 )
-
-const (
-	// handshakeTime is how long the server may take for a handshake. A busy one lets few
-	// viewers in at a time.
-	handshakeTime = 30 * time.Second
-	// silentTime is how long the server may send nothing at all. It sends a ping at least
-	// every 30 s.
-	silentTime = 60 * time.Second
-	// maxMessage is the size of the largest message that is read, in bytes, so that a
-	// server can't fill the memory. Output comes in chunks of 64 KiB at most, but a
-	// prelude may hold all cells of a large screen.
-	maxMessage = 64 << 20
-)
-
-// ErrSilent is the error of [Viewer.Next] when the server has sent nothing for so long that
-// the connection must be dead.
-var ErrSilent = fmt.Errorf("the server has sent nothing for %v", silentTime)
 
 // errNoAddress is the error of Redial for a viewer of New.
 var errNoAddress = errors.New("this viewer can't dial: it was made of a WebSocket")
@@ -81,20 +62,13 @@ type Viewer struct {
 	err      error // of the last Next or dial; nil while connected
 
 	mu     sync.Mutex
-	conn   *connection // replaced by Redial
-	closed chan struct{}
-}
-
-// A connection is a WebSocket that is closed when the server is silent.
-type connection struct {
-	*websocket.Conn
-	silence *time.Timer // runs while something is waited for; nil if silence is not noticed
-	silent  atomic.Bool
+	conn   *connection   // replaced by Redial
+	closed chan struct{} // closed by Close
 }
 
 // Dial connects to the stream at a URL, of the scheme ws, wss, http or https. It does not
-// retry. ctx is for the handshake alone, which has 30 s at most. A server that answers with
-// anything but a WebSocket is a [RefusedError]. The caller must call Close.
+// retry. ctx is for the handshake alone, which may take 30 s. If the server answers with
+// another status than 101, the error is a [RefusedError]. The caller must call Close.
 func Dial(ctx context.Context, address string, o Options) (*Viewer, error) {
 	u, err := url.Parse(address)
 	if err != nil { // without the URL, which may hold a token
@@ -110,9 +84,10 @@ func Dial(ctx context.Context, address string, o Options) (*Viewer, error) {
 	return v, nil
 }
 
-// New returns a viewer of a WebSocket that the caller has opened and read nothing of, of
-// wsrun.v1 if that is its subprotocol, else a plain one. The viewer owns it from then on. It
-// can't Redial, and does not notice that the server is silent.
+// New returns a viewer of a WebSocket that the caller has opened and not read from: a
+// viewer of wsrun.v1 if that is the subprotocol, otherwise a plain one. The WebSocket
+// belongs to the viewer from then on. The viewer can't Redial, and never returns
+// [ErrSilent]. The caller must call Close.
 func New(c *websocket.Conn) *Viewer {
 	c.SetReadLimit(maxMessage)
 	return &Viewer{plain: c.Subprotocol() == "", conn: &connection{Conn: c}, closed: make(chan struct{})}
@@ -121,43 +96,16 @@ func New(c *websocket.Conn) *Viewer {
 // dial connects once, and resumes at the position if that is known.
 func (v *Viewer) dial(ctx context.Context) error {
 	u := *v.url
-	if query := v.position.Query(); query != "" && !v.plain {
+	if v.position.Epoch != "" && !v.plain {
 		q := u.Query()
 		q.Set("epoch", v.position.Epoch)
-		q.Set("offset", fmt.Sprint(v.position.Offset))
+		q.Set("offset", strconv.FormatInt(v.position.Offset, 10))
 		u.RawQuery = q.Encode()
 	}
-	c := &connection{}
-	c.silence = time.AfterFunc(silentTime, func() {
-		c.silent.Store(true)
-		c.CloseNow()
-	})
-	c.silence.Stop()
-	o := websocket.DialOptions{
-		HTTPClient: v.options.HTTPClient, HTTPHeader: v.options.Header, CompressionMode: v.options.Compression,
-		OnPingReceived: func(context.Context, []byte) bool {
-			c.silence.Reset(silentTime)
-			return true
-		},
-	}
-	if !v.plain {
-		o.Subprotocols = []string{protocol.Subprotocol}
-	}
-	handshake, cancel := context.WithTimeout(ctx, handshakeTime)
-	defer cancel()
-	conn, resp, err := websocket.Dial(handshake, u.String(), &o)
-	if err != nil && handshake.Err() != nil && ctx.Err() == nil {
-		return fmt.Errorf("connect to %s: no answer within %v", u.Host, handshakeTime)
-	}
+	c, err := connect(ctx, &u, v.options)
 	if err != nil {
-		return refusal(u.Host, resp, err)
+		return err
 	}
-	if !v.plain && conn.Subprotocol() == "" {
-		conn.CloseNow()
-		return protocolError("the server does not speak " + protocol.Subprotocol)
-	}
-	conn.SetReadLimit(maxMessage)
-	c.Conn = conn
 	v.greeted = false
 	return v.use(c)
 }
@@ -183,18 +131,18 @@ func (v *Viewer) current() *connection {
 	return v.conn
 }
 
-// Position returns where the viewer is: behind the last message of Next. Before the first
-// hello that is [Options].Position, and for a plain viewer always.
+// Position returns where the viewer is: behind the last message that Next returned. Before
+// the first hello, and for a plain viewer, it is [Options].Position.
 func (v *Viewer) Position() Position { return v.position }
 
-// Next returns the next message. Of wsrun.v1 the first one on each connection is a
-// [protocol.HelloEvent]; pings and events that are unknown are returned, too.
+// Next returns the next message. With wsrun.v1, the first message on each connection is a
+// [protocol.HelloEvent]. Pings and unknown events are messages, too.
 //
-// After an error the connection is closed, and Next returns that error again until
-// [Viewer.Redial] succeeds.
-// If the server closed it, the error is a [CloseError]; if it violated wsrun.v1, one for
-// which [Final] reports true; if it was silent for 60 s, [ErrSilent]; if ctx is done, ctx's
-// error; after Close, [net.ErrClosed]. Any other error means that the connection was lost.
+// After an error the connection is closed, and Next returns the same error until
+// [Viewer.Redial] succeeds. The error is a [CloseError] if the server closed the
+// connection, [ErrSilent] if it sent nothing for 60 s, ctx's error if ctx is done, and
+// [net.ErrClosed] after Close. It is [Final] if the server violated the protocol. Any
+// other error means that the connection was lost.
 func (v *Viewer) Next(ctx context.Context) (Message, error) {
 	if v.err != nil {
 		return Message{}, v.err
@@ -240,37 +188,8 @@ func (v *Viewer) next(ctx context.Context, c *connection) (Message, error) {
 	return m, nil
 }
 
-// read returns the next message of the WebSocket.
-func (c *connection) read(ctx context.Context) (websocket.MessageType, []byte, error) {
-	alive := func() {}
-	if c.silence != nil {
-		alive = func() { c.silence.Reset(silentTime) }
-		defer c.silence.Stop()
-	}
-	alive()
-	kind, r, err := c.Reader(ctx)
-	if err != nil {
-		return 0, nil, c.lost(ctx, err)
-	}
-	payload := make([]byte, 0, 512)
-	for {
-		n, err := r.Read(payload[len(payload):cap(payload)])
-		payload = payload[:len(payload)+n]
-		if err == io.EOF {
-			return kind, payload, nil
-		}
-		if err != nil {
-			return 0, nil, c.lost(ctx, err)
-		}
-		alive()
-		if len(payload) == cap(payload) {
-			payload = append(payload, 0)[:len(payload)]
-		}
-	}
-}
-
-// Ping returns once the server has answered a ping. Next must be called meanwhile. An error
-// means that the connection is closed.
+// Ping sends a ping and waits for the answer, which another goroutine must read by calling
+// Next. After an error the connection is closed.
 func (v *Viewer) Ping(ctx context.Context) error {
 	if err := v.current().Conn.Ping(ctx); err != nil {
 		return fmt.Errorf("ping the server: %w", err)
@@ -278,9 +197,10 @@ func (v *Viewer) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Close ends the connection at once, for good: a Next under way fails, and so does a Redial
-// once its handshake is over. wsrun takes a viewer that is gone for one that left: no
-// closing handshake is needed. Close may be called more than once.
+// Close ends the viewer for good. It closes the connection at once, without a closing
+// handshake, which wsrun doesn't need to see that a viewer has left. A Next that waits
+// returns [net.ErrClosed], and so does a Redial once its handshake is over. Close may be
+// called more than once.
 func (v *Viewer) Close() {
 	v.mu.Lock()
 	select {

@@ -1,7 +1,6 @@
 package client
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,8 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/coder/websocket"
 
 	"wsrun/internal/protocol"
 )
@@ -39,7 +36,7 @@ func CloseCode(err error) int {
 type RefusedError struct {
 	Status     int           // of HTTP
 	Reason     string        // the beginning of the answer's body; may be empty
-	RetryAfter time.Duration // 0 if the server has not said when to ask again
+	RetryAfter time.Duration // 0 if the server did not say, in seconds, when to ask again
 }
 
 // Error returns the status and the reason.
@@ -52,10 +49,9 @@ type protocolError string
 
 func (e protocolError) Error() string { return string(e) }
 
-// Final reports whether another connection could not get any further after err: the stream
-// has ended (1000), the server has closed the viewer for what it sent (1008) or refused it
-// with a 4xx status other than 408 and 429, one of the two violated the protocol, or the
-// viewer was closed.
+// Final reports whether it is pointless to connect again after err: the stream has ended
+// (1000), the viewer sent a message (1008), the server refused it with a 4xx status other
+// than 408 and 429, the server violated the protocol, or the viewer was closed.
 func Final(err error) bool {
 	var refused RefusedError
 	var violated protocolError
@@ -88,29 +84,6 @@ func refusal(host string, resp *http.Response, err error) error {
 		err = cause(err)
 	}
 	return fmt.Errorf("connect to %s: %w", host, err)
-}
-
-// lost returns the error of a connection that could not be read any more, after err.
-func (c *connection) lost(ctx context.Context, err error) error {
-	var closed websocket.CloseError
-	var socket *net.OpError
-	switch {
-	case c.silent.Load():
-		return ErrSilent
-	case errors.As(err, &closed):
-		return CloseError{int(closed.Code), closed.Reason}
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case errors.Is(err, websocket.ErrMessageTooBig):
-		return protocolError(fmt.Sprintf("the server sent a message of more than %d MiB", maxMessage>>20))
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
-		err = io.ErrUnexpectedEOF // there was no close frame, or a pong could not be sent
-	case errors.As(err, &socket):
-		err = socket
-	default:
-		err = cause(err)
-	}
-	return fmt.Errorf("read from the server: %w", err)
 }
 
 // cause returns the innermost error of err: those of coder/websocket around it say which of

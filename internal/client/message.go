@@ -8,7 +8,7 @@ import (
 	"wsrun/internal/protocol"
 )
 
-// A Message is what one WebSocket message holds. It belongs to the receiver.
+// A Message is what one WebSocket message holds. The receiver may keep and change it.
 type Message struct {
 	Payload []byte         // output; or the JSON of Event, as it came
 	Event   protocol.Event // nil if Payload is output
@@ -21,9 +21,9 @@ type Position struct {
 	Line   int64  // number, from 1, of the line that the next byte is in
 }
 
-// Pass moves the position behind a message of wsrun.v1. A hello or a reset says where it
-// is, and output moves it on. A prelude does not count as output, and neither do the lines
-// that are kept in it: they are before the position.
+// Pass moves the position behind a message of wsrun.v1: to where a hello or a reset says,
+// or past the output. A prelude doesn't count as output, and neither do the kept lines in
+// it, which lie before the position.
 func (p *Position) Pass(m Message) {
 	switch e := m.Event.(type) {
 	case nil:

@@ -26,13 +26,13 @@ func delay(attempt int) time.Duration {
 	return minRetry + rand.N(bound-minRetry)
 }
 
-// Redial ends the connection, waits a while, and connects again at [Viewer.Position],
-// until that succeeds. The wait is 0.5 to 1 s at first, and up to 30 s after tries that got
-// no hello; longer if the server asks for it. The hello that comes next says whether the
-// stream resumes: if not, what came before is out of date.
+// Redial closes the connection, waits, and connects again at [Viewer.Position], until that
+// succeeds. The first wait is 0.5 to 1 s; each attempt without a hello makes the next wait
+// longer, up to 30 s, or as long as the server asks for. The hello that Next returns then
+// says whether the stream resumes: if it doesn't, earlier output is out of date.
 //
-// Redial returns ctx's error when ctx is done, and the last error of Next or of a handshake
-// at once if it is [Final]. It waits for ctx, not for Close, while a handshake is under way.
+// If the last error of Next or of a handshake is [Final], Redial returns it at once. When
+// ctx is done, Redial returns ctx's error. Close ends the wait, but not a handshake.
 func (v *Viewer) Redial(ctx context.Context) error {
 	if v.url == nil {
 		return errNoAddress

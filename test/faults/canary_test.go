@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"wsrun/internal/protocol"
 )
 
 const (
@@ -87,27 +89,22 @@ func (c *canary) watchV1(o *oracle) error {
 	defer s.Close()
 	exited := false
 	for {
-		opcode, payload, err := s.next()
-		switch {
-		case err == closed(1000) && exited:
+		m, err := s.nextV1()
+		if err == closed(protocol.CloseEnded) && exited {
 			return nil
-		case err != nil:
-			return err
-		case opcode == opBinary:
-			o.write(payload)
-			continue
-		}
-		var e event
-		if err := json.Unmarshal(payload, &e); err != nil {
+		} else if err != nil {
 			return err
 		}
-		switch {
-		case e.Event == "reset":
+		switch e := m.Event.(type) {
+		case nil:
+			o.write(m.Payload)
+		case protocol.ResetEvent:
 			return fmt.Errorf("reset at line %d", e.Line)
-		case e.Event == "exit" && e.Code != canaryStatus:
-			return fmt.Errorf("exit %d", e.Code)
+		case protocol.ExitEvent:
+			if exited = true; e.Code != canaryStatus {
+				return fmt.Errorf("exit %d", e.Code)
+			}
 		}
-		exited = exited || e.Event == "exit"
 	}
 }
 

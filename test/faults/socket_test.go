@@ -4,23 +4,16 @@ package faults
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"net/url"
 	"strings"
-)
 
-// Opcodes of RFC 6455, section 5.2.
-const (
-	opText   = 0x1
-	opBinary = 0x2
-	opClose  = 0x8
-	opPing   = 0x9
-	opPong   = 0xa
+	"wsrun/internal/client"
+	"wsrun/internal/protocol"
 )
 
 // A socket is a WebSocket over a connection that a test can do anything to.
@@ -68,76 +61,81 @@ func (s *socket) accepted() error {
 // next returns the next message. It answers pings. A close frame is a closed.
 func (s *socket) next() (opcode byte, payload []byte, err error) {
 	for {
-		var head [2]byte
-		if _, err := io.ReadFull(s.r, head[:]); err != nil {
-			return 0, nil, err
-		}
-		size := uint64(head[1])
-		switch size {
-		case 126:
-			var b [2]byte
-			_, err = io.ReadFull(s.r, b[:])
-			size = uint64(binary.BigEndian.Uint16(b[:]))
-		case 127:
-			var b [8]byte
-			_, err = io.ReadFull(s.r, b[:])
-			size = binary.BigEndian.Uint64(b[:])
-		}
+		frame, err := s.head()
 		if err != nil {
 			return 0, nil, err
 		}
-		if head[0]&0x70 != 0 || head[0]&0x80 == 0 || size > 1<<24 {
-			return 0, nil, fmt.Errorf("a frame begins with % x", head)
+		if !frame.Fin || frame.Deflated || frame.Size > 1<<24 || frame.Opcode == protocol.OpContinuation {
+			return 0, nil, fmt.Errorf("a frame is %+v", frame)
 		}
-		payload = make([]byte, size)
+		payload = make([]byte, frame.Size)
 		if _, err := io.ReadFull(s.r, payload); err != nil {
 			return 0, nil, err
 		}
-		switch opcode = head[0] & 0xf; opcode {
-		case opText, opBinary:
-			return opcode, payload, nil
-		case opPing:
-			// Masked, as a client must, with a mask of zeros.
-			pong := append([]byte{0x80 | opPong, 0x80 | byte(len(payload)), 0, 0, 0, 0}, payload...)
-			if _, err := s.Write(pong); err != nil {
+		switch frame.Opcode {
+		case protocol.OpText, protocol.OpBinary:
+			return frame.Opcode, payload, nil
+		case protocol.OpPing:
+			if err := s.answer(protocol.OpPong, payload); err != nil {
 				return 0, nil, err
 			}
-		case opClose:
+		case protocol.OpClose:
 			code := 1005
 			if len(payload) >= 2 {
 				code = int(binary.BigEndian.Uint16(payload))
 			}
-			s.Write(append([]byte{0x80 | opClose, 0x80 | byte(len(payload)), 0, 0, 0, 0}, payload...))
-			return opClose, payload, closed(code)
+			s.answer(protocol.OpClose, payload)
+			return protocol.OpClose, payload, closed(code)
 		default:
-			return 0, nil, fmt.Errorf("a frame begins with % x", head)
+			return 0, nil, fmt.Errorf("a frame is %+v", frame)
 		}
 	}
 }
 
-// An event is one of wsrun.v1's.
-type event struct {
-	Event   string
-	Epoch   string
-	Offset  int64
-	Line    int64
-	End     int64
-	Resumed bool
-	Code    int
-	Signal  string
+// head reads the head of a frame, and nothing behind it.
+func (s *socket) head() (protocol.Frame, error) {
+	for n := 2; ; n++ {
+		p, err := s.r.Peek(n)
+		if err != nil {
+			return protocol.Frame{}, err
+		}
+		frame, size, err := protocol.ParseFrameHead(p)
+		if err != nil || size > 0 {
+			s.r.Discard(size)
+			return frame, err
+		}
+	}
+}
+
+// answer sends a control frame, masked, as a client must, with a mask of zeros.
+func (s *socket) answer(opcode byte, payload []byte) error {
+	_, err := s.Write(append([]byte{protocol.FinBit | opcode, 0x80 | byte(len(payload)), 0, 0, 0, 0}, payload...))
+	return err
+}
+
+// nextV1 returns the next message of wsrun.v1.
+func (s *socket) nextV1() (client.Message, error) {
+	opcode, payload, err := s.next()
+	if err != nil {
+		return client.Message{}, err
+	}
+	m := client.Message{Payload: payload}
+	if opcode == protocol.OpText {
+		m.Event, err = protocol.Decode(payload)
+	}
+	return m, err
 }
 
 // A follower is a viewer by wsrun.v1 that resumes, connection after connection,
 // where the one before was cut.
 type follower struct {
 	oracle
-	epoch  string
-	offset int64
+	at     client.Position
 	end    int64 // of the output when the connection began
 	enough bool  // to be there
 	hellos int
 	resets int
-	exit   *event
+	exit   *protocol.ExitEvent
 
 	greeted func() // by a hello; may be nil
 }
@@ -147,57 +145,49 @@ var errEnough = errors.New("enough")
 
 // query returns the part of the URL that resumes.
 func (f *follower) query() string {
-	if f.epoch == "" {
-		return "?n=3"
-	}
-	return fmt.Sprintf("?epoch=%s&offset=%d", url.QueryEscape(f.epoch), f.offset)
+	return "?" + cmp.Or(f.at.Query(), "n=3")
 }
 
 // follow reads s to its end, which is never nil.
 func (f *follower) follow(s *socket) error {
 	for {
-		opcode, payload, err := s.next()
+		m, err := s.nextV1()
 		if err != nil {
 			return err
 		}
-		if opcode == opBinary {
-			f.offset += int64(len(payload))
-			f.write(payload)
-			if f.enough && f.offset >= f.end {
+		before := f.at
+		f.at.Pass(m)
+		switch e := m.Event.(type) {
+		case nil:
+			f.write(m.Payload)
+			if f.enough && f.at.Offset >= f.end {
 				return errEnough
 			}
-			continue
-		}
-		var e event
-		if err := json.Unmarshal(payload, &e); err != nil {
-			return err
-		}
-		switch e.Event {
-		case "hello":
-			f.hello(e)
-		case "reset":
+		case protocol.HelloEvent:
+			f.hello(e, before)
+		case protocol.ResetEvent:
 			f.resets++
-			f.offset = e.Offset
 			f.skip(e.Line)
-		case "exit":
+		case protocol.ExitEvent:
 			f.exit = &e
 		}
 	}
 }
 
-func (f *follower) hello(e event) {
+// hello takes the hello of a connection that was to resume at a position.
+func (f *follower) hello(e protocol.HelloEvent, from client.Position) {
 	f.hellos++
 	if !e.Resumed {
 		f.mu.Lock()
-		if f.epoch == e.Epoch && f.err == nil {
-			f.err = fmt.Errorf("what follows byte %d was gone", f.offset)
+		if from.Epoch == e.Epoch && f.err == nil {
+			f.err = fmt.Errorf("what follows byte %d was gone", from.Offset)
 		}
 		f.next, f.rest = e.Line, nil
 		f.mu.Unlock()
-	} else if e.Offset != f.offset && f.err == nil {
-		f.err = fmt.Errorf("resumed at byte %d, want %d", e.Offset, f.offset)
+	} else if e.Offset != from.Offset && f.err == nil {
+		f.err = fmt.Errorf("resumed at byte %d, want %d", e.Offset, from.Offset)
 	}
-	f.epoch, f.offset, f.end = e.Epoch, e.Offset, e.End
+	f.end = e.End
 	if f.greeted != nil {
 		f.greeted()
 	}
