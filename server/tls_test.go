@@ -28,7 +28,7 @@ import (
 	"wsrun/test/wait"
 )
 
-// certify writes a certificate of its own authority for 127.0.0.1, and its key.
+// certify writes a self-signed certificate for 127.0.0.1, and its key.
 func certify(t *testing.T, cert, key, name string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -51,7 +51,7 @@ func certify(t *testing.T, cert, key, name string) {
 	os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), 0o600)
 }
 
-// insecure makes connections that don't look at the certificate.
+// insecure accepts any certificate.
 var insecure = &tls.Config{InsecureSkipVerify: true}
 
 func TestTLS(t *testing.T) {
@@ -119,24 +119,25 @@ func TestTLS(t *testing.T) {
 		}
 	}
 
-	// A pair that does not fit is told once; the old one holds until there is a good one.
+	// A certificate with another key is reported once, and the previous pair stays in use.
 	certify(t, cert, filepath.Join(dir, "other"), "second")
 	wait.For(t, wait.Patience, "nobody was warned", func() bool { return name() != "first" || len(warned) > 0 })
 	since := time.Now()
 	wait.For(t, wait.Patience, "", func() bool { return name() != "first" || time.Since(since) > 2*time.Second })
 	if got := name(); got != "first" || len(warned) != 1 {
-		t.Errorf("with a key of another: %q, %d warnings", got, len(warned))
+		t.Errorf("with another certificate's key: %q, %d warnings", got, len(warned))
 	}
 	os.Rename(filepath.Join(dir, "other"), key)
 	wait.For(t, wait.Patience, "the new certificate is not used", func() bool { return name() == "second" })
 	os.Remove(key)
 	wait.For(t, wait.Patience, "nobody was warned", func() bool { return name() != "second" || len(warned) > 1 })
 	if <-warned; !strings.Contains((<-warned).Error(), key) || name() != "second" {
-		t.Error("a key that is gone: no word of it, or no certificate")
+		t.Error("without a key file: no warning about it, or no certificate")
 	}
 }
 
-// Viewers by TLS get what others get, and a stopped one is dropped like others.
+// TestWebSocketTLS checks that viewers over TLS get all output, and that a stalled one is
+// dropped.
 func TestWebSocketTLS(t *testing.T) {
 	if testing.Short() {
 		t.Skip("waits for stallTime")
@@ -163,7 +164,7 @@ func TestWebSocketTLS(t *testing.T) {
 		return c
 	}
 	reads := dial()
-	dial() // and reads nothing
+	dial() // a viewer that reads nothing
 	viewers := func(want int) func() bool {
 		return func() bool { return b.hub.Viewers() == want }
 	}
