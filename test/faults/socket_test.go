@@ -23,18 +23,18 @@ const (
 	opPong   = 0xa
 )
 
-// A socket is a WebSocket over a connection that a test can do anything to.
+// A socket is a WebSocket client on a connection that a test can manipulate.
 type socket struct {
 	net.Conn
 	r *bufio.Reader
 }
 
-// A closed is the error of a socket that got a close frame.
-type closed int
+// A closeError is the error of a socket that has received a close frame with that status.
+type closeError int
 
-func (c closed) Error() string { return fmt.Sprintf("closed with %d", int(c)) }
+func (e closeError) Error() string { return fmt.Sprintf("closed with %d", int(e)) }
 
-// upgrade returns a request for a WebSocket; protocol may be empty.
+// upgrade returns a request for a WebSocket. protocol may be empty.
 func upgrade(addr, query, protocol string) string {
 	head := "GET /" + query + " HTTP/1.1\r\nHost: " + addr + "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
@@ -44,7 +44,7 @@ func upgrade(addr, query, protocol string) string {
 	return head + "\r\n"
 }
 
-// open makes conn a WebSocket.
+// open opens a WebSocket on conn.
 func open(conn net.Conn, addr, query, protocol string) (*socket, error) {
 	if _, err := io.WriteString(conn, upgrade(addr, query, protocol)); err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func open(conn net.Conn, addr, query, protocol string) (*socket, error) {
 	return s, s.accepted()
 }
 
-// accepted reads the answer to an upgrade.
+// accepted reads the response to an upgrade, and returns an error unless it is 101.
 func (s *socket) accepted() error {
 	status, err := s.r.ReadString('\n')
 	for line := status; err == nil && line != "\r\n"; {
@@ -65,7 +65,8 @@ func (s *socket) accepted() error {
 	return err
 }
 
-// next returns the next message. It answers pings. A close frame is a closed.
+// next returns the next message. It answers pings and a close frame; for the latter, it returns
+// a [closeError].
 func (s *socket) next() (opcode byte, payload []byte, err error) {
 	for {
 		var head [2]byte
@@ -97,7 +98,7 @@ func (s *socket) next() (opcode byte, payload []byte, err error) {
 		case opText, opBinary:
 			return opcode, payload, nil
 		case opPing:
-			// Masked, as a client must, with a mask of zeros.
+			// Client frames must be masked; a mask of zeros will do.
 			pong := append([]byte{0x80 | opPong, 0x80 | byte(len(payload)), 0, 0, 0, 0}, payload...)
 			if _, err := s.Write(pong); err != nil {
 				return 0, nil, err
@@ -108,14 +109,14 @@ func (s *socket) next() (opcode byte, payload []byte, err error) {
 				code = int(binary.BigEndian.Uint16(payload))
 			}
 			s.Write(append([]byte{0x80 | opClose, 0x80 | byte(len(payload)), 0, 0, 0, 0}, payload...))
-			return opClose, payload, closed(code)
+			return opClose, payload, closeError(code)
 		default:
 			return 0, nil, fmt.Errorf("a frame begins with % x", head)
 		}
 	}
 }
 
-// An event is one of wsrun.v1's.
+// An event is an event of wsrun.v1.
 type event struct {
 	Event   string
 	Epoch   string
@@ -127,25 +128,25 @@ type event struct {
 	Signal  string
 }
 
-// A follower is a viewer by wsrun.v1 that resumes, connection after connection,
-// where the one before was cut.
+// A follower is a wsrun.v1 viewer that resumes, on each connection, where the one before was
+// cut.
 type follower struct {
 	oracle
-	epoch  string
-	offset int64
-	end    int64 // of the output when the connection began
-	enough bool  // to be there
-	hellos int
-	resets int
-	exit   *event
+	epoch         string
+	offset        int64
+	end           int64 // of the output when the connection was opened
+	untilCaughtUp bool  // follow returns errCaughtUp at end
+	hellos        int
+	resets        int
+	exit          *event
 
-	greeted func() // by a hello; may be nil
+	onHello func() // called after each hello; may be nil
 }
 
-// errEnough is how a follower leaves that has enough.
-var errEnough = errors.New("enough")
+// errCaughtUp is the error of a follower that has caught up.
+var errCaughtUp = errors.New("caught up")
 
-// query returns the part of the URL that resumes.
+// query returns the query that resumes.
 func (f *follower) query() string {
 	if f.epoch == "" {
 		return "?n=3"
@@ -153,7 +154,7 @@ func (f *follower) query() string {
 	return fmt.Sprintf("?epoch=%s&offset=%d", url.QueryEscape(f.epoch), f.offset)
 }
 
-// follow reads s to its end, which is never nil.
+// follow reads s until it ends, and returns why, which is never nil.
 func (f *follower) follow(s *socket) error {
 	for {
 		opcode, payload, err := s.next()
@@ -163,8 +164,8 @@ func (f *follower) follow(s *socket) error {
 		if opcode == opBinary {
 			f.offset += int64(len(payload))
 			f.write(payload)
-			if f.enough && f.offset >= f.end {
-				return errEnough
+			if f.untilCaughtUp && f.offset >= f.end {
+				return errCaughtUp
 			}
 			continue
 		}
@@ -185,6 +186,7 @@ func (f *follower) follow(s *socket) error {
 	}
 }
 
+// hello handles a hello event, which must say that the follower has resumed where it asked.
 func (f *follower) hello(e event) {
 	f.hellos++
 	if !e.Resumed {
@@ -198,7 +200,7 @@ func (f *follower) hello(e event) {
 		f.err = fmt.Errorf("resumed at byte %d, want %d", e.Offset, f.offset)
 	}
 	f.epoch, f.offset, f.end = e.Epoch, e.Offset, e.End
-	if f.greeted != nil {
-		f.greeted()
+	if f.onHello != nil {
+		f.onHello()
 	}
 }
