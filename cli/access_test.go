@@ -216,10 +216,10 @@ func TestHTTPS(t *testing.T) {
 	}
 	// A broken certificate is reported, and the previous pair stays in use.
 	os.WriteFile(cert, nil, 0o600)
-	told := make(chan string, 1)
+	warnings := make(chan string, 1)
 	go func() {
 		line, _ := r.Errors.ReadString('\n')
-		told <- line
+		warnings <- line
 	}()
 	for ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second); ; {
 		conn, err := tls.Dial("tcp", r.addr, transport.TLSClientConfig)
@@ -228,7 +228,7 @@ func TestHTTPS(t *testing.T) {
 		}
 		conn.Close()
 		select {
-		case line := <-told:
+		case line := <-warnings:
 			if !strings.HasPrefix(line, "wsrun: use the certificate") {
 				t.Errorf("said %q", line)
 			}

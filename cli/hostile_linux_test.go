@@ -73,7 +73,7 @@ func startHostile(t *testing.T) (l *logFolder, base string) {
 	cmd := wsrun("files", "--exclude", "no.log", l.dir)
 	if os.Geteuid() == 0 {
 		const nobody = 65534
-		cmd.Path = "/proc/self/exe" // nobody may have no access to the binary's folder
+		cmd.Path = "/proc/self/exe" // the user nobody may not be able to reach the binary by its path
 		cmd.Dir = "/"
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	}

@@ -237,7 +237,7 @@ func TestUsers(t *testing.T) {
 	// A file with an error is reported once, keeping the previous version.
 	for content, want := range map[string]string{"ann:{SHA}deadbeef\n": "line 1", "": "no user"} {
 		os.WriteFile(path, []byte(content), 0o600)
-		wait.For(t, wait.Patience, "nobody was warned", func() bool {
+		wait.For(t, wait.Patience, "there is no warning", func() bool {
 			return cookie(ann.Value) != 200 || len(warned) > 0
 		})
 		if len(warned) == 0 || cookie(ann.Value) != 200 {

@@ -121,7 +121,7 @@ func TestTLS(t *testing.T) {
 
 	// A certificate with another key is reported once, and the previous pair stays in use.
 	certify(t, cert, filepath.Join(dir, "other"), "second")
-	wait.For(t, wait.Patience, "nobody was warned", func() bool { return name() != "first" || len(warned) > 0 })
+	wait.For(t, wait.Patience, "there is no warning", func() bool { return name() != "first" || len(warned) > 0 })
 	since := time.Now()
 	wait.For(t, wait.Patience, "", func() bool { return name() != "first" || time.Since(since) > 2*time.Second })
 	if got := name(); got != "first" || len(warned) != 1 {
@@ -130,7 +130,7 @@ func TestTLS(t *testing.T) {
 	os.Rename(filepath.Join(dir, "other"), key)
 	wait.For(t, wait.Patience, "the new certificate is not used", func() bool { return name() == "second" })
 	os.Remove(key)
-	wait.For(t, wait.Patience, "nobody was warned", func() bool { return name() != "second" || len(warned) > 1 })
+	wait.For(t, wait.Patience, "there is no warning", func() bool { return name() != "second" || len(warned) > 1 })
 	if <-warned; !strings.Contains((<-warned).Error(), key) || name() != "second" {
 		t.Error("without a key file: no warning about it, or no certificate")
 	}
