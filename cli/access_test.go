@@ -16,19 +16,16 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
 	"golang.org/x/crypto/bcrypt"
-
-	"wsrun/internal/client"
-	"wsrun/test/launch"
 )
 
-// certify writes a certificate and its key into a new folder.
+// certify writes a self-signed certificate and its key into a new folder.
 func certify(t *testing.T) (cert, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -51,7 +48,7 @@ func certify(t *testing.T) (cert, key string) {
 	return cert, key
 }
 
-// users writes a file of one user.
+// users writes a file for --auth-file, with one user.
 func users(t *testing.T, user, password string) string {
 	t.Helper()
 	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
@@ -63,9 +60,9 @@ func users(t *testing.T, user, password string) string {
 	return path
 }
 
-// Bad flags are told before anything is listened on or started, without what is
-// secret in them.
-func TestBadAccess(t *testing.T) {
+// TestInvalidAccessFlags checks that invalid flags are reported before wsrun listens or starts
+// the command, and that the messages hold no secrets.
+func TestInvalidAccessFlags(t *testing.T) {
 	cert, key := certify(t)
 	good := users(t, "ann", "x")
 	md5 := filepath.Join(t.TempDir(), "md5")
@@ -121,7 +118,8 @@ func TestBadAccess(t *testing.T) {
 		}
 	}
 	for _, args := range [][]string{
-		{"--allow-origin", "HTTPS://A.Example:443"}, {"--allow-host", "[::1]:80"}, {"--allow-host", "Box"}, {"--allow-host", "my_box.xn--bcher-kva.example:65535"}, {"--base-path", "/a/b"}, {"--base-path", "/"},
+		{"--allow-origin", "HTTPS://A.Example:443"}, {"--allow-host", "[::1]:80"}, {"--allow-host", "Box"},
+		{"--allow-host", "my_box.xn--bcher-kva.example:65535"}, {"--base-path", "/a/b"}, {"--base-path", "/"},
 	} {
 		if _, stderr, code := outcome(wsrun(append(args, "true")...)); code != 0 {
 			t.Errorf("%q: status %d, %q", args, code, stderr)
@@ -129,8 +127,8 @@ func TestBadAccess(t *testing.T) {
 	}
 }
 
-// An empty variable is no leave for everybody; on the command line the flag is as good
-// as ever.
+// TestEmptyVariables checks that an empty variable is an error, rather than access for
+// everyone, and that the flag on the command line overrides it.
 func TestEmptyVariables(t *testing.T) {
 	cert, key := certify(t)
 	for flag, value := range map[string]string{"token": "sesame", "auth-file": users(t, "ann", "x"), "tls-cert": cert, "tls-key": key} {
@@ -148,8 +146,8 @@ func TestEmptyVariables(t *testing.T) {
 	}
 }
 
-// What is secret is nowhere but in the URL: not in the command's environment, nor in
-// the opener's or its arguments, nor in wsrun's own output beyond that line.
+// TestSecretsStayHidden checks that the token is only in the printed URL: not in the
+// environment of the command or the browser, nor in their arguments, nor in wsrun's other output.
 func TestSecretsStayHidden(t *testing.T) {
 	const token = "hush-hush-hush"
 	dir := t.TempDir()
@@ -201,140 +199,27 @@ func TestSecretsStayHidden(t *testing.T) {
 	}
 }
 
-// A token of 128 bits is made where others can reach the address, unless the user
-// has decided on something else.
-func TestTokens(t *testing.T) {
-	token := regexp.MustCompile(`#token=(\S*)`)
-	seen := map[string]bool{}
-	shortest := 1000
-	for _, tt := range []struct {
-		args, env []string
-		want      string // "random" or ""; what is printed
-	}{
-		{[]string{"--addr", "127.0.0.1:0"}, nil, ""},
-		{[]string{"--addr", "localhost:0"}, nil, ""},
-		{[]string{"--addr", "[::1]:0"}, nil, ""},
-		{[]string{"--addr", ":0"}, nil, "random"},
-		{[]string{"--addr", "0.0.0.0:0"}, nil, "random"},
-		{[]string{"--addr", "0.0.0.0:0"}, nil, "random"},
-		{[]string{"--addr", ":0", "--public"}, nil, ""},
-		{[]string{"--addr", ":0", "--auth-file", users(t, "ann", "pw")}, nil, ""},
-		{[]string{"--addr", ":0", "--token", "given"}, nil, ""}, // a log need not have it
-		{[]string{"--addr", "127.0.0.1:0"}, []string{"WSRUN_TOKEN=given"}, ""},
-	} {
-		cmd := wsrun(append(tt.args, "true")...)
-		cmd.Env = append(cmd.Env, tt.env...)
-		_, stderr, code := outcome(cmd)
-		got := ""
-		if m := token.FindStringSubmatch(stderr); m != nil {
-			got = m[1]
-		}
-		if tt.want == "random" {
-			if len(got) < 26 || seen[got] { // 26 of base32 are 130 bits
-				t.Errorf("%q: token %q", tt.args, got)
-			}
-			seen[got] = true
-			shortest = min(shortest, len(got))
-		} else if got != tt.want || code != 0 {
-			t.Errorf("%q: token %q, status %d, %q", tt.args, got, code, stderr)
-		}
-	}
-	t.Attr("promise", "where others can reach the address a random token is wanted")
-	t.Attr("figure", fmt.Sprintf("%d bits; %d runs, all different", 5*shortest, len(seen)))
-}
-
-// A token that was given is the one, and in no log: neither at the start nor at the
-// end.
-func TestGivenTokens(t *testing.T) {
-	for _, tt := range []struct{ args, env []string }{
-		{[]string{"--token", "a+b&c"}, nil}, {nil, []string{"WSRUN_TOKEN=a+b&c"}}, {[]string{"--token", "a+b&c", "--log-format", "json", "--qr"}, []string{"WSRUN_TOKEN=second"}},
-	} {
-		cmd := wsrun(append(append([]string{"--linger", "1ms"}, tt.args...), "sh", "-c", "read x")...)
-		cmd.Env = append(cmd.Env, tt.env...)
-		r := spawn(t, cmd)
-		line, _ := r.Errors.ReadString('\n')
-		url := regexp.MustCompile(`http://[0-9.:]+/`).FindString(line)
-		for token, want := range map[string]int{"a+b&c": 200, "second": 401, "": 401} {
-			req, _ := http.NewRequest("GET", url, nil)
-			req.Header.Set("Authorization", "Bearer "+token)
-			if resp, err := http.DefaultClient.Do(req); err != nil || resp.StatusCode != want {
-				t.Errorf("%q, %q: %v, %v", tt, token, resp, err)
-			}
-		}
-		r.Stdin.Close()
-		r.Wait()
-		if strings.Contains(r.Said(), "token") || !strings.Contains(r.Said(), "still serving") {
-			t.Errorf("%q: said %q", tt, r.Said())
-		}
-	}
-}
-
-// A random token is told, once: what is said at the end has none.
-func TestRandomTokenIsToldOnce(t *testing.T) {
-	_, stderr, _ := outcome(wsrun("--addr", ":0", "--linger", "1ms", "true"))
-	if _, after, _ := strings.Cut(stderr, "still serving"); after == "" || strings.Contains(after, "token") || !strings.Contains(stderr, "#token=") {
-		t.Errorf("said %q", stderr)
-	}
-}
-
-// Where others can reach the address a short token is not kept quiet about.
-func TestShortToken(t *testing.T) {
-	for _, tt := range []struct {
-		addr, token string
-		warned      bool
-	}{{":0", "sesame", true}, {":0", "0123456789abcdef", false}, {"127.0.0.1:0", "sesame", false}} {
-		_, stderr, code := outcome(wsrun("--addr", tt.addr, "--token", tt.token, "true"))
-		if strings.Contains(stderr, "the token is short") != tt.warned || strings.Contains(stderr, tt.token) || code != 0 {
-			t.Errorf("%+v: status %d, %q", tt, code, stderr)
-		}
-	}
-}
-
-func TestTokenFromStandardInput(t *testing.T) {
-	for _, tt := range []struct{ in, want string }{
-		{"sesame\nnot this\n", ""}, {"sesame\r\n", ""}, {"sesame", ""}, {"", "standard input has none"}, {"\nsesame", "standard input has none"},
-		{strings.Repeat("x", 5000), "bad token"},
-	} {
-		r := spawn(t, wsrun("files", "--token", "-", t.TempDir()))
-		io.WriteString(r.Stdin, tt.in)
-		r.Stdin.Close()
-		line, _ := r.Errors.ReadString('\n')
-		if !strings.Contains(line, tt.want) {
-			t.Errorf("%.20q: %q, want %q", tt.in, line, tt.want)
-		}
-		if addr, _ := launch.Address(line); tt.want == "" {
-			req, _ := http.NewRequest("GET", "http://"+addr+"/", nil)
-			req.Header.Set("Authorization", "Bearer sesame")
-			if resp, err := http.DefaultClient.Do(req); err != nil || resp.StatusCode != 200 {
-				t.Errorf("%q: %v, %v", tt.in, resp, err)
-			}
-		}
-		r.Process.Signal(syscall.SIGTERM)
-		r.Wait()
-	}
-}
-
 func TestHTTPS(t *testing.T) {
 	cert, key := certify(t)
 	r := start(t, "--tls-cert", cert, "--tls-key", key, "--base-path", "/x", "--token", "sesame", "sh", "-c", "echo hi; read x")
 	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	defer transport.CloseIdleConnections()
-	v, err := client.Dial(t.Context(), "wss://"+r.addr+"/x/", client.Options{
-		HTTPClient: &http.Client{Transport: transport}, Header: http.Header{"Authorization": {"Bearer sesame"}, "Origin": {"https://" + r.addr}}, Plain: true,
+	c, _, err := websocket.Dial(t.Context(), "wss://"+r.addr+"/x/", &websocket.DialOptions{
+		HTTPClient: &http.Client{Transport: transport}, HTTPHeader: http.Header{"Authorization": {"Bearer sesame"}, "Origin": {"https://" + r.addr}},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer v.Close()
-	if m, err := v.Next(t.Context()); string(m.Payload) != "hi\r\n" || err != nil {
-		t.Errorf("%q, %v", m.Payload, err)
+	defer c.CloseNow()
+	if _, p, err := c.Read(t.Context()); string(p) != "hi\r\n" || err != nil {
+		t.Errorf("%q, %v", p, err)
 	}
-	// A pair that is no pair any more is told, and what was there before goes on.
+	// A broken certificate is reported, and the previous pair stays in use.
 	os.WriteFile(cert, nil, 0o600)
-	told := make(chan string, 1)
+	warnings := make(chan string, 1)
 	go func() {
 		line, _ := r.Errors.ReadString('\n')
-		told <- line
+		warnings <- line
 	}()
 	for ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second); ; {
 		conn, err := tls.Dial("tcp", r.addr, transport.TLSClientConfig)
@@ -343,7 +228,7 @@ func TestHTTPS(t *testing.T) {
 		}
 		conn.Close()
 		select {
-		case line := <-told:
+		case line := <-warnings:
 			if !strings.HasPrefix(line, "wsrun: use the certificate") {
 				t.Errorf("said %q", line)
 			}
@@ -381,7 +266,7 @@ func TestAuthFile(t *testing.T) {
 	}
 }
 
-// A log that is a page is shown as its text.
+// TestLogsAreText checks that a log whose name and content are those of a page is sent as text.
 func TestLogsAreText(t *testing.T) {
 	l := startFiles(t)
 	answers := 0
@@ -390,8 +275,10 @@ func TestLogsAreText(t *testing.T) {
 		for _, query := range []string{"", "?format=raw", "?format=text", "?n=all", "?tail=0&grep=script"} {
 			resp, body := l.get(name + query)
 			answers++
-			if resp.Header.Get("Content-Type") != "text/plain; charset=utf-8" || !strings.Contains(resp.Header.Get("Content-Security-Policy"), "sandbox") ||
-				resp.Header.Get("X-Content-Type-Options") != "nosniff" || !strings.Contains(body, "alert") || resp.Header.Get("Cache-Control") != "no-store" {
+			if resp.Header.Get("Content-Type") != "text/plain; charset=utf-8" ||
+				!strings.Contains(resp.Header.Get("Content-Security-Policy"), "sandbox") ||
+				resp.Header.Get("X-Content-Type-Options") != "nosniff" || !strings.Contains(body, "alert") ||
+				resp.Header.Get("Cache-Control") != "no-store" {
 				t.Errorf("%s%s: %v, %q", name, query, resp.Header, body)
 			}
 		}

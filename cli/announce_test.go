@@ -12,9 +12,9 @@ import (
 	"rsc.io/qr"
 )
 
-// Bound to all addresses, wsrun needs a token, lists each address that others
-// reach it by, and shows the first of those as a QR code.
-func TestBoundToAll(t *testing.T) {
+// TestAllAddresses checks that wsrun, when it listens on all addresses, makes a token, prints a
+// URL for each address, and shows the first URL that others can reach as a QR code.
+func TestAllAddresses(t *testing.T) {
 	_, stderr, status := outcome(wsrun("--addr", ":0", "--qr", "true"))
 	if status != 0 {
 		t.Fatalf("status %d, %q", status, stderr)
@@ -35,7 +35,7 @@ func TestBoundToAll(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var black [][]bool // what a light-on-dark terminal shows
+	var black [][]bool // as shown by a light-on-dark terminal
 	for _, row := range rows {
 		var top, bottom []bool
 		for _, c := range row {
@@ -60,7 +60,7 @@ func TestBoundToAll(t *testing.T) {
 	}
 }
 
-// Each URL that is listed works, with the token and not without.
+// TestEachURLIsServed checks that each printed URL works with the token, and not without.
 func TestEachURLIsServed(t *testing.T) {
 	r := start(t, "--addr", ":0", "--token", "sesame, open yourself", "sh", "-c", "read x")
 	urls := []string{"http://" + r.addr + "/"}

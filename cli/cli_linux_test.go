@@ -14,8 +14,7 @@ import (
 	"time"
 )
 
-// As PID 1, which it is in a container, wsrun reaps orphans that it has not
-// started.
+// TestPID1 checks that wsrun reaps orphans when it is PID 1, as it may be in a container.
 func TestPID1(t *testing.T) {
 	fifo := filepath.Join(t.TempDir(), "fifo")
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
@@ -60,7 +59,8 @@ func TestPID1(t *testing.T) {
 	}
 }
 
-// systemd hands a listening socket over as descriptor 3, and says so.
+// TestSocketActivation checks that wsrun uses a socket that systemd passes as descriptor 3
+// (sd_listen_fds(3)).
 func TestSocketActivation(t *testing.T) {
 	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
@@ -100,9 +100,9 @@ func TestSocketActivation(t *testing.T) {
 	}
 }
 
-// Of a Unix socket from systemd, whose mode lets all users write unless the unit says
-// otherwise, all those are viewers: a token is wanted.
-func TestSocketForAll(t *testing.T) {
+// TestSocketOfOthers checks that wsrun makes a token for a Unix socket from systemd to which
+// other users can connect. Unless the unit says otherwise, its mode lets all of them.
+func TestSocketOfOthers(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	for _, tt := range []struct {
 		name   string
@@ -110,7 +110,8 @@ func TestSocketForAll(t *testing.T) {
 		flags  []string
 		random bool
 	}{
-		{path, 0o600, nil, false}, {path, 0o660, nil, false}, {path, 0o666, nil, true}, {path, 0o662, nil, true}, {path, 0o666, []string{"--public"}, false},
+		{path, 0o600, nil, false}, {path, 0o660, nil, false}, {path, 0o666, nil, true}, {path, 0o662, nil, true},
+		{path, 0o666, []string{"--public"}, false},
 		{"@wsrun-" + path, 0, nil, true},
 	} {
 		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: tt.name, Net: "unix"})
@@ -138,8 +139,8 @@ func TestSocketForAll(t *testing.T) {
 	}
 }
 
-// --open starts the desktop's opener with the URL; its words stay out of the
-// output.
+// TestOpen checks that --open starts the desktop's opener with the URL, and that the opener's
+// messages stay out of the output.
 func TestOpen(t *testing.T) {
 	dir := t.TempDir()
 	fifo := filepath.Join(dir, "fifo")

@@ -5,13 +5,11 @@ package cli
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -21,13 +19,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"wsrun/internal/client"
-	"wsrun/internal/protocol"
 	"wsrun/internal/tty"
-	"wsrun/test/launch"
 )
 
-// The test binary is wsrun when WSRUN_TEST_MAIN says so, and its terminal watchdog.
+// TestMain makes the test binary run as wsrun if WSRUN_TEST_MAIN is set, and as its terminal
+// watchdog if it has that name. With WSRUN_TEST_MAIN=panic, wsrun panics when descriptor 3 gets
+// a byte.
 func TestMain(m *testing.M) {
 	switch {
 	case os.Args[0] == tty.WatchdogName:
@@ -42,120 +39,6 @@ func TestMain(m *testing.M) {
 		os.Exit(Main("test"))
 	}
 	os.Exit(m.Run())
-}
-
-// wsrun returns a command that runs wsrun on a free port, unless args say
-// otherwise.
-func wsrun(args ...string) *exec.Cmd {
-	self, err := os.Executable()
-	if err != nil {
-		panic(err)
-	}
-	cmd := launch.Command(self, args...)
-	cmd.Env = append(cmd.Env, "WSRUN_TEST_MAIN=1")
-	return cmd
-}
-
-// outcome runs cmd to its end.
-func outcome(cmd *exec.Cmd) (stdout, stderr string, code int) {
-	var out, err bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &err
-	cmd.Run()
-	return out.String(), err.String(), cmd.ProcessState.ExitCode()
-}
-
-// A running is a wsrun whose standard input is a pipe and whose address is known.
-type running struct {
-	*launch.Instance
-	t    *testing.T
-	addr string
-	out  bytes.Buffer
-}
-
-func start(t *testing.T, args ...string) *running {
-	t.Helper()
-	return begin(t, wsrun(args...))
-}
-
-// begin starts cmd, which runs wsrun, and waits for its URL in its first line.
-func begin(t *testing.T, cmd *exec.Cmd) *running {
-	t.Helper()
-	r := spawn(t, cmd)
-	r.announced()
-	return r
-}
-
-// spawn starts cmd, which runs wsrun, and kills it at the test's end.
-func spawn(t *testing.T, cmd *exec.Cmd) *running {
-	t.Helper()
-	r := &running{t: t}
-	if cmd.Stdout == nil {
-		cmd.Stdout = &r.out
-	}
-	i, err := launch.Start(cmd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		i.Process.Kill()
-		i.Stdin.Close()
-	})
-	r.Instance = i
-	return r
-}
-
-// announced reads the next line of standard error, which must hold wsrun's URL.
-func (r *running) announced() {
-	r.t.Helper()
-	line, err := r.Errors.ReadString('\n')
-	addr, ok := launch.Address(line)
-	if !ok {
-		r.t.Fatalf("no URL in %q, %v", line, err)
-	}
-	r.addr = addr
-}
-
-// dial dials as a viewer of wsrun.v1, or as a plain one if there is no subprotocol.
-func (r *running) dial(subprotocols ...string) *client.Viewer {
-	r.t.Helper()
-	return dial(r.t, "ws://"+r.addr+"/", subprotocols...)
-}
-
-func dial(t *testing.T, url string, subprotocols ...string) *client.Viewer {
-	t.Helper()
-	v, err := client.Dial(t.Context(), url, client.Options{Plain: len(subprotocols) == 0})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(v.Close)
-	return v
-}
-
-// end waits for wsrun's end and returns its status.
-func (r *running) end() int {
-	r.Wait()
-	return r.ProcessState.ExitCode()
-}
-
-// watch reads a viewer's output, and the exit event, to its end; after each
-// message it calls pause.
-func watch(v *client.Viewer, pause func()) (data []byte, exit string, err error) {
-	for {
-		m, err := v.Next(context.Background())
-		if client.CloseCode(err) == protocol.CloseEnded {
-			return data, exit, nil
-		}
-		if err != nil {
-			return data, exit, err
-		}
-		switch m.Event.(type) {
-		case nil:
-			data = append(data, m.Payload...)
-		case protocol.ExitEvent:
-			exit = string(m.Payload)
-		}
-		pause()
-	}
 }
 
 func TestStatuses(t *testing.T) {
@@ -251,15 +134,15 @@ func TestStandardInputAndOutput(t *testing.T) {
 	cmd.Start()
 	w.Close()
 	bufio.NewReader(r).ReadString('\n')
-	r.Close() // as head -1 does
+	r.Close() // like head -1
 	if cmd.Wait(); cmd.ProcessState.ExitCode() != 5 {
 		t.Errorf("with standard output closed: %v", cmd.ProcessState)
 	}
 }
 
-// TestTheLastByteArrives: 20,000 lines and the end at once, for viewers of both
-// kinds, fast and slow.
-func TestTheLastByteArrives(t *testing.T) {
+// TestLastByteArrives checks that fast and slow viewers, of both kinds, get the last byte of a
+// command that ends right after 20,000 lines.
+func TestLastByteArrives(t *testing.T) {
 	runs := 300
 	if testing.Short() {
 		runs = 20
@@ -306,10 +189,10 @@ func TestSignalsArePassedOn(t *testing.T) {
 		name := strings.TrimPrefix(unix.SignalName(s), "SIG")
 		r := start(t, "sh", "-c", "trap 'echo got; exit 42' "+name+"; echo ready; while :; do read x; done")
 		c := r.dial()
-		if m, err := c.Next(t.Context()); err != nil || !strings.Contains(string(m.Payload), "ready") {
-			t.Fatalf("%q, %v", m.Payload, err)
+		if _, p, err := c.Read(t.Context()); err != nil || !strings.Contains(string(p), "ready") {
+			t.Fatalf("%q, %v", p, err)
 		}
-		c.Close()
+		c.CloseNow()
 		r.Process.Signal(s)
 		r.Stdin.Close()
 		if code := r.end(); code != 42 || !strings.HasSuffix(r.out.String(), "got\r\n") {
@@ -318,8 +201,8 @@ func TestSignalsArePassedOn(t *testing.T) {
 	}
 }
 
-// A standard output that takes nothing holds the command up, as without wsrun, but
-// not wsrun's end.
+// TestStalledStandardOutput checks that a blocked standard output, which delays the command as
+// it would without wsrun, doesn't keep wsrun from ending.
 func TestStalledStandardOutput(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -343,7 +226,7 @@ func TestStalledStandardOutput(t *testing.T) {
 
 func TestLinger(t *testing.T) {
 	r := start(t, "--linger", "forever", "echo", "hello")
-	r.Errors.ReadString('\n') // that it still serves
+	r.Errors.ReadString('\n') // "still serving"
 	resp, err := http.Get("http://" + r.addr + "/")
 	if err != nil {
 		t.Fatal(err)

@@ -5,101 +5,16 @@ package cli
 import (
 	"bytes"
 	"compress/gzip"
-	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
-	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"wsrun/internal/client"
-	"wsrun/internal/protocol"
+	"github.com/coder/websocket"
 )
-
-// A logFolder is a folder that wsrun files serves.
-type logFolder struct {
-	*running
-	dir string
-}
-
-func startFiles(t *testing.T, args ...string) *logFolder {
-	t.Helper()
-	dir, err := filepath.EvalSymlinks(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &logFolder{start(t, append([]string{"files"}, append(args, dir)...)...), dir}
-}
-
-func (l *logFolder) write(name, content string) string {
-	l.t.Helper()
-	path := filepath.Join(l.dir, name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		l.t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
-		l.t.Fatal(err)
-	}
-	return path
-}
-
-func (l *logFolder) append(name, content string) {
-	l.t.Helper()
-	f, err := os.OpenFile(filepath.Join(l.dir, name), os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o644)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	defer f.Close()
-	if _, err := f.WriteString(content); err != nil {
-		l.t.Fatal(err)
-	}
-}
-
-// get returns the answer to a request for a path below the folder, with the given
-// headers, in pairs.
-func (l *logFolder) get(path string, headers ...string) (*http.Response, string) {
-	l.t.Helper()
-	if path != "/" {
-		path = l.dir + "/" + path
-	}
-	r, err := http.NewRequest("GET", "http://"+l.addr+path, nil)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	for i := 0; i < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
-	}
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	return resp, string(body)
-}
-
-func (l *logFolder) open(path string, subprotocols ...string) *client.Viewer {
-	l.t.Helper()
-	return dial(l.t, "ws://"+l.addr+l.dir+"/"+path, subprotocols...)
-}
-
-// lines returns the numbers from a to b, a line each.
-func lines(a, b int) string {
-	var s strings.Builder
-	for i := a; i <= b; i++ {
-		fmt.Fprintln(&s, i)
-	}
-	return s.String()
-}
 
 func TestFileForms(t *testing.T) {
 	l := startFiles(t)
@@ -149,7 +64,8 @@ func TestFileForms(t *testing.T) {
 		}
 	}
 	for path, want := range map[string]string{
-		"build.log": lines(2001, 3000), "build.log?n=1": "3000\n", "build.log?n=all": lines(1, 3000), "build.log?n=all&grep=29": grep(lines(1, 3000), "29"),
+		"build.log": lines(2001, 3000), "build.log?n=1": "3000\n", "build.log?n=all": lines(1, 3000),
+		"build.log?n=all&grep=29": grep(lines(1, 3000), "29"),
 	} {
 		for _, sub := range []string{"", "wsrun.v1"} {
 			data, _, err := watch(l.open(path, sub), func() {})
@@ -158,15 +74,18 @@ func TestFileForms(t *testing.T) {
 			}
 		}
 	}
-	for path, want := range map[string]string{"huge.log?tail=1&n=2": lines(199_999, 200_000), "huge.log?tail=1&n=2&grep=00": lines(199_900, 199_900) + lines(200_000, 200_000)} {
+	for path, want := range map[string]string{
+		"huge.log?tail=1&n=2":         lines(199_999, 200_000),
+		"huge.log?tail=1&n=2&grep=00": lines(199_900, 199_900) + lines(200_000, 200_000),
+	} {
 		c := l.open(path)
 		var got string
 		for !strings.HasSuffix(got, "200000\n") {
-			m, err := c.Next(t.Context())
+			_, p, err := c.Read(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			got += string(m.Payload)
+			got += string(p)
 		}
 		if got != want {
 			t.Errorf("the first viewer of %s: %d bytes, want %q", path, len(got), want)
@@ -178,35 +97,24 @@ func TestFileForms(t *testing.T) {
 	}
 }
 
-func grep(text, word string) string {
-	var s strings.Builder
-	for line := range strings.Lines(text) {
-		if strings.Contains(line, word) {
-			s.WriteString(line)
-		}
-	}
-	return s.String()
-}
-
-// Followers of all kinds get the last lines, then what is appended, over a
-// rotation; those of wsrun.v1 are told of that.
+// TestFilesAreFollowed checks that followers of each form get the last lines and then the
+// appended ones, also across a rotation, and that wsrun.v1 viewers get the file's events.
 func TestFilesAreFollowed(t *testing.T) {
 	if testing.Short() {
 		t.Skip("waits for two rotations")
 	}
 	l := startFiles(t)
 	l.write("a.log", lines(1, 100))
-	until := func(c *client.Viewer, want string) (data, events string) {
+	until := func(c *websocket.Conn, want string) (data, events string) {
 		for !strings.HasSuffix(data, want) {
-			m, err := c.Next(t.Context())
+			kind, p, err := c.Read(t.Context())
 			if err != nil {
 				t.Fatalf("%v after %q, %q", err, data, events)
 			}
-			switch m.Event.(type) {
-			case nil:
-				data += string(m.Payload)
-			case protocol.FileEvent:
-				events += string(m.Payload)
+			if kind == websocket.MessageBinary || c.Subprotocol() == "" {
+				data += string(p)
+			} else if !strings.Contains(string(p), `"viewers"`) {
+				events += string(p)
 			}
 		}
 		return data, events
@@ -223,7 +131,7 @@ func TestFilesAreFollowed(t *testing.T) {
 	}
 	l.append("a.log", "half a ")
 	l.append("a.log", "line 0\n")
-	for _, c := range []*client.Viewer{v1, plain, filtered} {
+	for _, c := range []*websocket.Conn{v1, plain, filtered} {
 		if data, _ := until(c, "0\n"); data != "half a line 0\n" {
 			t.Errorf("then %q", data)
 		}
@@ -240,9 +148,9 @@ func TestFilesAreFollowed(t *testing.T) {
 	os.Remove(filepath.Join(l.dir, "a.log"))
 	os.Mkdir(filepath.Join(l.dir, "a.log"), 0o755)
 	for {
-		if m, err := v1.Next(t.Context()); err != nil {
+		if _, p, err := v1.Read(t.Context()); err != nil {
 			t.Fatal(err)
-		} else if strings.Contains(string(m.Payload), `"gone","reason":"not a regular file"`) {
+		} else if strings.Contains(string(p), `"gone","reason":"not a regular file"`) {
 			break
 		}
 	}
@@ -253,37 +161,7 @@ func TestFilesAreFollowed(t *testing.T) {
 	}
 }
 
-func TestFileList(t *testing.T) {
-	l := startFiles(t, "--include", "*.log", "--include", "deep/**", "--exclude", "secret*")
-	l.write("old.log", "x")
-	l.write("deep/er/new.txt", "12345")
-	l.write("secret.log", "x")
-	l.write("other.txt", "x")
-	l.write(".hidden.log", "x")
-	now := time.Now()
-	os.Chtimes(filepath.Join(l.dir, "old.log"), now, now.Add(-time.Hour))
-	resp, body := l.get("/", "Accept", "application/json")
-	var list struct {
-		Files []struct {
-			Path string
-			Size int64
-		}
-	}
-	if err := json.Unmarshal([]byte(body), &list); err != nil || len(list.Files) != 2 ||
-		list.Files[0].Path != l.dir+"/deep/er/new.txt" || list.Files[0].Size != 5 || list.Files[1].Path != l.dir+"/old.log" {
-		t.Errorf("%s, %s, %v", resp.Status, body, err)
-	}
-	for name, want := range map[string]int{"old.log": 200, "deep/er/new.txt": 200, "secret.log": 404, "other.txt": 404, ".hidden.log": 404} {
-		if resp, _ := l.get(name); resp.StatusCode != want {
-			t.Errorf("%s: %s, want %d", name, resp.Status, want)
-		}
-	}
-	if _, body := l.get("/"); strings.Count(body, "\n") != 2 || !strings.Contains(body, "new.txt") {
-		t.Errorf("as text: %q", body)
-	}
-}
-
-func TestFilesBadInput(t *testing.T) {
+func TestInvalidFilesArguments(t *testing.T) {
 	for _, tt := range []struct {
 		args []string
 		want string
@@ -301,7 +179,8 @@ func TestFilesBadInput(t *testing.T) {
 	}
 }
 
-// The 257th file that is to be followed is refused, and the others go on.
+// TestTooManyFiles checks that following a 257th file is refused, and that the other files can
+// still be followed.
 func TestTooManyFiles(t *testing.T) {
 	l := startFiles(t)
 	const most = 256
@@ -310,139 +189,62 @@ func TestTooManyFiles(t *testing.T) {
 	}
 	for i := range most {
 		c := l.open(fmt.Sprintf("%d?tail=1", i))
-		if m, err := c.Next(t.Context()); err != nil || string(m.Payload) != "x\n" {
-			t.Fatalf("file %d: %q, %v", i, m.Payload, err)
+		if _, p, err := c.Read(t.Context()); err != nil || string(p) != "x\n" {
+			t.Fatalf("file %d: %q, %v", i, p, err)
 		}
 	}
 	if resp, body := l.get(fmt.Sprintf("%d?tail=1", most)); resp.StatusCode != 503 || !strings.Contains(body, "256 files") {
 		t.Errorf("%s, %q", resp.Status, body)
 	}
-	if _, err := l.open(fmt.Sprintf("%d?tail=1", most), "wsrun.v1").Next(t.Context()); client.CloseCode(err) != protocol.CloseFull {
+	_, _, err := l.open(fmt.Sprintf("%d?tail=1", most), "wsrun.v1").Read(t.Context())
+	if websocket.CloseStatus(err) != websocket.StatusTryAgainLater {
 		t.Errorf("WebSocket: %v, want 1013", err)
 	}
 	second := l.open("0?tail=1")
-	if m, err := second.Next(t.Context()); err != nil || string(m.Payload) != "x\n" {
-		t.Errorf("one more viewer of a file that is followed: %q, %v", m.Payload, err)
+	if _, p, err := second.Read(t.Context()); err != nil || string(p) != "x\n" {
+		t.Errorf("one more viewer of a file that is followed: %q, %v", p, err)
 	}
 	if _, body := l.get(fmt.Sprint(most)); body != "x\n" {
 		t.Errorf("a file that is not followed: %q", body)
 	}
 }
 
-// What is not listed can't be had by any other name either.
-func TestOnlyWhatIsShownCanBeRead(t *testing.T) {
-	dir, err := filepath.EvalSymlinks(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := &logFolder{dir: dir, running: &running{t: t}}
-	for _, name := range []string{"a.log", "a.txt", ".a.log", ".git/a.log", "sub/a.log", "sub/.git/a.log", "sub/no/a.log", "sub/no/deep/a.log", "no/a.log", "given/.git/a.log", "file/no.log"} {
-		l.write(name, name+"\n")
-	}
-	for link, target := range map[string]string{
-		"to-sub": "sub", "to-sub-abs": dir + "/sub", "to-git": ".git", "to-git-abs": dir + "/sub/.git", "to-no": "sub/no", "to-deep": "to-no/deep",
-		"sub/to-top": "..", "to-to-git": "to-git", "to-given": "given/.git", "to-loop": "to-loop", "to-out": "/etc",
-		"hidden.log": ".a.log", "text.log": "a.txt", "a.lnk": "a.log", ".b.log": "a.log",
-	} {
-		if err := os.Symlink(target, filepath.Join(dir, link)); err != nil {
-			t.Fatal(err)
+func TestFilesMetrics(t *testing.T) {
+	l := startFiles(t)
+	l.write("a.log", "one\ntwo\n")
+	l.write("b.log", "three\n")
+	a := l.open("a.log?tail=1", "wsrun.v1")
+	filtered := l.open("a.log?tail=1&grep=one", "wsrun.v1")
+	b := l.open("b.log?tail=1", "wsrun.v1")
+	await := func(want map[string]float64) {
+		t.Helper()
+		for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+			var wrong []string
+			for name, v := range want {
+				if got := l.metric(name); got != v {
+					wrong = append(wrong, fmt.Sprintf("%s is %v, want %v", name, got, v))
+				}
+			}
+			if wrong == nil {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%q", wrong)
+			}
 		}
 	}
-	// Some given twice, and below one another: what is given may be read whatever
-	// its name.
-	l.running = start(t, "files", "--include", "*.log", "--exclude", "no", "--exclude", "no.log", dir, dir+"/", dir+"/sub/..", dir+"/given/.git", dir+"/file/no.log", dir+"/file/no.log")
-	_, body := l.get("/", "Accept", "application/json")
-	var list struct{ Files []struct{ Path string } }
-	if err := json.Unmarshal([]byte(body), &list); err != nil {
-		t.Fatal(err)
-	}
-	var listed []string
-	for _, f := range list.Files {
-		listed = append(listed, strings.TrimPrefix(f.Path, dir+"/"))
-	}
-	slices.Sort(listed)
-	if want := []string{"a.log", "file/no.log", "given/.git/a.log", "hidden.log", "sub/a.log", "text.log"}; !slices.Equal(listed, want) {
-		t.Errorf("listed: %q, want %q", listed, want)
-	}
-	for name, want := range map[string]string{
-		"a.log": "a.log", "sub/a.log": "sub/a.log", "hidden.log": ".a.log", "text.log": "a.txt", "given/.git/a.log": "given/.git/a.log", "file/no.log": "file/no.log",
-		"to-sub/a.log": "sub/a.log", "to-sub-abs/a.log": "sub/a.log", "sub/to-top/a.log": "a.log", "to-sub/to-top/to-sub/a.log": "sub/a.log", "to-given/a.log": "given/.git/a.log",
-		"a.txt": "", ".a.log": "", ".git/a.log": "", "sub/.git/a.log": "", "sub/no/a.log": "", "no/a.log": "", "a.lnk": "", ".b.log": "",
-		"to-git/a.log": "", "to-git-abs/a.log": "", "to-no/a.log": "", "to-deep/a.log": "", "to-to-git/a.log": "", "sub/to-top/.a.log": "", "sub/to-top/no/a.log": "",
-		"to-sub/.git/a.log": "", "to-sub/no/deep/a.log": "", "to-loop/a.log": "", "to-out/passwd": "", "to-out/a.log": "", "sub": "", "to-sub": "",
-	} {
-		code := 200
-		if want == "" {
-			want, code = "no such file", 404
-		}
-		if resp, body := l.get(name); resp.StatusCode != code || body != want+"\n" {
-			t.Errorf("%s: %s, %q; want %q", name, resp.Status, body, want)
-		}
-	}
-}
-
-// Whatever a file is called, the list's link leads to it.
-func TestOddNames(t *testing.T) {
-	dir, err := filepath.EvalSymlinks(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := &logFolder{dir: dir, running: &running{t: t}}
-	names := []string{
-		"a b", " ", "a%20b", "%", "%zz", "%2e%2e", "#", "a#b", "a?b", "?n=1", "a\nb", "a\r\nb", "\t", "\x01\x1b[31m", "\xff", "a\xc0\xafb", "ü", "u\u0308", "\u2028", "日本",
-		"a:b", "http:", "javascript:alert(1)", "a;b", "a&b", "a+b", "a=b", "<script>", "\"", "'", "$(x)", "*", "[a", "{a}", "~", "a...", "-", "--n", "@", "a,b", "|", "😀",
-		strings.Repeat("x", 255),
-	}
-	var given []string
-	for _, name := range names {
-		l.write(name+"/"+name, fmt.Sprintf("content of %q", name))
-		given = append(given, name) // relative
-	}
-	l.write("file %\n\xff", "given")
-	given = append(given, filepath.Join(dir, "file %\n\xff"), "./"+names[0]+"/", names[0]+"/"+names[0], dir+"/"+names[0])
-	cmd := wsrun(append([]string{"files", "--"}, given...)...)
-	cmd.Dir = dir
-	l.running = begin(t, cmd)
-	_, body := l.get("/", "Accept", "application/json")
-	var list struct{ Files []struct{ Path, Link string } }
-	if err := json.Unmarshal([]byte(body), &list); err != nil {
-		t.Fatal(err)
-	}
-	want := map[string]bool{"given": true}
-	for _, name := range names {
-		want[fmt.Sprintf("content of %q", name)] = true
-	}
-	index, err := url.Parse("http://" + l.addr + "/")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range list.Files {
-		link, err := index.Parse(f.Link)
-		if err != nil {
-			t.Errorf("%q: %v", f.Link, err)
-			continue
-		}
-		resp, err := http.Get(link.String() + "?format=raw")
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, err := io.ReadAll(resp.Body)
-		resp.Body.Close()
-		if err != nil || !want[string(body)] {
-			t.Errorf("%q, %q: %s, %.80q, %v", f.Path, f.Link, resp.Status, body, err)
-		}
-		delete(want, string(body))
-		link.Scheme, link.RawQuery = "ws", "tail=1"
-		v := dial(t, link.String())
-		if m, err := v.Next(t.Context()); err != nil || string(m.Payload) != string(body) {
-			t.Errorf("%q by WebSocket: %q, %v", f.Link, m.Payload, err)
-		}
-		v.Close()
-	}
-	if len(want) > 0 {
-		t.Errorf("not listed: %q", slices.Collect(maps.Keys(want)))
-	}
-	if _, body := l.get("/"); strings.Count(body, "\n") != len(list.Files) || strings.ContainsAny(body, "\x1b\r\x01") {
-		t.Errorf("as text: %q", body)
-	}
+	await(map[string]float64{
+		`wsrun_files_followed{state="watched"}`: 3, `wsrun_files_followed{state="idle"}`: 0, "wsrun_files_filtered": 1,
+		"wsrun_files_follows_total": 3, "wsrun_files_evictions_total": 0, `wsrun_viewers{kind="wsrun.v1"}`: 3,
+		"wsrun_received_bytes_total": 8 + 8 + 6, "wsrun_ring_bytes": 8 + 4 + 6, "wsrun_ring_lines": 4, "wsrun_chunks_total": 3,
+	})
+	filtered.CloseNow() // a filtered view ends with its last viewer
+	b.CloseNow()        // a file is still followed for a while
+	l.append("a.log", "four\n")
+	await(map[string]float64{
+		`wsrun_files_followed{state="watched"}`: 1, `wsrun_files_followed{state="idle"}`: 1, "wsrun_files_filtered": 0,
+		"wsrun_files_follows_total": 3, "wsrun_files_evictions_total": 1, `wsrun_viewers{kind="wsrun.v1"}`: 1,
+		"wsrun_ring_bytes": 13 + 6, "wsrun_chunks_total": 4,
+	})
+	a.CloseNow()
 }

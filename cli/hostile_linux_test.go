@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -19,16 +18,15 @@ import (
 
 const insideText, outsideText = "INSIDE\n", "OUTSIDE\n"
 
-// startHostile serves logs/ of a folder in which secret/ is what nobody may read,
-// and returns that folder, too. Started by root, the server is nobody, so that modes
-// mean something to it.
+// startHostile serves the folder logs/ of base, which must keep the folder secret/ of base
+// unreadable. If root runs the tests, the server runs as nobody, so that file modes apply to it.
 func startHostile(t *testing.T) (l *logFolder, base string) {
 	t.Helper()
 	base, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	l = &logFolder{dir: base + "/logs", running: &running{t: t}}
+	l = &logFolder{dir: base + "/logs", instance: &instance{t: t}}
 	for _, name := range []string{"a.log", "sub/a.log", "sub/passwd", ".hidden", "no.log", "locked/a.log", "unreadable.log"} {
 		l.write(name, insideText)
 	}
@@ -38,9 +36,12 @@ func startHostile(t *testing.T) (l *logFolder, base string) {
 	l.write("../linked", "linked\n")
 	for link, target := range map[string]string{
 		"ok": "sub/a.log", "ok-abs": l.dir + "/a.log", "ok-chain": "ok-abs", "ok-dir": l.dir + "/sub",
-		"rel": "../secret/a.log", "abs": base + "/secret/a.log", "dir": "../secret", "dir-abs": base + "/secret", "top": "..", "root": "/", "chain": "chain1", "chain1": l.dir + "/sub/chain2",
-		"sub/chain2": "../abs", "around": "../logs/../secret/a.log", "prefix": "../logs-secret/a.log", "loop": "loop", "loop1": "loop2", "loop2": l.dir + "/loop1", "dirloop": "dirloop/x", "self": ".",
-		"proc": "/proc/self", "environ": "/proc/self/environ", "exe": "/proc/self/exe", "fd": "/proc/self/fd", "mem": "/proc/self/mem", "zero": "/dev/zero", "tty": "/dev/tty", "stdin": "/dev/stdin",
+		"rel": "../secret/a.log", "abs": base + "/secret/a.log", "dir": "../secret", "dir-abs": base + "/secret", "top": "..",
+		"root": "/", "chain": "chain1", "chain1": l.dir + "/sub/chain2",
+		"sub/chain2": "../abs", "around": "../logs/../secret/a.log", "prefix": "../logs-secret/a.log", "loop": "loop",
+		"loop1": "loop2", "loop2": l.dir + "/loop1", "dirloop": "dirloop/x", "self": ".",
+		"proc": "/proc/self", "environ": "/proc/self/environ", "exe": "/proc/self/exe", "fd": "/proc/self/fd",
+		"mem": "/proc/self/mem", "zero": "/dev/zero", "tty": "/dev/tty", "stdin": "/dev/stdin",
 		"to-fifo": "fifo", "to-nothing": "nothing", "to-device": "device", "to-locked": "locked/a.log",
 	} {
 		if err := os.Symlink(target, filepath.Join(l.dir, link)); err != nil {
@@ -62,7 +63,7 @@ func startHostile(t *testing.T) (l *logFolder, base string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { socket.Close() })
-	syscall.Mknod(l.dir+"/device", syscall.S_IFCHR|0o666, 1<<8|5) // zero; only root may
+	syscall.Mknod(l.dir+"/device", syscall.S_IFCHR|0o666, 1<<8|5) // /dev/zero; works only for root
 	for name, mode := range map[string]os.FileMode{"unreadable.log": 0, "locked": 0, "../..": 0o755} {
 		if err := os.Chmod(filepath.Join(l.dir, name), mode); err != nil {
 			t.Fatal(err)
@@ -72,16 +73,16 @@ func startHostile(t *testing.T) (l *logFolder, base string) {
 	cmd := wsrun("files", "--exclude", "no.log", l.dir)
 	if os.Geteuid() == 0 {
 		const nobody = 65534
-		cmd.Path = "/proc/self/exe" // whoever may reach the file itself
+		cmd.Path = "/proc/self/exe" // the user nobody may not be able to reach the binary by its path
 		cmd.Dir = "/"
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	}
-	l.running = begin(t, cmd)
+	l.instance = begin(t, cmd)
 	return l, base
 }
 
-// ask sends a request for a target as it is, and returns all of the answer, for which
-// it waits a second.
+// ask sends a request with the exact target and returns the whole response, for which it waits
+// at most a second.
 func (l *logFolder) ask(method, target string, headers ...string) []byte {
 	l.t.Helper()
 	c, err := net.Dial("tcp", l.addr)
@@ -94,7 +95,7 @@ func (l *logFolder) ask(method, target string, headers ...string) []byte {
 	io.WriteString(c, strings.Join(head, "\r\n")+"\r\n\r\n")
 	answer, err := io.ReadAll(bufio.NewReader(c))
 	if errors.Is(err, syscall.ECONNRESET) && bytes.HasPrefix(answer, []byte("HTTP/1.1 431 ")) {
-		err = nil // net/http does not read the rest of such a request
+		err = nil // net/http doesn't read the rest of such a request
 	}
 	if err != nil || !bytes.HasPrefix(answer, []byte("HTTP/1.1 ")) {
 		l.t.Errorf("%s %.100q %q: %.100q, %v", method, target, headers, answer, err)
@@ -102,11 +103,15 @@ func (l *logFolder) ask(method, target string, headers ...string) []byte {
 	return answer
 }
 
-// Whatever a stranger asks for, he gets no byte from outside, and an answer.
+// TestHostilePaths requests many paths that try to lead out of the served folder. Each gets a
+// response, and none has a byte from outside.
 func TestHostilePaths(t *testing.T) {
 	l, base := startHostile(t)
 	var paths []string
-	up := []string{"..", "%2e%2e", "%2e.", ".%2e", "..%00", "%252e%252e", "..;", "%c0%ae%c0%ae", "%e0%80%ae%e0%80%ae", "%uff0e%uff0e", "%ef%bc%8e%ef%bc%8e", "..%2f..", "..%5c..", "..\\..", ".../..", "....//"}
+	up := []string{
+		"..", "%2e%2e", "%2e.", ".%2e", "..%00", "%252e%252e", "..;", "%c0%ae%c0%ae", "%e0%80%ae%e0%80%ae", "%uff0e%uff0e",
+		"%ef%bc%8e%ef%bc%8e", "..%2f..", "..%5c..", "..\\..", ".../..", "....//",
+	}
 	for _, u := range up {
 		for _, sep := range []string{"/", "//", "/./", "%2f", "%252f", "%5c", "\\", ";/", "%00/", "%c0%af"} {
 			paths = append(paths, l.dir+sep+u+sep+"secret/a.log", l.dir+"/ok-dir"+sep+u+sep+u+sep+"secret/a.log")
@@ -116,10 +121,14 @@ func TestHostilePaths(t *testing.T) {
 		}
 	}
 	for _, name := range []string{
-		"rel", "abs", "dir", "dir/a.log", "dir-abs/passwd", "top/secret/a.log", "top/logs/top/secret/a.log", "root/etc/passwd", "chain", "around", "prefix", "loop", "loop1", "loop1/x", "dirloop/x",
-		strings.Repeat("self/", 300) + "rel", strings.Repeat("top/logs/", 300) + "a.log", "n0", "proc/environ", "proc/root/etc/passwd", "proc/cwd/etc/passwd", "proc/fd/0", "proc/task/1/environ",
-		"environ", "exe", "mem", "zero", "tty", "stdin", "fifo", "to-fifo", "socket", "to-nothing", "to-device", "device", "locked", "locked/a.log", "to-locked", "unreadable.log",
-		"", "sub", "sub/", "a.log/", "a.log/.", "a.log/..", "a.log/x", "a.log%00", "a.log%00.txt", "a.log;x", "a.log%3Ftail=1", "a.log%20", "a.log.", "A.LOG", ".hidden", "no.log", "%2ehidden", "ok-dir/../no.log", "*", "%2a",
+		"rel", "abs", "dir", "dir/a.log", "dir-abs/passwd", "top/secret/a.log", "top/logs/top/secret/a.log", "root/etc/passwd",
+		"chain", "around", "prefix", "loop", "loop1", "loop1/x", "dirloop/x",
+		strings.Repeat("self/", 300) + "rel", strings.Repeat("top/logs/", 300) + "a.log", "n0", "proc/environ",
+		"proc/root/etc/passwd", "proc/cwd/etc/passwd", "proc/fd/0", "proc/task/1/environ",
+		"environ", "exe", "mem", "zero", "tty", "stdin", "fifo", "to-fifo", "socket", "to-nothing", "to-device", "device",
+		"locked", "locked/a.log", "to-locked", "unreadable.log",
+		"", "sub", "sub/", "a.log/", "a.log/.", "a.log/..", "a.log/x", "a.log%00", "a.log%00.txt", "a.log;x", "a.log%3Ftail=1",
+		"a.log%20", "a.log.", "A.LOG", ".hidden", "no.log", "%2ehidden", "ok-dir/../no.log", "*", "%2a",
 	} {
 		paths = append(paths, l.dir+"/"+name)
 	}
@@ -129,11 +138,16 @@ func TestHostilePaths(t *testing.T) {
 	for _, name := range []string{"environ", "cmdline", "mem", "maps", "exe", "root/etc/passwd", "cwd/etc/passwd", "root" + base + "/secret/a.log"} {
 		paths = append(paths, "/proc/self/"+name, fmt.Sprintf("/proc/%d/%s", l.Process.Pid, name), "/proc/thread-self/"+name)
 	}
-	for _, scheme := range []string{"http://" + l.addr, "http://evil.example", "https://" + l.addr, "file://", "http://" + l.addr + "@evil.example", "ftp://" + l.addr} {
+	for _, scheme := range []string{
+		"http://" + l.addr, "http://evil.example", "https://" + l.addr, "file://", "http://" + l.addr + "@evil.example",
+		"ftp://" + l.addr,
+	} {
 		paths = append(paths, scheme+"/etc/passwd", scheme+base+"/secret/a.log", scheme+l.dir+"/../secret/a.log")
 	}
-	paths = append(paths, "/etc/passwd", "//etc/passwd", "//evil.example/a", "/\\evil.example/a", "///evil.example/..", "/.//evil.example", base+"/secret/a.log", base+"/logs-secret/a.log", l.dir+"-secret/a.log",
-		"/-/../etc/passwd", "/-/static/../../etc/passwd", "/-/static/x/..%2f..%2fetc%2fpasswd", "/"+strings.Repeat("a/", 3000), "/"+strings.Repeat("a", 9000), "/"+strings.Repeat("a", 20_000), "/"+strings.Repeat("../", 5000)+"etc/passwd",
+	paths = append(paths, "/etc/passwd", "//etc/passwd", "//evil.example/a", "/\\evil.example/a", "///evil.example/..",
+		"/.//evil.example", base+"/secret/a.log", base+"/logs-secret/a.log", l.dir+"-secret/a.log",
+		"/-/../etc/passwd", "/-/static/../../etc/passwd", "/-/static/x/..%2f..%2fetc%2fpasswd", "/"+strings.Repeat("a/", 3000),
+		"/"+strings.Repeat("a", 9000), "/"+strings.Repeat("a", 20_000), "/"+strings.Repeat("../", 5000)+"etc/passwd",
 		"/%", "/%zz", "/%2", "/\x01", "*", "etc/passwd", "", "?", "#", l.dir+"/a.log#x/../../secret/a.log")
 	if len(paths) < 300 {
 		t.Fatalf("only %d paths", len(paths))
@@ -152,22 +166,27 @@ func TestHostilePaths(t *testing.T) {
 		if bytes.HasPrefix(answer, []byte("HTTP/1.1 2")) {
 			t.Errorf("%.100q: %.100q", path, answer)
 		}
-		if m := redirect.FindSubmatch(answer); m != nil && (m[1][0] != '/' || bytes.HasPrefix(m[1], []byte("//")) || bytes.HasPrefix(m[1], []byte(`/\`))) {
+		if m := redirect.FindSubmatch(answer); m != nil && (m[1][0] != '/' || bytes.HasPrefix(m[1], []byte("//")) ||
+			bytes.HasPrefix(m[1], []byte(`/\`))) {
 			t.Errorf("%.100q: sent away to %.200q", path, m[1])
 		}
 	}
 	t.Logf("%d paths in %v", len(paths), time.Since(begin))
 	t.Attr("promise", "no path that a stranger asks for leads out of what is shown")
 	t.Attr("figure", fmt.Sprintf("%d paths, 0 bytes from outside, the slowest answer after %v", len(paths), slowest.Round(time.Millisecond)))
-	for name, want := range map[string]string{"a.log": insideText, "ok": insideText, "ok-abs": insideText, "ok-chain": insideText, "ok-dir/a.log": insideText, "n30": insideText, "self/a.log": insideText, "hard": "linked\n"} {
-		if answer := l.ask("GET", l.dir+"/"+name+"?format=raw"); !bytes.HasPrefix(answer, []byte("HTTP/1.1 200 ")) || !bytes.HasSuffix(answer, []byte("\r\n\r\n"+want)) {
+	for name, want := range map[string]string{
+		"a.log": insideText, "ok": insideText, "ok-abs": insideText, "ok-chain": insideText, "ok-dir/a.log": insideText,
+		"n30": insideText, "self/a.log": insideText, "hard": "linked\n",
+	} {
+		if answer := l.ask("GET", l.dir+"/"+name+"?format=raw"); !bytes.HasPrefix(answer, []byte("HTTP/1.1 200 ")) ||
+			!bytes.HasSuffix(answer, []byte("\r\n\r\n"+want)) {
 			t.Errorf("%s: %.300q, want %q", name, answer, want)
 		}
 	}
 }
 
-// What may not be read, for whatever reason, gets the very answer of what does not
-// exist, in each form.
+// TestUnreadableLooksAbsent checks that in each form, a file that may not be read gets exactly
+// the response of one that doesn't exist, whatever the reason.
 func TestUnreadableLooksAbsent(t *testing.T) {
 	l, _ := startHostile(t)
 	ws := []string{"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="}
@@ -176,13 +195,16 @@ func TestUnreadableLooksAbsent(t *testing.T) {
 		method, query string
 		headers       []string
 	}{
-		{"GET", "", nil}, {"HEAD", "", nil}, {"GET", "?tail=1", nil}, {"GET", "?format=raw", nil}, {"GET", "?format=raw", []string{"Range: bytes=0-3"}}, {"HEAD", "?format=raw", nil}, {"GET", "?n=all&grep=x", nil},
-		{"GET", "", []string{"Accept: text/event-stream"}}, {"GET", "", []string{"Accept: text/html"}}, {"POST", "", []string{"Content-Length: 0"}}, {"GET", "?n=x", nil},
+		{"GET", "", nil}, {"HEAD", "", nil}, {"GET", "?tail=1", nil}, {"GET", "?format=raw", nil},
+		{"GET", "?format=raw", []string{"Range: bytes=0-3"}}, {"HEAD", "?format=raw", nil}, {"GET", "?n=all&grep=x", nil},
+		{"GET", "", []string{"Accept: text/event-stream"}}, {"GET", "", []string{"Accept: text/html"}},
+		{"POST", "", []string{"Content-Length: 0"}}, {"GET", "?n=x", nil},
 		{"GET", "?tail=1", ws}, {"GET", "", ws}, {"GET", "?tail=1", append(ws[:4:4], "Sec-WebSocket-Protocol: wsrun.v1")},
 	} {
 		want := date.ReplaceAll(l.ask(form.method, l.dir+"/none.log"+form.query, form.headers...), nil)
 		for _, name := range []string{
-			"unreadable.log", "locked", "locked/a.log", "locked/none", "to-locked", "rel", "abs", "dir", "dir/a.log", "dir/none", "root/etc/passwd", "root/etc/none", "environ", "proc/environ", "zero", "device", "fifo", "to-fifo",
+			"unreadable.log", "locked", "locked/a.log", "locked/none", "to-locked", "rel", "abs", "dir", "dir/a.log", "dir/none",
+			"root/etc/passwd", "root/etc/none", "environ", "proc/environ", "zero", "device", "fifo", "to-fifo",
 			"socket", "loop", "to-nothing", "sub", "a.log/x", ".hidden", "no.log", "n0",
 		} {
 			got := date.ReplaceAll(l.ask(form.method, l.dir+"/"+name+form.query, form.headers...), nil)
@@ -191,85 +213,4 @@ func TestUnreadableLooksAbsent(t *testing.T) {
 			}
 		}
 	}
-}
-
-// A name is given to something else 5,000 times, each in one step, while it is asked
-// for and followed.
-func TestSwapsDuringRequests(t *testing.T) {
-	l, base := startHostile(t)
-	for name, target := range map[string]string{"swapped": l.dir + "/a.log", "swapdir": "sub"} {
-		if err := os.Symlink(target, filepath.Join(l.dir, name)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	c := l.open("swapped?tail=1")
-	if m, err := c.Next(t.Context()); err != nil || string(m.Payload) != insideText {
-		t.Fatalf("%q, %v", m.Payload, err)
-	}
-	followed := make(chan string, 1)
-	go func() {
-		for {
-			m, err := c.Next(t.Context())
-			if err != nil || strings.ReplaceAll(string(m.Payload), insideText, "") != "" {
-				followed <- fmt.Sprintf("%q, %v", m.Payload, err)
-				return
-			}
-		}
-	}()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		next := base + "/next"
-		files := []string{l.dir + "/a.log", "../secret/a.log", "sub/a.log", base + "/secret/a.log", "fifo", "/dev/zero", "../logs/a.log", "/etc/passwd"}
-		dirs := []string{"sub", "../secret", l.dir + "/sub", "/etc", ".", base + "/secret"}
-		for i := range 2500 {
-			for name, target := range map[string]string{"swapped": files[i%len(files)], "swapdir": dirs[i%len(dirs)]} {
-				if os.Symlink(target, next) != nil || os.Rename(next, filepath.Join(l.dir, name)) != nil {
-					t.Errorf("swap %d of %s", i, name)
-					return
-				}
-			}
-		}
-	}()
-	defer func() { <-done }()
-	client := &http.Client{Timeout: time.Second}
-	defer client.CloseIdleConnections()
-	found, not := 0, 0
-	for asking := true; asking || found+not < 1000; {
-		select {
-		case <-done:
-			asking = false
-		case got := <-followed:
-			t.Fatalf("followed: %s", got)
-		default:
-		}
-		for _, name := range []string{"swapped?format=raw", "swapped", "swapdir/passwd?format=raw", "swapdir/a.log"} {
-			resp, err := client.Get("http://" + l.addr + l.dir + "/" + name)
-			if err != nil {
-				t.Fatalf("%s: %v", name, err)
-			}
-			body, err := io.ReadAll(io.LimitReader(resp.Body, 1000))
-			resp.Body.Close()
-			switch {
-			case err == nil && resp.StatusCode == 200 && string(body) == insideText:
-				found++
-			case err == nil && resp.StatusCode == 404 && string(body) == "no such file\n":
-				not++
-			default:
-				t.Fatalf("%s: %s, %q, %v", name, resp.Status, body, err)
-			}
-		}
-	}
-	t.Attr("promise", "nothing from outside gets out while links are swapped")
-	t.Attr("figure", fmt.Sprintf("%d requests during 5,000 swaps: %d got what is inside, %d nothing", found+not, found, not))
-	if found == 0 || not == 0 {
-		t.Error("not all was met")
-	}
-	select {
-	case got := <-followed:
-		t.Errorf("followed: %s", got)
-	default:
-	}
-	c.Close()
-	<-followed
 }

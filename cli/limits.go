@@ -8,10 +8,11 @@ import (
 
 const (
 	// spareFiles is how many open files are reserved for everything but viewers:
-	// wsrun's own (14), short requests, and requests whose headers are still being
-	// read.
+	// wsrun's own (docs/facts.md, cli), short requests, and requests whose headers are
+	// still being read.
 	spareFiles = 128
-	// spareFollowed is how many more wsrun files reserves, for the files it follows.
+	// spareFollowed is how many more wsrun files reserves, for the files that it follows:
+	// package logs follows at most that many.
 	spareFollowed = 256
 )
 

@@ -25,8 +25,8 @@ import (
 	"github.com/coder/websocket"
 )
 
-// example returns a file of docs/examples with some words in place of others, each of
-// which must be there.
+// example returns a file of docs/examples in which pairs of old and new text, given in instead,
+// are replaced. Each old text must be there.
 func example(t *testing.T, name string, instead ...string) string {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("..", "docs", "examples", name))
@@ -43,8 +43,8 @@ func example(t *testing.T, name string, instead ...string) string {
 	return text
 }
 
-// freePort returns one that nobody listens on, below those that the kernel gives to
-// connections (ip(7), ip_local_port_range), which could take it meanwhile.
+// freePort returns a free port. The port is below those that the kernel assigns to connections
+// (ip(7), ip_local_port_range), so no connection can take it before it is used.
 func freePort(t *testing.T) string {
 	t.Helper()
 	for range 100 {
@@ -58,7 +58,7 @@ func freePort(t *testing.T) string {
 	return ""
 }
 
-// need returns the path of a program, which the tests need and make deps installs.
+// need returns the path of a program, which make deps installs.
 func need(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
@@ -68,8 +68,8 @@ func need(t *testing.T, name string) string {
 	return path
 }
 
-// behind runs a proxy until the test's end, and returns a client that trusts it, and
-// finds logs.example there. ready is a URL that it answers.
+// behind runs a proxy until the end of the test, and waits until it answers the URL ready. It
+// returns a client that trusts the proxy and finds logs.example there.
 func behind(t *testing.T, port, ready string, cmd *exec.Cmd) *http.Client {
 	t.Helper()
 	var said bytes.Buffer
@@ -81,7 +81,7 @@ func behind(t *testing.T, port, ready string, cmd *exec.Cmd) *http.Client {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	t.Cleanup(func() {
-		cmd.Process.Kill() // gracefully, it would wait for its connections
+		cmd.Process.Kill() // a graceful end would wait for the connections
 		<-ended
 	})
 	transport := &http.Transport{
@@ -102,17 +102,18 @@ func behind(t *testing.T, port, ready string, cmd *exec.Cmd) *http.Client {
 		select {
 		case err := <-ended:
 			ended <- err
-			t.Fatalf("it ended: %v, %s", err, said.String())
+			t.Fatalf("the proxy ended: %v, %s", err, said.String())
 		default:
 		}
 		if time.Now().After(end) {
-			t.Fatalf("it does not answer: %v, %s", err, said.String())
+			t.Fatalf("the proxy doesn't answer: %v, %s", err, said.String())
 		}
 	}
 }
 
-// through checks that all there is comes through a proxy that serves base.
-func through(t *testing.T, client *http.Client, base string, r *running) {
+// through checks that the page, the log-in, WebSockets and text work through a proxy that serves
+// r at the URL base.
+func through(t *testing.T, client *http.Client, base string, r *instance) {
 	t.Helper()
 	get := func(path string, headers ...string) (*http.Response, string) {
 		t.Helper()
@@ -181,7 +182,7 @@ func through(t *testing.T, client *http.Client, base string, r *running) {
 		if _, p, err := c.Read(t.Context()); string(p) != "first\r\n" || err != nil {
 			t.Errorf("WebSocket: %q, %v", p, err)
 		}
-		// Lines come while the answer lasts.
+		// Lines must arrive before the response ends.
 		req, _ := http.NewRequest("GET", base+"?tail=1", nil)
 		req.Header.Set("Authorization", "Bearer sesame")
 		tail, err := client.Do(req)
@@ -204,6 +205,7 @@ func through(t *testing.T, client *http.Client, base string, r *running) {
 	}
 }
 
+// spoken is a script that prints a second line when it gets a first.
 const spoken = "stty -echo </dev/tty; echo first; read x; echo second; read x"
 
 func TestNginx(t *testing.T) {
@@ -237,8 +239,8 @@ func TestCaddy(t *testing.T) {
 	through(t, client, "https://logs.example/make/", r)
 }
 
-// The units are what systemd understands, and the service's command line is what
-// wsrun understands.
+// TestUnits checks that systemd accepts the example units, and that wsrun accepts the service's
+// command line.
 func TestUnits(t *testing.T) {
 	dir := t.TempDir()
 	list := users(t, "ann", "pw")
@@ -249,7 +251,8 @@ func TestUnits(t *testing.T) {
 	service := example(t, "wsrun.service", "/usr/local/bin/wsrun", self)
 	os.WriteFile(filepath.Join(dir, "wsrun.service"), []byte(service), 0o600)
 	os.WriteFile(filepath.Join(dir, "wsrun.socket"), []byte(example(t, "wsrun.socket")), 0o600)
-	out, err := exec.Command(need(t, "systemd-analyze"), "verify", filepath.Join(dir, "wsrun.service"), filepath.Join(dir, "wsrun.socket")).CombinedOutput()
+	out, err := exec.Command(need(t, "systemd-analyze"), "verify", filepath.Join(dir, "wsrun.service"),
+		filepath.Join(dir, "wsrun.socket")).CombinedOutput()
 	if err != nil || len(out) > 0 {
 		t.Errorf("systemd-analyze: %v, %s", err, out)
 	}

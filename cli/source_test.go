@@ -15,7 +15,7 @@ import (
 	"wsrun/ptyproc"
 )
 
-// A recorder is a sink that keeps what it takes, in order. Output in a row is one item.
+// A recorder is a sink that keeps output and events, in order. Consecutive output is one item.
 type recorder struct {
 	mu    sync.Mutex
 	items []any
@@ -46,8 +46,8 @@ func (r *recorder) last() any {
 	return r.items[len(r.items)-1]
 }
 
-// A source knows nothing of broadcasters: it fills any sink, with its size before the
-// first byte, and reports how it ended.
+// TestCommandFillsSink checks that a command fills any sink, with its size before the first
+// byte, and reports how it ended.
 func TestCommandFillsSink(t *testing.T) {
 	sh, err := exec.LookPath("sh")
 	if err != nil {
@@ -85,7 +85,8 @@ func TestCommandNotStarted(t *testing.T) {
 	}
 }
 
-// Viewers of a pipe get \r\n, through whatever pieces the output comes in. Events pass.
+// TestNewlineSink checks that viewers of a pipe get \r\n, however the output is cut into pieces,
+// and events unchanged.
 func TestNewlineSink(t *testing.T) {
 	r := &recorder{}
 	out := newTee(newlineSink{r}, true)

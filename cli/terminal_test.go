@@ -17,8 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// onTerminal starts wsrun under a PTY of its own, as a shell would, and returns
-// the PTY and what appears on it.
+// onTerminal starts wsrun on a new PTY, as a shell would, and returns both ends of the PTY. mode
+// is the value of WSRUN_TEST_MAIN, and extra, if not nil, is descriptor 3.
 func onTerminal(t *testing.T, mode string, extra *os.File, args ...string) (*exec.Cmd, *os.File, *os.File) {
 	t.Helper()
 	master, slave, err := pty.Open()
@@ -33,7 +33,7 @@ func onTerminal(t *testing.T, mode string, extra *os.File, args ...string) (*exe
 	if extra != nil {
 		cmd.ExtraFiles = []*os.File{extra}
 	}
-	// The session's leader is a shell: the terminal outlives wsrun.
+	// The session's leader is a shell, so that the terminal outlives wsrun.
 	sh, _ := exec.LookPath("sh")
 	cmd.Args = append([]string{"sh", "-c", `"$@"; code=$?; read x; exit $code`, "sh", cmd.Path}, cmd.Args[1:]...)
 	cmd.Path = sh
@@ -59,7 +59,7 @@ func await(t *testing.T, master *os.File, want string) string {
 	return string(got)
 }
 
-// awaitCooked waits for the terminal to be given back.
+// awaitCooked waits until the terminal is restored.
 func awaitCooked(t *testing.T, slave *os.File) {
 	t.Helper()
 	for deadline := time.Now().Add(5 * time.Second); isRaw(t, slave); time.Sleep(time.Millisecond) {
@@ -69,6 +69,7 @@ func awaitCooked(t *testing.T, slave *os.File) {
 	}
 }
 
+// isRaw reports whether a terminal is in raw mode.
 func isRaw(t *testing.T, f *os.File) bool {
 	t.Helper()
 	s, err := unix.IoctlGetTermios(int(f.Fd()), getTermios)
@@ -79,14 +80,15 @@ func isRaw(t *testing.T, f *os.File) bool {
 }
 
 func TestLocalTerminal(t *testing.T) {
-	cmd, master, slave := onTerminal(t, "1", nil, "sh", "-c", `stty size; read x; echo typed $x; until [ "$(stty size)" = "20 70" ]; do :; done; echo resized; read x; exit 4`)
+	cmd, master, slave := onTerminal(t, "1", nil, "sh", "-c",
+		`stty size; read x; echo typed $x; until [ "$(stty size)" = "20 70" ]; do :; done; echo resized; read x; exit 4`)
 	await(t, master, "23 91")
 	if !isRaw(t, slave) {
 		t.Error("the terminal is not raw")
 	}
 	io.WriteString(master, "keys\r")
 	await(t, master, "typed keys")
-	pty.Setsize(master, &pty.Winsize{Cols: 70, Rows: 20}) // which sends SIGWINCH
+	pty.Setsize(master, &pty.Winsize{Cols: 70, Rows: 20}) // sends SIGWINCH
 	await(t, master, "resized")
 	io.WriteString(master, "\r")
 	awaitCooked(t, slave)
@@ -97,8 +99,8 @@ func TestLocalTerminal(t *testing.T) {
 	}
 }
 
-// Whatever ends wsrun, the terminal is given back.
-func TestTheTerminalIsGivenBack(t *testing.T) {
+// TestTerminalIsRestored checks that the terminal is restored, whatever ends wsrun.
+func TestTerminalIsRestored(t *testing.T) {
 	for name, end := range map[string]func(pid int, trigger *os.File){
 		"TERM":  func(pid int, _ *os.File) { syscall.Kill(pid, syscall.SIGTERM) },
 		"KILL":  func(pid int, _ *os.File) { syscall.Kill(pid, syscall.SIGKILL) },
@@ -128,8 +130,8 @@ func TestTheTerminalIsGivenBack(t *testing.T) {
 	}
 }
 
-// A shell stops wsrun, its command and all, at Ctrl-Z, and fg goes on; also when
-// others stop it.
+// TestJobControl checks that Ctrl-Z, or a signal from another process, stops wsrun and its
+// command, and that fg and bg continue both.
 func TestJobControl(t *testing.T) {
 	bash, err := exec.LookPath("bash")
 	if err != nil {
@@ -175,8 +177,8 @@ func TestJobControl(t *testing.T) {
 	}
 }
 
-// --token - asks at the terminal, which does not show what is typed and is the
-// command's from then on.
+// TestTokenFromTerminal checks that --token - asks on the terminal, which doesn't show the
+// typed token and then belongs to the command.
 func TestTokenFromTerminal(t *testing.T) {
 	cmd, master, slave := onTerminal(t, "1", nil, "--token", "-", "sh", "-c", "echo ready; read x; echo got $x")
 	await(t, master, "wsrun: token: ")

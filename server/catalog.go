@@ -10,80 +10,93 @@ import (
 	"wsrun/internal/logs"
 )
 
-// A Catalog is what a server serves: a single stream, or many. Its methods may be called
-// concurrently. Paths are those of URLs below the base, with their escapes resolved, and
-// never begin with /-/.
+// A Catalog is the set of streams that a server serves: one, or many. Its methods may be
+// called concurrently. A path is a URL's path below [Options.Base], unescaped, and never
+// starts with /-/. Only this package implements Catalog; see [Single] and [Files].
 type Catalog interface {
-	// Target reports what a path names, by its form alone: strangers may ask. It opens
-	// nothing.
+	// Target returns what a path names, judging by its syntax alone. The server also calls
+	// it for clients without credentials, so Target must not open or look up anything.
 	Target(path string) Target
-	// Open opens the stream that a path names, for one request; who follows it gets the
-	// lines that filter lets through. The caller must call Close. The error is
-	// ErrNotFound, ErrBusy or ErrNoFilter.
+	// Open opens the stream that a path names, for one request. The stream's text and its
+	// followers are limited to the lines that filter passes. The caller must call
+	// [Stream.Close]. The error is ErrNotFound, ErrBusy or ErrNoFilter.
 	Open(ctx context.Context, path string, filter logs.Filter) (Stream, error)
-	// List returns what there is, newest first; cut reports that there is more.
+	// List returns the streams, newest first; cut reports whether there are more than it
+	// returned.
 	List(ctx context.Context) (entries []Entry, cut bool, err error)
 
-	// End ends the streams, so that viewers leave. Close frees what the catalog holds; the
-	// viewers should have left.
+	// End ends the streams that the catalog itself feeds, which closes their viewers'
+	// connections. End is idempotent.
 	End()
+	// Close calls End, waits for what the catalog started, and frees it. All viewers must
+	// have disconnected.
 	Close()
 
 	status(version string) any
 	metrics(m exposition)
 }
 
-// A Target is what a path names.
+// A Target is the kind of thing that a path names. A path of the right form may still name
+// a stream that doesn't exist.
 type Target int
 
-// Targets of paths.
+// The targets of paths.
 const (
-	Nothing Target = iota
+	Nothing Target = iota // no stream could have this path
 	AStream
-	AList // of streams
+	AList // a list of streams
 )
 
-// A Stream is what a path names, opened for one request. One goroutine uses it.
+// A Stream is a stream opened for one request. Only one goroutine may use it at a time.
 type Stream interface {
-	// Title is what viewers are told that the stream is.
+	// Title returns the stream's name, as shown to viewers.
 	Title() string
-	// Follow returns the stream's hub. The caller must call leave. The error is
-	// ErrNotFollowed, ErrFull, ErrBusy or ErrNotFound.
+	// Follow returns the stream's hub. Unless it returns an error, the caller must call
+	// leave when it is done with the hub. The error is ErrNotFollowed, ErrFull or
+	// ErrNotFound.
 	Follow(ctx context.Context) (h *hub.Hub, leave func(), err error)
-	// Stored returns what of the stream can be read apart from its hub; nil if all that
-	// there is to read is in the hub.
+	// Stored returns the part of the stream that can be read without its hub, or nil if
+	// there is none.
 	Stored() Stored
-	// Close gives the stream back. It may be called before leave.
+	// Close releases the stream. It may be called before leave.
 	Close()
 }
 
-// Stored is what is kept of a stream where all programs can read it.
+// Stored is the content of a stream that is stored outside wsrun, such as a file. Only one
+// goroutine may use it at a time, and only until [Stream.Close].
 type Stored interface {
-	// Grows reports whether the stream can be followed as well.
+	// Grows reports whether the stream can also be followed.
 	Grows() bool
-	// Content returns the last lines that the filter lets through; all if lines is
-	// negative. The caller must call its Close.
+	// Content returns the last lines that the filter passes, or all of them if lines is
+	// negative. Reading the content fails once ctx is done. The caller must call
+	// [logs.Content.Close]. The error is ErrNotFound, ErrBusy, or says why the content
+	// can't be read, for example that an archive is damaged.
 	Content(ctx context.Context, lines int) (*logs.Content, error)
-	// Bytes returns what is stored, as it is, and when it was modified last; it is false
-	// where there is a filter.
+	// Bytes returns the exact stored bytes and their modification time; ok is false if the
+	// stream was opened with a filter, or can't be read.
 	Bytes() (content io.ReadSeeker, modified time.Time, ok bool)
-	// About is what viewers are told of it.
+	// About returns the description that WebSocket viewers get.
 	About() hub.Content
 }
 
-// An Entry is a stream in a list.
+// An Entry is a stream in a list. Its JSON form is part of the protocol (docs/protocol.md).
 type Entry struct {
 	Path     string    `json:"path"`
-	Link     string    `json:"link"` // set by the server
+	Link     string    `json:"link"` // relative URL, set by the server
 	Size     int64     `json:"size"` // bytes
 	Modified time.Time `json:"modified"`
 }
 
-// What a [Catalog] may answer instead.
+// Errors of a [Catalog] and its streams. Their texts are sent to clients.
 var (
-	ErrNotFound    = logs.ErrNotFound
-	ErrBusy        = logs.ErrBusy
-	ErrFull        = logs.ErrFull
+	// ErrNotFound means that no such stream exists, or that the client may not read it.
+	ErrNotFound = logs.ErrNotFound
+	// ErrBusy means that the process is out of file descriptors: retrying may help.
+	ErrBusy = logs.ErrBusy
+	// ErrFull means that too many streams are followed already: retrying may help.
+	ErrFull = logs.ErrFull
+	// ErrNotFollowed means that the stream can be read but not followed.
 	ErrNotFollowed = logs.ErrArchive
-	ErrNoFilter    = errors.New("grep is for files")
+	// ErrNoFilter means that the stream can't be filtered.
+	ErrNoFilter = errors.New("grep is for files")
 )

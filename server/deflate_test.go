@@ -8,7 +8,7 @@ import (
 	"github.com/coder/websocket"
 )
 
-func TestDeflateIsTurnedOff(t *testing.T) {
+func TestDeflateIsOptional(t *testing.T) {
 	for _, tt := range []struct {
 		query  string
 		server bool

@@ -14,7 +14,7 @@ import (
 	"wsrun/internal/protocol"
 )
 
-// An eventsResponse shows a stream as server-sent events.
+// An eventsResponse sends a stream as server-sent events (HTML standard, section 9.2).
 type eventsResponse struct {
 	*liveResponse
 	hub    *hub.Hub
@@ -22,8 +22,9 @@ type eventsResponse struct {
 	text   plaintext.Resolver
 }
 
-// serveEvents answers with server-sent events: one for each line, whose id is the offset
-// behind it, one of type reset where lines are missing, and at last one of type exit.
+// serveEvents responds with server-sent events: one per line, whose id is the offset just
+// after the line; a reset event wherever lines are missing; and finally an exit event.
+// The client resumes with a Last-Event-ID header.
 func serveEvents(w http.ResponseWriter, session *hub.Session, h *hub.Hub, q query) hub.Outcome {
 	stream := h.Stream
 	number, epoch, _ := strings.Cut(session.Request().Header.Get("Last-Event-ID"), "-")
@@ -33,7 +34,8 @@ func serveEvents(w http.ResponseWriter, session *hub.Session, h *hub.Hub, q quer
 	s := h.BeginLines(q.Position)
 	start := s.Start
 	if st := stream.Stats(); start.Resumed && st.Exit != nil && start.Offset == st.End {
-		// It has everything. Anything else would make an EventSource reconnect.
+		// The client has everything. After a 200, EventSource would reconnect; a 204 makes
+		// it stop (HTML standard, section 9.2.3).
 		w.WriteHeader(http.StatusNoContent)
 		return hub.Left
 	}
@@ -48,7 +50,7 @@ func serveEvents(w http.ResponseWriter, session *hub.Session, h *hub.Hub, q quer
 		e.reset(start)
 	}
 	e.begin(start.Size.Cols, s.Point)
-	e.Flush() // the head, so that the client knows that it is connected
+	e.Flush() // send the header, so that the client knows that it is connected
 	defer e.Flush()
 	for {
 		item, out := e.next(e.cursor)
@@ -60,7 +62,7 @@ func serveEvents(w http.ResponseWriter, session *hub.Session, h *hub.Hub, q quer
 	}
 }
 
-// begin prepares for what follows at a place, on a terminal of so many columns.
+// begin prepares for the output from a start point, on a terminal of that many columns.
 func (e *eventsResponse) begin(cols int, at hub.StartPoint) {
 	e.text = plaintext.Resolver{Cols: cols, Emit: func(line []byte, offset int64, _ bool) {
 		fmt.Fprintf(e, "id: %s\ndata: %s\n\n", e.id(offset), line)
@@ -68,7 +70,7 @@ func (e *eventsResponse) begin(cols int, at hub.StartPoint) {
 	moveTo(&e.text, at)
 }
 
-// item writes what the cursor gave.
+// item writes an item of the cursor.
 func (e *eventsResponse) item(item broadcaster.Item) {
 	switch event := item.Event.(type) {
 	case broadcaster.Resize:
@@ -98,7 +100,8 @@ func (e *eventsResponse) event(name string, offset int64, data ...[]byte) {
 	fmt.Fprintf(e, "event: %s\nid: %s\ndata: %s\n\n", name, e.id(offset), bytes.Join(data, nil))
 }
 
-// id returns the id of a position. Only runs that end with their viewers need the epoch in it.
+// id returns the event id of an offset. An ephemeral stream's id includes its epoch, because
+// the next run at this URL may have started by the time that the client reconnects.
 func (e *eventsResponse) id(offset int64) string {
 	if e.hub.Ephemeral {
 		return fmt.Sprintf("%d-%s", offset, e.hub.Stream.Epoch())

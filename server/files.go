@@ -11,7 +11,8 @@ import (
 	"wsrun/internal/logs"
 )
 
-// Files returns the catalog of log files, listed at the root. It closes l.
+// Files returns a catalog of log files, with a list of them at the root. [Catalog.Close]
+// closes l.
 func Files(l *logs.Logs) Catalog { return files{l} }
 
 type files struct{ logs *logs.Logs }
@@ -56,7 +57,7 @@ func (f files) End() { f.logs.End() }
 // Close implements [Catalog].
 func (f files) Close() { f.logs.Close() }
 
-// A file is one that was opened.
+// A file is a log file, opened for one request.
 type file struct {
 	*logs.File
 	logs   *logs.Logs
@@ -93,7 +94,7 @@ func (f file) About() hub.Content {
 	return hub.Content{Kind: hub.File, Title: f.Path(), Stopping: f.logs.Stopping()}
 }
 
-// A filesStatus is the status of all files together.
+// A filesStatus is the JSON body of /-/status for a catalog of files.
 type filesStatus struct {
 	Version    string `json:"version"`
 	Followed   int    `json:"followed"`
@@ -109,7 +110,8 @@ func (f files) status(version string) any {
 func (f files) metrics(m exposition) {
 	st := f.logs.Stats()
 	m.streams(st.Read, st.Chunks, st.RingBytes, st.RingLines)
-	m.family("wsrun_files_followed", "gauge", "Files, and filtered views of them, that are followed now: watched by viewers, or idle for a while after the last.")
+	m.family("wsrun_files_followed", "gauge",
+		"Files, and filtered views of them, that are followed now: watched by viewers, or idle for a while after the last.")
 	m.value(label("wsrun_files_followed", "state", "watched"), int64(st.Watched))
 	m.value(label("wsrun_files_followed", "state", "idle"), int64(st.Idle))
 	m.single("wsrun_files_filtered", "gauge", "Filtered views among those.", int64(st.Filtered))

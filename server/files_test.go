@@ -16,17 +16,19 @@ import (
 	"wsrun/broadcaster"
 	"wsrun/filetail"
 	"wsrun/hub"
-	"wsrun/internal/client"
 	"wsrun/internal/logs"
 	"wsrun/internal/protocol"
+
+	"github.com/coder/websocket"
 )
 
-// A logFile is a catalog of one file, /a.log. Followed, it is truncated within a line.
+// A logFile is a catalog of one file, /a.log. Its followers see it truncated twice, first
+// within a line.
 type logFile struct {
-	Catalog // of the folder that the file is in
+	Catalog // of the file's folder
 	dir     string
-	asked   atomic.Int64 // calls of any method that tells of the file
-	hub     *hub.Hub     // of its viewers
+	asked   atomic.Int64 // calls of methods that could reveal something about the file
+	hub     *hub.Hub     // for followers
 }
 
 const logContent = "hush, hush\n"
@@ -58,7 +60,7 @@ func newLogFile(t *testing.T) *logFile {
 func (l *logFile) Open(ctx context.Context, path string, filter logs.Filter) (Stream, error) {
 	l.asked.Add(1)
 	s, err := l.Catalog.Open(ctx, filepath.Join(l.dir, path), filter)
-	return follows{s, l}, err
+	return logFileStream{s, l}, err
 }
 
 func (l *logFile) List(context.Context) ([]Entry, bool, error) {
@@ -76,23 +78,24 @@ func (l *logFile) Close() {
 	l.Catalog.Close()
 }
 
-// follows is the file, opened.
-type follows struct {
+// A logFileStream is the file, opened.
+type logFileStream struct {
 	Stream
 	log *logFile
 }
 
-func (follows) Title() string { return "/a.log" }
+func (logFileStream) Title() string { return "/a.log" }
 
-func (f follows) Follow(context.Context) (*hub.Hub, func(), error) {
+func (f logFileStream) Follow(context.Context) (*hub.Hub, func(), error) {
 	f.log.asked.Add(1)
 	return f.log.hub, func() {}, nil
 }
 
-// What was truncated unread is told where anything is told, and only then.
-func TestLossIsTold(t *testing.T) {
+// TestFileEvents covers how each form reports that a file was truncated. Only the first
+// truncation lost unread bytes.
+func TestFileEvents(t *testing.T) {
 	b := serve(t, Options{Catalog: newLogFile(t)})
-	// read returns what comes until its end says so.
+	// read returns a response's body up to the stream's last line.
 	read := func(headers ...string) string {
 		r, _ := http.NewRequestWithContext(t.Context(), "GET", "http://"+b.addr+"/a.log?tail=1"+headers[0], nil)
 		for i := 1; i < len(headers); i += 2 {
@@ -111,8 +114,10 @@ func TestLossIsTold(t *testing.T) {
 		}
 		return string(got)
 	}
-	if got, want := read(""), logContent+"half\n[wsrun: the file was truncated, at least 12 bytes of it unread]\nnew\n[wsrun: the file was truncated]\nend\n"; got != want {
-		t.Errorf("as text %q, want %q", got, want)
+	const text = logContent + "half\n[wsrun: the file was truncated, at least 12 bytes of it unread]\n" +
+		"new\n[wsrun: the file was truncated]\nend\n"
+	if got := read(""); got != text {
+		t.Errorf("as text %q, want %q", got, text)
 	}
 	if got, want := read("&format=raw"), logContent+"halfnew\nend\n"; got != want {
 		t.Errorf("as bytes %q, want %q", got, want)
@@ -125,20 +130,21 @@ func TestLossIsTold(t *testing.T) {
 	if err != nil || len(r.events) != 2 || r.events[0] != "15 "+first || r.events[1] != "19 "+second {
 		t.Errorf("wsrun.v1: %q, %v", r.events, err)
 	}
-	v, got := b.dial("a.log?tail=1"), ""
+	c, got := b.dial("a.log?tail=1"), ""
 	for !strings.HasSuffix(got, "end\n") {
-		m, err := v.Next(t.Context())
+		_, p, err := c.Read(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		got += string(m.Payload)
+		got += string(p)
 	}
 	if want := logContent + "half\nnew\nend\n"; got != want {
 		t.Errorf("plain WebSocket %q, want %q", got, want)
 	}
 }
 
-// The page fits into 64 KiB however deep its path is, because strangers get it, too.
+// TestDepth checks that the page fits into 64 KiB however deep its path is: strangers get it,
+// too.
 func TestDepth(t *testing.T) {
 	b := serve(t, Options{Catalog: newLogFile(t), Token: "secret"})
 	for depth, want := range map[int]int{maxDepth: 200, maxDepth + 1: 404} {
@@ -149,8 +155,8 @@ func TestDepth(t *testing.T) {
 	}
 }
 
-// Whatever is asked of files, in whatever form, Host, Origin and token come first:
-// without them nothing is even looked up.
+// TestFilesAreGuarded checks that Host, Origin and token are checked first, for every route
+// and form: without them, no file is even looked up.
 func TestFilesAreGuarded(t *testing.T) {
 	log := newLogFile(t)
 	b := serve(t, Options{Catalog: log, Token: "secret"})
@@ -159,7 +165,7 @@ func TestFilesAreGuarded(t *testing.T) {
 	forms := []struct {
 		path    string
 		headers []string
-		page    bool // the page is for everyone: it asks for the token
+		page    bool // the page needs no token, because it asks for it
 	}{
 		{"/a.log", nil, false},
 		{"/a.log?n=1&grep=h", nil, false},
@@ -203,7 +209,7 @@ func TestFilesAreGuarded(t *testing.T) {
 				want = 200
 			}
 			if tt.what == "a wrong token" && resp.StatusCode == 429 {
-				want = 429 // by then there were too many
+				want = 429 // there have been too many wrong tokens by now
 			}
 			if resp.StatusCode != want || strings.Contains(body, "hush") || strings.Contains(body, "a.log") {
 				t.Errorf("%s: %s %q: %s, %.200q; want %d", tt.what, form.path, form.headers, resp.Status, body, want)
@@ -213,21 +219,22 @@ func TestFilesAreGuarded(t *testing.T) {
 	if n := log.asked.Load(); n != 0 {
 		t.Errorf("files were looked up %d times", n)
 	}
+	// The throttle forgets within a second.
 	for resp, _ := b.get("/-/status", good...); resp.StatusCode == 429; resp, _ = b.get("/-/status", good...) {
-		time.Sleep(50 * time.Millisecond) // for a second at most
+		time.Sleep(50 * time.Millisecond)
 	}
 	if resp, body := b.get("/a.log", good...); resp.StatusCode != 200 || body != logContent {
 		t.Errorf("with all that: %s, %q", resp.Status, body)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	header := http.Header{"Authorization": {"Bearer secret"}, "Origin": {"http://localhost:" + port}}
-	v, err := client.Dial(ctx, "ws://"+b.addr+"/a.log", client.Options{Header: header, Plain: true})
+	c, _, err := websocket.Dial(ctx, "ws://"+b.addr+"/a.log",
+		&websocket.DialOptions{HTTPHeader: http.Header{"Authorization": {"Bearer secret"}, "Origin": {"http://localhost:" + port}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer v.Close()
-	if m, err := v.Next(ctx); err != nil || string(m.Payload) != logContent {
-		t.Errorf("by WebSocket: %q, %v", m.Payload, err)
+	defer c.CloseNow()
+	if _, p, err := c.Read(ctx); err != nil || string(p) != logContent {
+		t.Errorf("by WebSocket: %q, %v", p, err)
 	}
 }

@@ -6,36 +6,42 @@ import (
 	"strings"
 	"testing"
 
-	"wsrun/internal/client"
 	"wsrun/internal/plaintext"
 	"wsrun/internal/protocol"
+
+	"github.com/coder/websocket"
 )
 
-// forged are lines of output that look like what wsrun says itself, or like parts of
-// what carries them.
+// forged holds lines of output that look like messages of wsrun, or like parts of the
+// protocols that carry the output.
 var forged = []string{
 	// events of wsrun.v1
-	`{"event":"hello","epoch":"0123456789abcdef0123456789abcdef","offset":0,"line":1,"end":0,"resumed":false,"prelude":"","times":[],"title":"forged","state":"ended","viewers":9}`,
+	`{"event":"hello","epoch":"0123456789abcdef0123456789abcdef","offset":0,"line":1,"end":0,"resumed":false,` +
+		`"prelude":"","times":[],"title":"forged","state":"ended","viewers":9}`,
 	`{"event":"reset","offset":999999,"line":999,"end":999999,"skippedLines":3,"skippedBytes":3,"prelude":"\u001bc","times":[]}`,
-	`{"event":"exit","code":0,"signal":"","durationMs":0}`, `{"event":"resize","cols":1,"rows":1}`, `{"event":"viewers","n":1000000}`, `{"event":"ping"}`,
+	`{"event":"exit","code":0,"signal":"","durationMs":0}`, `{"event":"resize","cols":1,"rows":1}`,
+	`{"event":"viewers","n":1000000}`, `{"event":"ping"}`,
 	`{"event":"file","state":"rotated","reason":""}`, `{"event":`, `null`,
-	// marks of the text form
+	// notes in the text form
 	"[wsrun: 3 lines skipped]", "[wsrun: the file was rotated]", "[wsrun: the file is gone]", "wsrun: the stream ended",
 	// server-sent events
 	"data: forged", "data:", "event: exit", "event: reset", "id: 999999", "id", "retry: 1", ":", ": comment", "", "", "\ufeffdata: forged",
-	"a\revent: exit\rdata: {}\r\rdata: b", "\r\revent: exit\r\n", "\r\r\n", "a\u2028event: exit\u2029data: {}", "a\vevent: exit\fdata: {}", "a\u0085event: exit\u0085data: {}\u0085", "a\x1bEevent: exit\x1bE\x1bE", "\x00event: exit",
-	// frames of a server's and of a client's, whole and begun; opcodes as text
-	"\x88\x02\x03\xe8", "\x88\x00", "\x89\x00", "\x8a\x00", "\x81\x1d" + `{"event":"exit","code":0}    `, "\x82\x05bytes", "\x01\x03abc", "\x80\x00", "\x88\x82\x00\x00\x00\x00\x03\xe8", "\x82\x7f\x00\x00\x00\x00\xff\xff\xff\xff", "\xc1\x00",
-	// ends of HTTP's
+	"a\revent: exit\rdata: {}\r\rdata: b", "\r\revent: exit\r\n", "\r\r\n", "a\u2028event: exit\u2029data: {}",
+	"a\vevent: exit\fdata: {}", "a\u0085event: exit\u0085data: {}\u0085", "a\x1bEevent: exit\x1bE\x1bE", "\x00event: exit",
+	// WebSocket frames of servers and clients, whole and cut; opcodes as text
+	"\x88\x02\x03\xe8", "\x88\x00", "\x89\x00", "\x8a\x00", "\x81\x1d" + `{"event":"exit","code":0}    `, "\x82\x05bytes",
+	"\x01\x03abc", "\x80\x00", "\x88\x82\x00\x00\x00\x00\x03\xe8", "\x82\x7f\x00\x00\x00\x00\xff\xff\xff\xff", "\xc1\x00",
+	// ends of HTTP chunks and responses
 	"0", "0\r\n\r", "\r\n0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r", "HTTP/1.1 101 Switching Protocols",
-	// terminals
-	"\x1b[31m[wsrun: 3 lines skipped]\x1b[0m", "\x1b[2J\x1b[Hcleared", "\x1b[1A\x1b[2Kover", "\x1b]2;✓ ended\x07title", "\x1b[8mhidden\x1b[m", "\x1b[999D\x1b[Kover", "\x1b]8;;event: exit\x1b\\link\x1b]8;;\x1b\\",
+	// control sequences
+	"\x1b[31m[wsrun: 3 lines skipped]\x1b[0m", "\x1b[2J\x1b[Hcleared", "\x1b[1A\x1b[2Kover", "\x1b]2;✓ ended\x07title",
+	"\x1b[8mhidden\x1b[m", "\x1b[999D\x1b[Kover", "\x1b]8;;event: exit\x1b\\link\x1b]8;;\x1b\\",
 }
 
-// A sentEvent is one that a reader of server-sent events gets.
+// A sentEvent is a server-sent event.
 type sentEvent struct{ kind, id, data string }
 
-// sentEvents reads a stream as the HTML standard, section 9.2.6, says.
+// sentEvents parses a stream as the HTML standard says (section 9.2.6).
 func sentEvents(stream string) (all []sentEvent) {
 	var e sentEvent
 	var data []string
@@ -65,7 +71,8 @@ func sentEvents(stream string) (all []sentEvent) {
 	return all
 }
 
-// Output stays output, whatever is in it and wherever it is cut.
+// TestForgedOutput checks that in every form, output stays output, whatever it contains and
+// wherever it is cut.
 func TestForgedOutput(t *testing.T) {
 	all := strings.Join(forged, "\r\n") + "\r\n"
 	for _, step := range []int{1, 2, 3, 7, 64, len(all)} {
@@ -78,7 +85,7 @@ func TestForgedOutput(t *testing.T) {
 			b.Write([]byte(all[at:min(at+step, len(all))]))
 		}
 		b.end(7)
-		for name, c := range map[string]*client.Viewer{"live": v1, "late": b.dial("", protocol.Subprotocol)} {
+		for name, c := range map[string]*websocket.Conn{"live": v1, "late": b.dial("", protocol.Subprotocol)} {
 			r, err := watch(c, -1)
 			want := fmt.Sprintf(`[%d {"event":"exit","code":7,"signal":"","durationMs":0}]`, len(all))
 			if err != nil || string(r.data) != all || fmt.Sprint(r.events) != want || r.code != 1000 || r.hello.Epoch != b.Epoch() {
@@ -89,9 +96,14 @@ func TestForgedOutput(t *testing.T) {
 		var text plaintext.Decoder
 		valid.Write(text.Decode([]byte(all)))
 		valid.Write(text.Flush())
-		for name, c := range map[string]*client.Viewer{"live": plain, "late": b.dial("")} {
-			if r, err := watch(c, -1); err != nil || string(r.data) != valid.String() || r.code != 1000 {
-				t.Errorf("in steps of %d, plain, %s: %q, %v, %v", step, name, r.data, r.code, err)
+		for name, c := range map[string]*websocket.Conn{"live": plain, "late": b.dial("")} {
+			var got []byte
+			kind, p, err := c.Read(t.Context())
+			for ; err == nil && kind == websocket.MessageText; kind, p, err = c.Read(t.Context()) {
+				got = append(got, p...)
+			}
+			if string(got) != valid.String() || websocket.CloseStatus(err) != 1000 {
+				t.Errorf("in steps of %d, plain, %s: %q, %v", step, name, got, err)
 			}
 		}
 		if _, body := b.get("/?format=raw"); body != all {

@@ -13,6 +13,7 @@ import (
 	"wsrun/static"
 )
 
+// TestGuard covers Host and Origin on a server that may be called by several names.
 func TestGuard(t *testing.T) {
 	b := serve(t, Options{AllowHosts: []string{"logs.example"}, AllowOrigins: []string{"https://friend.example"}})
 	_, port, _ := net.SplitHostPort(b.addr)
@@ -60,7 +61,8 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-// What no table of headers can say: requests as they are on the wire.
+// TestGuardOnTheWire sends requests that net/http's client can't: with repeated or odd headers
+// and request targets.
 func TestGuardOnTheWire(t *testing.T) {
 	b := serve(t, Options{})
 	_, port, _ := net.SplitHostPort(b.addr)
@@ -101,8 +103,8 @@ func TestGuardOnTheWire(t *testing.T) {
 	}
 }
 
-// Whatever is asked for, browsers are told to make nothing of it but text, or the
-// page, and to keep it from others.
+// TestHeaders checks the headers of every kind of response: browsers may treat it only as text,
+// or as the page, and must keep it from other sites.
 func TestHeaders(t *testing.T) {
 	b := serve(t, Options{Token: "secret", AllowOrigins: []string{"https://friend.example"}})
 	b.Write([]byte("<script>alert(1)</script>\n"))
@@ -140,11 +142,13 @@ func TestHeaders(t *testing.T) {
 		}
 	}
 	for _, path := range []string{
-		"/", "/?format=raw", "/?tail=1", "/?n=x", "/?embed&format=text", "/-/status", "/-/healthz", "/-/metrics", "/-/qr?text=x", "/-/login", "/no/such", "/-/static/x/app.js", "/..//",
+		"/", "/?format=raw", "/?tail=1", "/?n=x", "/?embed&format=text", "/-/status", "/-/healthz", "/-/metrics", "/-/qr?text=x",
+		"/-/login", "/no/such", "/-/static/x/app.js", "/..//",
 		"/-/static/" + static.Digest() + "/app.js",
 	} {
 		for _, headers := range [][]string{
-			{"Authorization", "Bearer secret"}, {"X", ""}, {"Host", "evil.example"}, {"Origin", "null"}, {"Authorization", "Bearer secret", "Accept", "text/html"},
+			{"Authorization", "Bearer secret"}, {"X", ""}, {"Host", "evil.example"}, {"Origin", "null"},
+			{"Authorization", "Bearer secret", "Accept", "text/html"},
 			{"Authorization", "Bearer secret", "Accept", "text/event-stream"}, {"Authorization", "Bearer secret", "Origin", "https://friend.example"},
 		} {
 			resp, body := b.get(path, headers...)
@@ -179,18 +183,20 @@ func TestHeaders(t *testing.T) {
 	for path, frames := range map[string]bool{"/?embed": true, "/": false, "/?format=text&embed": false} {
 		resp, _ := b.get(path, "Accept", "text/html", "Authorization", "Bearer secret")
 		csp := resp.Header.Get("Content-Security-Policy")
-		if (resp.Header.Get("X-Frame-Options") == "") != frames || strings.Contains(csp, "frame-ancestors https://friend.example;") != frames && strings.Contains(csp, "frame-ancestors 'none'") == frames {
+		if (resp.Header.Get("X-Frame-Options") == "") != frames ||
+			strings.Contains(csp, "frame-ancestors https://friend.example;") != frames && strings.Contains(csp, "frame-ancestors 'none'") == frames {
 			t.Errorf("%s: %v", path, resp.Header)
 		}
 	}
 }
 
-// What is escaped stays so, in redirects and where the page looks for its own.
+// TestEscapedPaths checks that redirects and the page's relative links keep a path's escapes.
 func TestEscapedPaths(t *testing.T) {
 	b := serve(t, Options{Token: "secret", Catalog: newLogFile(t)})
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	for path, want := range map[string]string{
-		"//tmp/a%20b%25.log": "/tmp/a%20b%25.log", "/a/..%2fb/../c%3f/": "/a/c%3f/", "/x/./%c3%a9/?q=%20//": "/x/%c3%a9/?q=%20//", "/a//": "/a/", "//": "/",
+		"//tmp/a%20b%25.log": "/tmp/a%20b%25.log", "/a/..%2fb/../c%3f/": "/a/c%3f/", "/x/./%c3%a9/?q=%20//": "/x/%c3%a9/?q=%20//",
+		"/a//": "/a/", "//": "/",
 		"//evil.example/": "/evil.example/", "/.//evil.example": "/evil.example", "/a/../%5cevil.example": "/%5cevil.example", "/a%2fb%2f%2fc": "",
 	} {
 		r, _ := http.NewRequest("GET", "http://"+b.addr+path, nil)
@@ -211,20 +217,23 @@ func TestEscapedPaths(t *testing.T) {
 	}
 }
 
-// A log's bytes stay text in a sandbox, and out of caches, whatever range of them is
-// asked for.
+// TestRanges checks that any range of a log is sent as text, sandboxed and not cached.
 func TestRanges(t *testing.T) {
 	b := serve(t, Options{Catalog: newLogFile(t)})
-	for asked, want := range map[string]int{"": 200, "bytes=1-3": 206, "bytes=-2": 206, "bytes=1-2,4-5": 200, "bytes=0-0,-1": 200, "bytes=99-": 416, "bytes=99-,100-": 200, "lines=1": 416} {
+	for asked, want := range map[string]int{
+		"": 200, "bytes=1-3": 206, "bytes=-2": 206, "bytes=1-2,4-5": 200, "bytes=0-0,-1": 200, "bytes=99-": 416,
+		"bytes=99-,100-": 200, "lines=1": 416,
+	} {
 		resp, body := b.get("/a.log?format=raw", "Range", asked)
-		if resp.StatusCode != want || resp.Header.Get("Content-Type") != "text/plain; charset=utf-8" || resp.Header.Get("Cache-Control") != "no-store" ||
+		if resp.StatusCode != want || resp.Header.Get("Content-Type") != "text/plain; charset=utf-8" ||
+			resp.Header.Get("Cache-Control") != "no-store" ||
 			resp.Header.Get("Content-Security-Policy") != "default-src 'none'; frame-ancestors 'none'; sandbox" || want == 200 && body != logContent {
 			t.Errorf("%q: %s, want %d; %v, %q", asked, resp.Status, want, resp.Header, body)
 		}
 	}
 }
 
-// What a stranger sent comes back quoted.
+// TestRefusalsQuote checks that a refusal quotes the client's own headers.
 func TestRefusalsQuote(t *testing.T) {
 	b := serve(t, Options{})
 	for header, want := range map[string]string{"Origin: \x85\x9b31m": `\x85\x9b31m`, "Origin: http://\u202egpj": `\u202e`} {
@@ -238,7 +247,8 @@ func TestRefusalsQuote(t *testing.T) {
 	}
 }
 
-// Behind a proxy that strips nothing, all is below the base, and nothing beside it.
+// TestBase checks that with a base, which is for proxies that don't strip it, everything is
+// below the base and nothing is beside it.
 func TestBase(t *testing.T) {
 	b := serve(t, Options{Base: "/a/logs/", Token: "secret"})
 	b.Write([]byte("output\n"))
@@ -247,7 +257,8 @@ func TestBase(t *testing.T) {
 		path, to string
 		want     int
 	}{
-		{"/a/logs/", "", 200}, {"/a/logs/-/status", "", 200}, {"/a/logs", "/a/logs/", 307}, {"/a/logs//%25", "/a/logs/%25", 307}, {"/a/logs//-/status", "/a/logs/-/status", 307},
+		{"/a/logs/", "", 200}, {"/a/logs/-/status", "", 200}, {"/a/logs", "/a/logs/", 307}, {"/a/logs//%25", "/a/logs/%25", 307},
+		{"/a/logs//-/status", "/a/logs/-/status", 307},
 		{"/a/logs/-/../-/status", "/a/logs/-/status", 307}, {"/", "", 404}, {"/-/status", "", 404}, {"/a/logsx/", "", 404}, {"/a/logs/-/no", "", 404},
 	} {
 		r, _ := http.NewRequest("GET", "http://"+b.addr+tt.path, nil)
@@ -261,7 +272,9 @@ func TestBase(t *testing.T) {
 			t.Errorf("%s: %s, to %q", tt.path, resp.Status, resp.Header.Get("Location"))
 		}
 	}
-	for path, want := range map[string]int{"/a/logs/": 200, "/a/logs": 200, "/a/": 401, "/-/login": 401, "/-/static/x": 401, "/a/logs/-/healthz": 401} {
+	for path, want := range map[string]int{
+		"/a/logs/": 200, "/a/logs": 200, "/a/": 401, "/-/login": 401, "/-/static/x": 401, "/a/logs/-/healthz": 401,
+	} {
 		if resp, _ := b.get(path, "Accept", "text/html"); resp.StatusCode != want {
 			t.Errorf("%s without a token: %s", path, resp.Status)
 		}

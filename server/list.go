@@ -10,7 +10,8 @@ import (
 	"wsrun/internal/access"
 )
 
-// serveList lists the streams: as JSON, as lines of text, or as the page that does.
+// serveList lists the streams, as the Accept header asks: as JSON, as text, or as the page
+// that shows the list.
 func (s *Server) serveList(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Vary", "Accept")
 	if access.IsPage(r) {

@@ -11,30 +11,32 @@ import (
 	"wsrun/hub"
 )
 
-// quietTime is how long a response may be silent: proxies close what seems idle.
+// quietTime is how long a response may be silent before it sends a keep-alive. Proxies close
+// connections that seem idle: nginx, for example, after 60 s (proxy_read_timeout).
 const quietTime = 25 * time.Second
 
-// A liveResponse is written as output arrives.
+// A liveResponse is an HTTP response that is written as output arrives.
 type liveResponse struct {
 	*bufio.Writer
 	session *hub.Session
 	http    *http.ResponseController
-	idle    string // what to send when there is nothing to send
-	err     error  // the first one
+	idle    string // keep-alive text; may be empty
+	err     error  // first error of Flush
 }
 
 func newLiveResponse(w http.ResponseWriter, session *hub.Session) *liveResponse {
 	return &liveResponse{Writer: bufio.NewWriter(session.Counting(w)), session: session, http: http.NewResponseController(w)}
 }
 
-// Flush sends what was written to the client.
+// Flush sends all buffered data to the client.
 func (l *liveResponse) Flush() {
 	if l.err == nil {
 		l.err = errors.Join(l.Writer.Flush(), l.http.Flush())
 	}
 }
 
-// next returns what follows at the cursor. Before it waits it sends what was written.
+// next returns the cursor's next item, waiting for it if necessary. Before it waits, next
+// flushes. The item is valid only if the outcome is [hub.Following].
 func (l *liveResponse) next(c *broadcaster.Cursor) (broadcaster.Item, hub.Outcome) {
 	for {
 		item, wait, err := c.Poll()
@@ -44,7 +46,7 @@ func (l *liveResponse) next(c *broadcaster.Cursor) (broadcaster.Item, hub.Outcom
 		if item.Reset != nil {
 			l.session.Missed()
 		}
-		if _, err := l.Write(nil); err != nil { // of an earlier write
+		if _, err := l.Write(nil); err != nil { // bufio.Writer keeps the first error
 			return item, l.session.Lost()
 		}
 		if wait == nil {
@@ -59,8 +61,8 @@ func (l *liveResponse) next(c *broadcaster.Cursor) (broadcaster.Item, hub.Outcom
 	}
 }
 
-// wait waits for output, or until the response was silent for too long; it reports false once
-// ctx is done.
+// wait waits for output or, for at most quietTime, until a keep-alive is due, which it
+// writes. It reports whether ctx is still alive.
 func (l *liveResponse) wait(ctx context.Context, output <-chan struct{}) bool {
 	quiet := time.NewTimer(quietTime)
 	defer quiet.Stop()

@@ -17,7 +17,7 @@ import (
 	"wsrun/test/wait"
 )
 
-// login posts a form and returns the answer, and the cookie that it sets.
+// login posts a log-in form, and returns the response and the cookie that it sets, if any.
 func (b *bench) login(form url.Values, headers ...string) (*http.Response, *http.Cookie) {
 	b.t.Helper()
 	r, _ := http.NewRequest("POST", "http://"+b.addr+strings.TrimSuffix(b.srv.o.Base, "/")+"/-/login", strings.NewReader(form.Encode()))
@@ -44,11 +44,13 @@ func TestToken(t *testing.T) {
 	if resp.StatusCode != 204 || cookie == nil {
 		t.Fatalf("log in: %s, %v", resp.Status, cookie)
 	}
-	if cookie.Name != "wsrun_"+port || !cookie.HttpOnly || cookie.SameSite != http.SameSiteStrictMode || cookie.Path != "/" || cookie.Secure || cookie.MaxAge != 0 {
+	if cookie.Name != "wsrun_"+port || !cookie.HttpOnly || cookie.SameSite != http.SameSiteStrictMode || cookie.Path != "/" ||
+		cookie.Secure || cookie.MaxAge != 0 {
 		t.Errorf("cookie %v", cookie)
 	}
-	if _, other := serve(t, Options{Token: "secret"}).login(url.Values{"token": {"secret"}}); strings.Contains(cookie.Value, "secret") || cookie.Value == other.Value {
-		t.Errorf("cookie %q tells of the token, that of another run is %q", cookie.Value, other.Value)
+	_, other := serve(t, Options{Token: "secret"}).login(url.Values{"token": {"secret"}})
+	if strings.Contains(cookie.Value, "secret") || cookie.Value == other.Value {
+		t.Errorf("cookie %q is derived from the token alone: that of another run is %q", cookie.Value, other.Value)
 	}
 	if _, cookie := b.login(url.Values{"token": {"secret"}}, "Origin", "https://"+b.addr); cookie != nil {
 		t.Errorf("an origin of another scheme got %v", cookie)
@@ -69,8 +71,8 @@ func TestToken(t *testing.T) {
 		{"Authorization: bearer secret", 200},
 		{"Authorization: Basic c2VjcmV0OnNlY3JldA==", 401}, // secret:secret
 		{"Authorization: Bearer wrong|Cookie: " + own + "|Sec-Fetch-Site: none", 200},
-		{"Authorization: Basic cHJveHk6cHc=|Cookie: " + own + "|Sec-Fetch-Site: none", 200}, // a proxy's
-		{"Cookie: " + own, 403}, // says nothing of who asks
+		{"Authorization: Basic cHJveHk6cHc=|Cookie: " + own + "|Sec-Fetch-Site: none", 200}, // a proxy's credentials
+		{"Cookie: " + own, 403}, // could be another site's request
 		{"Cookie: " + own + "|Sec-Fetch-Site: same-origin", 200},
 		{"Cookie: " + own + "|Sec-Fetch-Site: none", 200},
 		{"Cookie: " + own + "|Sec-Fetch-Site: same-site", 403},
@@ -104,14 +106,15 @@ func TestToken(t *testing.T) {
 	if resp, page := b.get("/", "Accept", "text/html"); resp.StatusCode != 200 || strings.Contains(page, "hush") {
 		t.Errorf("the page, which asks for the token: %s, %q", resp.Status, page)
 	}
-	if resp, page := b.get("/", "Accept", "text/html", "Cookie", own, "Sec-Fetch-Site", "none"); resp.StatusCode != 200 || !strings.Contains(page, "hush") {
-		t.Errorf("the page, for one who is in: %s, %q", resp.Status, page)
+	if resp, page := b.get("/", "Accept", "text/html", "Cookie", own, "Sec-Fetch-Site", "none"); resp.StatusCode != 200 ||
+		!strings.Contains(page, "hush") {
+		t.Errorf("the page, after log-in: %s, %q", resp.Status, page)
 	}
 }
 
-// To a host that is not this machine no browser sends Sec-Fetch-Site unencrypted;
-// the page's own requests must not be refused there.
-func TestCookieOnANetwork(t *testing.T) {
+// TestCookieOnNetwork covers hosts other than this machine, to which browsers don't send
+// Sec-Fetch-Site without TLS. The page's own requests must work there.
+func TestCookieOnNetwork(t *testing.T) {
 	b := serve(t, Options{Token: "secret", AllowHosts: []string{"192.0.2.1:9000"}})
 	_, cookie := b.login(url.Values{"token": {"secret"}})
 	own := cookie.Name + "=" + cookie.Value
@@ -123,8 +126,8 @@ func TestCookieOnANetwork(t *testing.T) {
 	}
 }
 
-// What is read of a log-in has a limit.
-func TestLogInIsBounded(t *testing.T) {
+// TestLoginBodyLimit checks that no more than 4 KiB of a log-in form are read.
+func TestLoginBodyLimit(t *testing.T) {
 	b := serve(t, Options{Token: "secret"})
 	const most = 4 << 10
 	for size, want := range map[int]int{most / 2: 204, 2 * most: 401} {
@@ -134,12 +137,12 @@ func TestLogInIsBounded(t *testing.T) {
 	}
 }
 
-func TestTooManyAttempts(t *testing.T) {
+func TestLoginThrottle(t *testing.T) {
 	b := serve(t, Options{Token: "secret"})
 	for i := range 7 {
 		resp, _ := b.login(url.Values{"token": {"wrong"}})
 		if i < 5 && resp.StatusCode != 401 || i >= 5 && (resp.StatusCode != 429 || resp.Header.Get("Retry-After") != "1") {
-			t.Errorf("attempt %d: %s, %v", i, resp.Status, resp.Header)
+			t.Errorf("try %d: %s, %v", i, resp.Status, resp.Header)
 		}
 	}
 	bearer := []string{"Authorization", "Bearer secret"}
@@ -153,8 +156,9 @@ func TestTooManyAttempts(t *testing.T) {
 	}
 }
 
-// Credentials for a proxy that passes them on to wsrun do not count as wrong attempts.
-func TestOtherSchemesDoNotCount(t *testing.T) {
+// TestOtherSchemesAreNotAttempts checks that credentials meant for a proxy, which passes them
+// on, don't count as failed attempts to log in.
+func TestOtherSchemesAreNotAttempts(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "users")
 	htpasswd.Write(t, path, map[string]int{"ann": 4})
 	users, err := access.OpenUsers(path, nil)
@@ -230,20 +234,22 @@ func TestUsers(t *testing.T) {
 		t.Error("cookies are mixed up")
 	}
 
-	// What is wrong with a new file is told once, and the old one holds.
+	// A file with an error is reported once, keeping the previous version.
 	for content, want := range map[string]string{"ann:{SHA}deadbeef\n": "line 1", "": "no user"} {
 		os.WriteFile(path, []byte(content), 0o600)
-		wait.For(t, wait.Patience, "nobody was warned", func() bool { return cookie(ann.Value) != 200 || len(warned) > 0 })
+		wait.For(t, wait.Patience, "there is no warning", func() bool {
+			return cookie(ann.Value) != 200 || len(warned) > 0
+		})
 		if len(warned) == 0 || cookie(ann.Value) != 200 {
-			t.Fatalf("%q: who is in is thrown out", content)
+			t.Fatalf("%q: a valid cookie is refused", content)
 		}
 		if err := <-warned; !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "deadbeef") {
 			t.Errorf("%q: warned of %v", content, err)
 		}
 	}
 	htpasswd.Write(t, path, map[string]int{"ann": 4}) // another hash of the same password, and no bob
-	wait.For(t, wait.Patience, "those who are gone stay in", func() bool { return cookie(bob.Value) == 401 })
+	wait.For(t, wait.Patience, "a removed user's cookie is still valid", func() bool { return cookie(bob.Value) == 401 })
 	if cookie(ann.Value) != 401 || basic("bob", "bob-pw") != 401 || basic("ann", "ann-pw") != 200 || len(warned) > 0 {
-		t.Error("a changed file is not heeded")
+		t.Error("the changed file is not in use")
 	}
 }

@@ -16,9 +16,10 @@ import (
 	"wsrun/test/htpasswd"
 )
 
-// What each value of a header means stands beside it, written by hand: nothing here
-// asks the guard.
+// The tables of the matrix say, next to each value of a header, how it must be judged. These
+// judgements were made by hand, independently of the guard's code.
 
+// A matrixHost is a value of the Host header.
 type matrixHost struct {
 	host string
 	ours bool
@@ -29,10 +30,11 @@ var matrixHosts = []matrixHost{
 	{"", false}, {"localhost", false}, {"localhost:9001", false}, {"localhost.:9000", false}, {"evil.example:9000", false},
 	{"localhost.evil.example:9000", false}, {"evil.example", false}, {"user@localhost:9000", false}, {"127.0.0.1:9000:9000", false},
 	{"[::1%lo]:9000", false}, {"::1:9000", false}, {"[0:0:0:0:0:0:0:1]:9000", false}, {"127.1:9000", false}, {"2130706433:9000", false},
-	{"0.0.0.0:9000", false}, {"127.0.0.1:09000", false}, {"logs.example:9000", false}, {"logs.example.", false}, {"localhost:9000, evil.example", false},
+	{"0.0.0.0:9000", false}, {"127.0.0.1:09000", false}, {"logs.example:9000", false}, {"logs.example.", false},
+	{"localhost:9000, evil.example", false},
 }
 
-// Whose an origin is.
+// The owners of an origin.
 const (
 	absent = iota
 	ours
@@ -40,8 +42,9 @@ const (
 	foreign
 )
 
+// A matrixOrigin is a value of the Origin header.
 type matrixOrigin struct {
-	origin string // "|" between those of two headers
+	origin string // a "|" separates the values of two headers
 	whose  int
 }
 
@@ -49,21 +52,23 @@ var matrixOrigins = []matrixOrigin{
 	{"", absent}, {"http://localhost:9000", ours}, {"http://127.0.0.1:9000", ours}, {"https://logs.example", ours}, {"http://logs.example", ours},
 	{"https://friend.example:8443", friend},
 	{"null", foreign}, {"http://localhost:9001", foreign}, {"http://localhost", foreign}, {"https://localhost:9000", foreign},
-	{"http://evil.example", foreign}, {"http://evil.example:9000", foreign}, {"https://friend.example", foreign}, {"http://friend.example:8443", foreign},
+	{"http://evil.example", foreign}, {"http://evil.example:9000", foreign}, {"https://friend.example", foreign},
+	{"http://friend.example:8443", foreign},
 	{"https://friend.example:8443.evil.example", foreign}, {"http://localhost:9000/", foreign}, {"http://x@localhost:9000", foreign},
 	{"http://localhost:9000@evil.example", foreign}, {"file://", foreign}, {"localhost:9000", foreign}, {"ws://localhost:9000", foreign},
-	{"http://localhost:9000|http://localhost:9000", foreign}, {"http://localhost:9000 http://evil.example", foreign}, {"HTTP://localhost:9000", foreign},
+	{"http://localhost:9000|http://localhost:9000", foreign}, {"http://localhost:9000 http://evil.example", foreign},
+	{"HTTP://localhost:9000", foreign},
 }
 
-// What a browser says of a request: that it is fine; that it follows a link, or
-// fills a frame, of another site; that another site's page makes it.
+// The kinds of requests that Sec-Fetch headers describe.
 const (
-	fine = iota
-	link
-	frame
-	bad
+	fine  = iota // made by the user or by wsrun's own page
+	link         // follows another site's link
+	frame        // fills a frame of another site's page
+	bad          // made by another site's page
 )
 
+// A matrixFetch is a set of values of the Sec-Fetch headers.
 type matrixFetch struct {
 	site, mode, dest string
 	kind             int
@@ -73,23 +78,25 @@ var matrixFetches = []matrixFetch{
 	{"", "", "", fine}, {"same-origin", "cors", "empty", fine}, {"none", "navigate", "document", fine}, {"same-origin", "websocket", "empty", fine},
 	{"cross-site", "navigate", "document", link}, {"same-site", "navigate", "document", link},
 	{"cross-site", "navigate", "iframe", frame}, {"same-site", "navigate", "iframe", frame},
-	{"cross-site", "no-cors", "script", bad}, {"cross-site", "no-cors", "image", bad}, {"same-site", "cors", "empty", bad}, {"cross-site", "websocket", "empty", bad},
-	{"same-site", "no-cors", "document", bad}, {"cross-site", "navigate", "object", bad}, {"cross-site", "navigate", "embed", bad}, {"cross-site", "", "", bad},
+	{"cross-site", "no-cors", "script", bad}, {"cross-site", "no-cors", "image", bad}, {"same-site", "cors", "empty", bad},
+	{"cross-site", "websocket", "empty", bad},
+	{"same-site", "no-cors", "document", bad}, {"cross-site", "navigate", "object", bad}, {"cross-site", "navigate", "embed", bad},
+	{"cross-site", "", "", bad},
 	{"Same-Origin", "cors", "empty", bad}, {"same-origin|cross-site", "navigate", "document", link}, {"garbage", "cors", "empty", bad},
 }
 
-// A matrixRoute says what is asked for, and how.
+// A matrixRoute is a request target in one form.
 type matrixRoute struct {
 	target, accept string
-	page, embed    bool           // it is the page; that may be embedded
-	public         bool           // it needs no token
-	hidden         bool           // without one, it is the page whatever there is
-	answers        map[string]int // by method, when nothing is wrong
+	page, embed    bool           // this is the page; the page may be embedded
+	public         bool           // needs no credentials
+	hidden         bool           // without credentials, the page is served even if the file doesn't exist
+	answers        map[string]int // status by method, if the guard lets the request through
 }
 
 const (
 	elsewise = "any other method"
-	loggedIn = -1 // 204 if there is no token, else 401: the form is empty
+	loggedIn = -1 // 204 if the server needs no credentials, 401 otherwise because the form is empty
 )
 
 var reading = map[string]int{"GET": 200, "HEAD": 200, elsewise: 405}
@@ -113,7 +120,7 @@ var matrixRoutes = []matrixRoute{
 	{target: "*", answers: map[string]int{"GET": 400, "HEAD": 400, elsewise: 400}},
 }
 
-// What wsrun files has, beside what is below /-/.
+// matrixFilesRoutes holds the routes of wsrun files. The routes below /-/ are the same as above.
 var matrixFilesRoutes = []matrixRoute{
 	{target: "/", accept: "text/html", page: true, public: true, answers: reading},
 	{target: "/", answers: reading},
@@ -135,11 +142,11 @@ type matrixCell struct {
 	matrixFetch
 	matrixRoute
 	method     string
-	guarded    bool // by a token, or users
+	guarded    bool // the server needs credentials
 	credential string
 }
 
-// want returns the status that the cell is to be answered with.
+// want returns the status with which the cell must be answered.
 func (c matrixCell) want() int {
 	known := !c.guarded || c.credential != ""
 	switch {
@@ -156,7 +163,7 @@ func (c matrixCell) want() int {
 	switch {
 	case c.public:
 	case c.credential == "Cookie" && c.whose == absent && c.site == "" && c.host != "logs.example":
-		return 403 // every browser tells the site there
+		return 403 // there, every browser sends Sec-Fetch-Site
 	case !known:
 		return 401
 	}
@@ -176,6 +183,7 @@ func (c matrixCell) want() int {
 	return status
 }
 
+// request returns the request of a cell.
 func (c matrixCell) request(cookie *http.Cookie) *http.Request {
 	r := httptest.NewRequest(c.method, "/", nil)
 	r.Host, r.RequestURI = c.host, c.target
@@ -203,14 +211,15 @@ func (c matrixCell) request(cookie *http.Cookie) *http.Request {
 	return r
 }
 
-// oneIn is how many of the cells are asked: all of them take more than a minute. It
-// shares no factor with the numbers of values, so that each meets each.
+// oneIn says which share of the cells is tested, because all of them take too long
+// (docs/facts.md, server). It has no factor in common with the numbers of values, so that
+// every pair of values is tested.
 const oneIn = 199
 
-// TestMatrix asks for every route, by every method, under every Host and Origin and
-// with every kind of Sec-Fetch header, with and without a credential.
+// TestMatrix requests every route with every method, Host, Origin and kind of Sec-Fetch headers,
+// with and without credentials.
 func TestMatrix(t *testing.T) {
-	marker := strings.TrimSpace(logContent) // of files; a command's output is the same
+	marker := strings.TrimSpace(logContent) // in the files, and in the command's output
 	path := filepath.Join(t.TempDir(), "users")
 	htpasswd.Write(t, path, map[string]int{"ann": 4})
 	users, err := access.OpenUsers(path, nil)
@@ -224,7 +233,8 @@ func TestMatrix(t *testing.T) {
 		credentials []string
 		files       bool
 	}{
-		{credentials: []string{""}}, {token: "secret", credentials: []string{"", "Bearer", "Cookie"}}, {users: users, credentials: []string{"", "Basic", "Cookie"}},
+		{credentials: []string{""}}, {token: "secret", credentials: []string{"", "Bearer", "Cookie"}},
+		{users: users, credentials: []string{"", "Basic", "Cookie"}},
 		{credentials: []string{""}, files: true}, {token: "secret", credentials: []string{"", "Bearer", "Cookie"}, files: true},
 	} {
 		o := Options{
@@ -260,7 +270,7 @@ func TestMatrix(t *testing.T) {
 			cells++
 			w, want := httptest.NewRecorder(), c.want()
 			r := c.request(cookie)
-			r.RemoteAddr = fmt.Sprintf("192.0.%d.%d:1", byte(cells>>8), byte(cells)) // with no wrong tries
+			r.RemoteAddr = fmt.Sprintf("192.0.%d.%d:1", byte(cells>>8), byte(cells)) // has made no failed attempts
 			s.http.Handler.ServeHTTP(w, r)
 			leaked := bytes.Contains(w.Body.Bytes(), []byte(marker)) && (want >= 300 || guarded && c.credential == "")
 			if leaked {

@@ -12,7 +12,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 )
 
-// serveMetrics answers /-/metrics in Prometheus' text format.
+// serveMetrics serves /-/metrics in the Prometheus text format.
 func (s *Server) serveMetrics(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	out := bufio.NewWriter(w)
@@ -20,32 +20,37 @@ func (s *Server) serveMetrics(w http.ResponseWriter, _ *http.Request) {
 	m := exposition{out}
 	m.family("wsrun_build_info", "gauge", "Always 1; the labels say what is running.")
 	m.value(fmt.Sprintf("wsrun_build_info{version=%q,goversion=%q}", s.o.Version, runtime.Version()), 1)
-	s.writeVisits(m)
+	s.writeSessions(m)
 	m.family("wsrun_refusals_total", "counter", "Requests that were refused.")
 	for i, reason := range reasons {
 		m.value(label("wsrun_refusals_total", "reason", string(reason)), s.refusals[i].Load())
 	}
-	m.single("wsrun_accept_failures_total", "counter", "Connections that could not be accepted, as for lack of file descriptors; each try counts.", s.accepts.failures.Load())
+	m.single("wsrun_accept_failures_total", "counter",
+		"Connections that could not be accepted, as for lack of file descriptors; each try counts.", s.accepts.failures.Load())
 	s.catalog.metrics(m)
 	metrics.ExposeMetadata(true)
 	metrics.WriteProcessMetrics(out)
 }
 
-func (s *Server) writeVisits(m exposition) {
+// writeSessions writes the metrics of viewers, by form.
+func (s *Server) writeSessions(m exposition) {
 	tallies := s.sessions.Tallies()
 	for _, f := range []struct {
 		name, kind, help string
-		of               func(hub.Tally) int64
+		value            func(hub.Tally) int64
 	}{
 		{"wsrun_viewers", "gauge", "Viewers that follow a stream now.", func(t hub.Tally) int64 { return t.Now }},
 		{"wsrun_connects_total", "counter", "Viewers that have begun to follow a stream.", func(t hub.Tally) int64 { return t.Started }},
-		{"wsrun_sent_bytes_total", "counter", "Bytes sent to viewers: payloads of WebSocket messages, bodies of HTTP answers.", func(t hub.Tally) int64 { return t.Sent }},
-		{"wsrun_resets_total", "counter", "Times that a viewer was too slow for the ring and missed output.", func(t hub.Tally) int64 { return t.Resets }},
-		{"wsrun_slow_closes_total", "counter", "Viewers dropped because they took nothing (WebSocket status 4008).", func(t hub.Tally) int64 { return t.Slow }},
+		{"wsrun_sent_bytes_total", "counter", "Bytes sent to viewers: payloads of WebSocket messages, bodies of HTTP answers.",
+			func(t hub.Tally) int64 { return t.Sent }},
+		{"wsrun_resets_total", "counter", "Times that a viewer was too slow for the ring and missed output.",
+			func(t hub.Tally) int64 { return t.Resets }},
+		{"wsrun_slow_closes_total", "counter", "Viewers dropped because they took nothing (WebSocket status 4008).",
+			func(t hub.Tally) int64 { return t.Slow }},
 	} {
 		m.family(f.name, f.kind, f.help)
-		for k, t := range tallies {
-			m.value(label(f.name, "kind", hub.Form(k).String()), f.of(t))
+		for form, t := range tallies {
+			m.value(label(f.name, "kind", hub.Form(form).String()), f.value(t))
 		}
 	}
 	if _, most := s.sessions.Slots(); most > 0 {
@@ -53,21 +58,23 @@ func (s *Server) writeVisits(m exposition) {
 	}
 }
 
-// An exposition is written in Prometheus' text format.
+// An exposition writes metrics in the Prometheus text format.
 type exposition struct{ io.Writer }
 
+// family writes the head of a metric; its values must follow.
 func (m exposition) family(name, kind, help string) {
 	fmt.Fprintf(m, "# HELP %s %s\n# TYPE %[1]s %[3]s\n", name, help, kind)
 }
 
 func (m exposition) value(name string, v int64) { fmt.Fprintf(m, "%s %d\n", name, v) }
 
+// single writes a metric that has one value.
 func (m exposition) single(name, kind, help string, v int64) {
 	m.family(name, kind, help)
 	m.value(name, v)
 }
 
-// streams writes what is counted of all streams together.
+// streams writes the metrics of all streams together.
 func (m exposition) streams(in, chunks, ringBytes, ringLines int64) {
 	m.single("wsrun_received_bytes_total", "counter", "Bytes that came from the source.", in)
 	m.single("wsrun_chunks_total", "counter", "Chunks of output published; each is a write to each viewer.", chunks)
@@ -75,5 +82,5 @@ func (m exposition) streams(in, chunks, ringBytes, ringLines int64) {
 	m.single("wsrun_ring_lines", "gauge", "Lines kept for those who join late.", ringLines)
 }
 
-// label returns a metric with a label, whose value needs no escapes.
+// label returns a metric's name with a label. The value must not need escaping.
 func label(name, key, value string) string { return fmt.Sprintf(`%s{%s="%s"}`, name, key, value) }

@@ -17,7 +17,7 @@ import (
 	"wsrun/test/peer"
 )
 
-// mutate returns p with up to four changes.
+// mutate returns a copy of p with up to four random changes.
 func mutate(r *rand.Rand, p []byte) []byte {
 	p = bytes.Clone(p)
 	for range r.IntN(5) {
@@ -41,7 +41,7 @@ func mutate(r *rand.Rand, p []byte) []byte {
 			p = p[:at]
 		case 6:
 			p = bytes.Join([][]byte{p[:at], {byte(r.Uint32()), byte(r.Uint32())}, p[at:]}, nil)
-		case 7: // its head, where most is decided
+		case 7: // the header, which decides most
 			p[r.IntN(min(len(p), 14))] = byte(r.Uint32())
 		}
 	}
@@ -59,7 +59,8 @@ func (p *panics) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// Frames and handshakes that are nearly good do no harm. WSRUN_SEED plays it again.
+// TestMutatedFrames sends frames and handshakes with random changes, which must neither panic,
+// hang, leak nor disturb other viewers. WSRUN_SEED=N repeats a run.
 func TestMutatedFrames(t *testing.T) {
 	frames, each := 100_000, 20
 	if testing.Short() {
@@ -72,7 +73,7 @@ func TestMutatedFrames(t *testing.T) {
 	t.Logf("WSRUN_SEED=%d", seed)
 	var log panics
 	b := serve(t, Options{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
-	var good, lasting [][]byte // of these most let the next one be looked at
+	var good, lasting [][]byte // lasting frames don't keep the server from reading the next one
 	for _, tt := range frameCases(false) {
 		if len(tt.send) < 2000 {
 			good = append(good, tt.send)
@@ -114,7 +115,7 @@ func TestMutatedFrames(t *testing.T) {
 		t.Errorf("%d panics", n)
 	}
 	const neighbours = 16
-	b.awaitPlaces(neighbours)
+	b.awaitSlots(neighbours)
 	for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before+3*neighbours+10; runtime.Gosched() {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
@@ -122,7 +123,7 @@ func TestMutatedFrames(t *testing.T) {
 	}
 }
 
-// exchange sends all and returns what comes back until the end of the connection.
+// exchange sends a request and returns everything that comes back until the connection ends.
 func exchange(addr string, request []byte) ([]byte, error) {
 	c, err := net.Dial("tcp", addr)
 	if err != nil {

@@ -15,12 +15,12 @@ import (
 	"wsrun/static"
 )
 
-// policy is what the page may load. xterm.js makes style elements, hence the
-// nonce, and sets style attributes.
+// policy is the page's Content-Security-Policy. xterm.js creates style elements, hence the
+// nonce, and sets style attributes, hence 'unsafe-inline' for those.
 const policy = "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data:; font-src 'self'; " +
 	"style-src-elem 'self' 'nonce-NONCE'; style-src-attr 'unsafe-inline'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
-// pageOf returns the name of the page that shows a target.
+// pageOf returns the file name of the page that shows a target.
 func pageOf(t Target) string {
 	if t == AList {
 		return "files.html"
@@ -28,13 +28,14 @@ func pageOf(t Target) string {
 	return "index.html"
 }
 
-// servePage serves the page to anyone; it asks for the token.
+// servePage serves a page. Pages hold no output, so clients without credentials may have
+// them: the page itself then asks for the token or password.
 func (s *Server) servePage(w http.ResponseWriter, r *http.Request, name, title string) {
 	login := "token"
 	if s.o.Users != nil {
 		login = "password"
 	}
-	// Links are relative, so that a proxy can put all of this below any path.
+	// Links are relative, so that a proxy can serve the page below any path.
 	base := "./" + strings.Repeat("../", strings.Count(r.URL.EscapedPath(), "/")-1)
 	nonce := rand.Text()
 	page := strings.NewReplacer("{{nonce}}", nonce, "{{title}}", html.EscapeString(title), "{{login}}", login,
@@ -49,8 +50,8 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request, name, title s
 	io.WriteString(w, page)
 }
 
-// serveStatic serves the page's files. Their URLs hold the digest of them all, so
-// no browser needs to ask twice.
+// serveStatic serves the page's files. Their URLs contain a digest of all of them, so
+// browsers may cache them forever.
 func (s *Server) serveStatic(w http.ResponseWriter, r *http.Request) {
 	file, ok := static.Open(r.PathValue("name"))
 	if !ok || r.PathValue("digest") != static.Digest() {
@@ -70,11 +71,11 @@ func (s *Server) serveStatic(w http.ResponseWriter, r *http.Request) {
 	w.Write(data)
 }
 
-// maxQR is how much text a QR code may hold here; the densest takes 2,953 bytes
-// (ISO/IEC 18004), which no camera reads from a screen.
+// maxQR is the longest text, in bytes, that serveQR encodes. The densest QR code holds
+// 2,953 bytes (ISO/IEC 18004), but cameras can't read that one from a screen.
 const maxQR = 500
 
-// serveQR draws a text as a QR code.
+// serveQR draws the query's text as a QR code, in SVG.
 func (s *Server) serveQR(w http.ResponseWriter, r *http.Request) {
 	text := r.URL.Query().Get("text")
 	if text == "" || len(text) > maxQR {
@@ -86,10 +87,11 @@ func (s *Server) serveQR(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, badRequest(err.Error()))
 		return
 	}
-	const margin = 4 // modules, ISO/IEC 18004, section 6.3.8
+	const margin = 4 // in modules: the quiet zone of ISO/IEC 18004, section 6.3.8
 	size := code.Size + 2*margin
 	w.Header().Set("Content-Type", "image/svg+xml")
-	fmt.Fprintf(w, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %[1]d" shape-rendering="crispEdges"><path fill="#fff" d="M0 0h%[1]dv%[1]dH0z"/><path d="`, size)
+	fmt.Fprintf(w, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %[1]d" shape-rendering="crispEdges">`+
+		`<path fill="#fff" d="M0 0h%[1]dv%[1]dH0z"/><path d="`, size)
 	for y := range code.Size {
 		for x := range code.Size {
 			if code.Black(x, y) {

@@ -10,23 +10,24 @@ import (
 	"wsrun/hub"
 )
 
-// A query is what a URL says about the stream's form.
+// A query holds the parameters of a stream's URL (docs/protocol.md).
 type query struct {
 	hub.Position
-	follow bool   // text only: go on with what comes
+	follow bool   // text only: keep sending output as it arrives (tail=1)
 	format string // "", "text" or "raw"
-	grep   string // files only: an expression, not compiled yet
-	invert bool   // with grep: the other lines
+	grep   string // files only: a regular expression, not yet compiled
+	invert bool   // with grep: the lines that don't match
 
-	deflate bool // WebSockets only: unless told not to
+	deflate bool // WebSockets only: compression is welcome; true by default
 }
 
-// join returns where and how a WebSocket begins.
+// join returns where and how a WebSocket viewer starts.
 func (q query) join() hub.Join { return hub.Join{Position: q.Position, Deflate: q.deflate} }
 
-// allLines is a number of lines that nothing has.
+// allLines stands for n=all: more lines than any stream can hold.
 const allLines = math.MaxInt32
 
+// parseQuery parses a URL's query. Its errors are fit to be sent to the client.
 func parseQuery(raw string) (query, error) {
 	v, err := url.ParseQuery(raw)
 	if err != nil {
@@ -45,29 +46,20 @@ func parseQuery(raw string) (query, error) {
 		}
 		q.Lines = int(lines)
 	}
-	switch v.Get("tail") {
-	case "", "0", "false":
-	case "1", "true":
-		q.follow = true
-	default:
+	var ok bool
+	if q.follow, ok = parseSwitch(v.Get("tail"), false); !ok {
 		return bad("tail", "1 or 0")
 	}
-	switch v.Get("deflate") {
-	case "", "1", "true":
-		q.deflate = true
-	case "0", "false":
-	default:
+	if q.deflate, ok = parseSwitch(v.Get("deflate"), true); !ok {
 		return bad("deflate", "1 or 0")
 	}
-	invert := false
-	switch v.Get("invert") {
-	case "", "0", "false":
-	case "1", "true":
-		invert = true
-	default:
+	invert, ok := parseSwitch(v.Get("invert"), false)
+	if !ok {
 		return bad("invert", "1 or 0")
 	}
-	if q.grep = v.Get("grep"); q.grep != "" { // without an expression there is nothing to invert
+	if q.grep = v.Get("grep"); q.grep != "" {
+		// Without an expression, invert must stay unset: it would make another view of
+		// the file, which shows the same lines.
 		q.invert = invert
 	}
 	if q.format != "" && q.format != "text" && q.format != "raw" {
@@ -82,4 +74,18 @@ func parseQuery(raw string) (query, error) {
 		}
 	}
 	return q, nil
+}
+
+// parseSwitch parses the value of a switch, which is usual if it is empty; ok reports whether
+// the value is valid.
+func parseSwitch(value string, usual bool) (on, ok bool) {
+	switch value {
+	case "":
+		return usual, true
+	case "1", "true":
+		return true, true
+	case "0", "false":
+		return false, true
+	}
+	return false, false
 }

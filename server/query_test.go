@@ -10,8 +10,8 @@ import (
 	"wsrun/internal/logs"
 )
 
-// FuzzQuery: what is taken means what it says, and a stream goes on where that is; what
-// is refused is named by words that do nothing to a terminal.
+// FuzzQuery checks that an accepted query has the meaning that its text says, and that a stream
+// starts there; and that the error for any other query can't control a terminal.
 func FuzzQuery(f *testing.F) {
 	stream := broadcaster.New(broadcaster.Options{Lines: 10})
 	for range 100 {
@@ -20,9 +20,13 @@ func FuzzQuery(f *testing.F) {
 	stream.Close()
 	stats := stream.Stats()
 	for _, raw := range []string{
-		"", "n=10", "n=all", "n=0", "n=-1", "n=2147483647", "n=2147483648", "n=9223372036854775808", "n=1e3", "n=+1", "n=%31", "n=1&n=x", "tail=1", "tail=true", "tail=2", "format=raw", "format=text", "format=html",
-		"epoch=E&offset=0", "epoch=E&offset=650", "epoch=E&offset=699", "epoch=E&offset=700", "epoch=E&offset=701", "epoch=E&offset=9223372036854775807", "epoch=E&offset=-1", "offset=1", "epoch=&offset=1", "epoch=other&offset=1",
-		"epoch=E&offset=", "epoch=E&offset=0x1", "grep=a", "grep=(", "grep=%1b(", "grep=%ff", "grep=a{1001}", "grep=(?i)x&invert=1", "invert=x", "%", "%zz", ";", "a;b", "&&&", "=", "n", "=&=", "n=%00", "format=%1b[31m", "tail=%e2%80%ae",
+		"", "n=10", "n=all", "n=0", "n=-1", "n=2147483647", "n=2147483648", "n=9223372036854775808", "n=1e3", "n=+1", "n=%31",
+		"n=1&n=x", "tail=1", "tail=true", "tail=2", "format=raw", "format=text", "format=html",
+		"epoch=E&offset=0", "epoch=E&offset=650", "epoch=E&offset=699", "epoch=E&offset=700", "epoch=E&offset=701",
+		"epoch=E&offset=9223372036854775807", "epoch=E&offset=-1", "offset=1", "epoch=&offset=1", "epoch=other&offset=1",
+		"epoch=E&offset=", "epoch=E&offset=0x1", "grep=a", "grep=(", "grep=%1b(", "grep=%ff", "grep=a{1001}",
+		"grep=(?i)x&invert=1", "invert=x", "%", "%zz", ";", "a;b", "&&&", "=", "n", "=&=", "n=%00", "format=%1b[31m",
+		"tail=%e2%80%ae",
 	} {
 		f.Add(raw)
 	}
@@ -42,7 +46,8 @@ func FuzzQuery(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q is taken: %v", raw, err)
 		}
-		if q.Lines < -1 || q.Lines > allLines || (q.Lines == -1) != (v.Get("n") == "") || q.Offset < -1 || (q.Offset >= 0) != v.Has("offset") || q.Offset >= 0 && q.Epoch == "" ||
+		if q.Lines < -1 || q.Lines > allLines || (q.Lines == -1) != (v.Get("n") == "") || q.Offset < -1 ||
+			(q.Offset >= 0) != v.Has("offset") || q.Offset >= 0 && q.Epoch == "" ||
 			q.format != v.Get("format") || q.format != "" && q.format != "raw" && q.format != "text" || q.grep != v.Get("grep") {
 			t.Errorf("%q: %+v", raw, q)
 		}
@@ -51,7 +56,8 @@ func FuzzQuery(f *testing.F) {
 		}
 		cursor, start := stream.Resume(q.Epoch, q.Offset, q.Lines)
 		kept := q.Offset >= stats.Start && q.Offset <= stats.End
-		if start.Resumed != (q.Epoch == stream.Epoch() && kept) || start.Resumed && start.Offset != q.Offset || start.Offset < stats.Start || start.Offset > stats.End {
+		if start.Resumed != (q.Epoch == stream.Epoch() && kept) || start.Resumed && start.Offset != q.Offset ||
+			start.Offset < stats.Start || start.Offset > stats.End {
 			t.Errorf("%q: starts at %+v", raw, start)
 		}
 		if item, _, err := cursor.Poll(); (err == nil) != (start.Offset < stats.End) || int64(len(item.Data)) > stats.End-start.Offset {
@@ -60,7 +66,7 @@ func FuzzQuery(f *testing.F) {
 	})
 }
 
-// Without an expression there is nothing to invert, and so no other view of a file.
+// TestInvertNeedsGrep checks that without an expression, invert makes no other view of a file.
 func TestInvertNeedsGrep(t *testing.T) {
 	if q, err := parseQuery("invert=1&grep="); err != nil || q.invert {
 		t.Errorf("%+v, %v", q.grep, err)

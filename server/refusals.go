@@ -14,28 +14,29 @@ import (
 	"wsrun/internal/access"
 )
 
-// Reasons of refusals, besides those of the guard.
+// Reasons for refusals, besides those of package access.
 const (
 	reasonBadRequest access.Reason = "bad_request"
 	reasonMethod     access.Reason = "method"
 	reasonNotFound   access.Reason = "not_found"
 )
 
-// reasons are all of them, in order.
+// reasons lists all reasons, in the order of the metrics.
 var reasons = [...]access.Reason{
 	reasonBadRequest, access.Full, access.Host, reasonMethod, reasonNotFound, access.Origin, access.Rate, access.Token,
 }
 
-// refusals counts them by reason.
+// refusals counts refusals, by index into reasons.
 type refusals [len(reasons)]atomic.Int64
 
-// refuse answers a request with a refusal, which it counts and logs.
+// refuse counts and logs a refusal, and responds with it.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, f *access.Refusal) {
 	s.countRefusal(r, f.Reason)
 	f.Answer(w)
 }
 
-// countRefusal counts and logs a refusal, before the client can know of it.
+// countRefusal counts and logs a refusal. It is called before the response is sent, so that
+// a client that was refused always finds itself in the metrics.
 func (s *Server) countRefusal(r *http.Request, reason access.Reason) {
 	s.refusals[slices.Index(reasons[:], reason)].Add(1)
 	ctx := context.Background()
@@ -44,7 +45,7 @@ func (s *Server) countRefusal(r *http.Request, reason access.Reason) {
 	}
 	about := []slog.Attr{
 		slog.String("reason", string(reason)), slog.String("remote", r.RemoteAddr), slog.String("method", r.Method),
-		slog.String("host", r.Host), slog.String("path", r.URL.Path), // not the query: people put secrets there
+		slog.String("host", r.Host), slog.String("path", r.URL.Path), // not the query, which may hold secrets
 	}
 	if reason == access.Origin {
 		about = append(about, slog.String("origin", r.Header.Get("Origin")))
@@ -60,13 +61,13 @@ func notAllowed(methods, text string) *access.Refusal {
 	return &access.Refusal{Reason: reasonMethod, Status: http.StatusMethodNotAllowed, Text: text, Allow: methods}
 }
 
-// busy is the refusal of a request that would be answered a second later.
+// busy returns the refusal of a request that may well succeed a second later.
 func busy(text string) *access.Refusal {
 	return &access.Refusal{Reason: access.Full, Status: http.StatusServiceUnavailable, Text: text, RetryTime: 1}
 }
 
-// refuseOpen refuses a request for a stream that its catalog gives for no request, or not
-// now. An upgrade that has to wait is answered in a way that pages can see.
+// refuseOpen responds to a request for a stream that could not be opened or followed
+// because of err, which is one of a [Catalog].
 func (s *Server) refuseOpen(w http.ResponseWriter, r *http.Request, form form, err error) {
 	switch {
 	case errors.Is(err, ErrBusy), errors.Is(err, ErrFull):
@@ -78,17 +79,19 @@ func (s *Server) refuseOpen(w http.ResponseWriter, r *http.Request, form form, e
 	}
 }
 
-// A client for which there is no room is asked to retry after fullTime, more or less by
-// fullJitter, so that not all of them come back at once.
+// A client that is turned away is asked to retry after fullTime, give or take fullJitter,
+// so that these clients don't all come back at the same moment.
 const (
 	fullTime   = 10 * time.Second
 	fullJitter = 5 * time.Second
 )
 
-// turnAway answers a request for which there is no room.
+// turnAway responds to a request for which there is no room. A WebSocket is accepted and
+// closed with a reason, because a page can't see the status of a failed upgrade.
 func (s *Server) turnAway(w http.ResponseWriter, r *http.Request, form form, why error) {
 	if held, ok := s.full.allow(); ok {
-		s.o.Log.LogAttrs(context.Background(), slog.LevelWarn, "a viewer was turned away", slog.String("why", why.Error()), slog.Int64("earlier", held))
+		s.o.Log.LogAttrs(context.Background(), slog.LevelWarn, "a viewer was turned away",
+			slog.String("why", why.Error()), slog.Int64("earlier", held))
 	}
 	if form == asWebSocket {
 		if !s.sessions.TurnAway(w, r, why, func() { s.countRefusal(r, access.Full) }) {
@@ -97,10 +100,13 @@ func (s *Server) turnAway(w http.ResponseWriter, r *http.Request, form form, why
 		return
 	}
 	wait := fullTime - fullJitter + rand.N(2*fullJitter)
-	s.refuse(w, r, &access.Refusal{Reason: access.Full, Status: http.StatusServiceUnavailable, Text: why.Error(), RetryTime: int(wait.Seconds())})
+	s.refuse(w, r, &access.Refusal{
+		Reason: access.Full, Status: http.StatusServiceUnavailable, Text: why.Error(), RetryTime: int(wait.Seconds()),
+	})
 }
 
-// noStoreErrors keeps errors out of caches: http.ServeContent takes that header away.
+// noStoreErrors marks errors as not cacheable, even where [http.ServeContent] has removed
+// the Cache-Control header.
 func noStoreErrors(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(&noStoreWriter{w}, r)
@@ -117,7 +123,7 @@ func (w *noStoreWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap lets [http.ResponseController] find the writer beneath.
+// Unwrap returns the underlying writer, for [http.ResponseController].
 func (w *noStoreWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // logTime is the least time between two log lines of the same trouble.

@@ -19,8 +19,8 @@ import (
 	"wsrun/internal/logs"
 )
 
-// FuzzRequest: whatever target and headers a client sends to wsrun files, what lies
-// outside of the files is not in the answer, nor is the client led elsewhere.
+// FuzzRequest sends any target and headers to wsrun files. No response may contain anything
+// from outside the served folder, or redirect the client to another site.
 func FuzzRequest(f *testing.F) {
 	const inside, outside = "inside\n", "OUTSIDE\n"
 	base, err := filepath.EvalSymlinks(f.TempDir())
@@ -28,7 +28,9 @@ func FuzzRequest(f *testing.F) {
 		f.Fatal(err)
 	}
 	folder := filepath.Join(base, "logs")
-	for name, content := range map[string]string{"logs/a.log": inside, "logs/sub/b.html": inside, "logs/.hidden": outside, "secret": outside, "logs-secret/a.log": outside} {
+	for name, content := range map[string]string{
+		"logs/a.log": inside, "logs/sub/b.html": inside, "logs/.hidden": outside, "secret": outside, "logs-secret/a.log": outside,
+	} {
 		name = filepath.Join(base, name)
 		os.MkdirAll(filepath.Dir(name), 0o700)
 		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
@@ -62,8 +64,12 @@ func FuzzRequest(f *testing.F) {
 	})
 
 	for _, target := range []string{
-		"/", "/a.log", "LOGS/a.log", "LOGS/sub/b.html", "LOGS/.hidden", "LOGS/out", "LOGS/abs", "LOGS/dir/secret", "LOGS/../secret", "LOGS/%2e%2e/secret", "LOGS%2f..%2fsecret", "LOGS/..;/secret", "LOGS/..%5csecret", "LOGS//a.log", "//evil.example/..", "//evil.example/%2e%2e",
-		"/\\evil.example", "http://evil.example/", "*", "LOGS-secret/a.log", "LOGS/a.log%00", "LOGS/a.log?format=raw", "LOGS/a.log?tail=1", "LOGS/a.log?n=0&grep=i", "LOGS/a.log?grep=(", "LOGS/a.log?format=text&n=x", "LOGS/a.log?epoch=x&offset=1&tail=1",
+		"/", "/a.log", "LOGS/a.log", "LOGS/sub/b.html", "LOGS/.hidden", "LOGS/out", "LOGS/abs", "LOGS/dir/secret",
+		"LOGS/../secret", "LOGS/%2e%2e/secret", "LOGS%2f..%2fsecret", "LOGS/..;/secret", "LOGS/..%5csecret", "LOGS//a.log",
+		"//evil.example/..", "//evil.example/%2e%2e",
+		"/\\evil.example", "http://evil.example/", "*", "LOGS-secret/a.log", "LOGS/a.log%00", "LOGS/a.log?format=raw",
+		"LOGS/a.log?tail=1", "LOGS/a.log?n=0&grep=i", "LOGS/a.log?grep=(", "LOGS/a.log?format=text&n=x",
+		"LOGS/a.log?epoch=x&offset=1&tail=1",
 		"/-/status", "/-/../LOGS/a.log", "/-/static/../../secret", "/-/qr?text=x", "/-/login", "/-", "/%2d/status",
 	} {
 		f.Add(target, "*/*", "")
@@ -75,11 +81,12 @@ func FuzzRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, target, accept, header string) {
 		c, err := net.Dial("tcp", l.Addr().String())
 		if err != nil {
-			t.Skip(err) // ports may run out
+			t.Skip(err) // out of ports, perhaps
 		}
 		defer c.Close()
 		c.SetDeadline(time.Now().Add(5 * time.Second))
-		fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close, Upgrade\r\nAccept: %s\r\n%s\r\n\r\n", strings.ReplaceAll(target, "LOGS", folder), l.Addr(), accept, header)
+		fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close, Upgrade\r\nAccept: %s\r\n%s\r\n\r\n",
+			strings.ReplaceAll(target, "LOGS", folder), l.Addr(), accept, header)
 		c.(*net.TCPConn).CloseWrite()
 		answer, err := io.ReadAll(c)
 		if os.IsTimeout(err) {
@@ -95,7 +102,8 @@ func FuzzRequest(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if to := resp.Header.Get("Location"); to != "" && (!strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.HasPrefix(to, "/\\")) {
+		if to := resp.Header.Get("Location"); to != "" && (!strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") ||
+			strings.HasPrefix(to, "/\\")) {
 			t.Errorf("led to %q", to)
 		}
 		for name, values := range resp.Header {
@@ -103,10 +111,12 @@ func FuzzRequest(f *testing.F) {
 				t.Errorf("%s: %q", name, values)
 			}
 		}
-		if resp.StatusCode != 400 && resp.StatusCode < 500 && resp.StatusCode != 431 && resp.Header.Get("X-Content-Type-Options") != "nosniff" && resp.StatusCode != 101 {
+		if resp.StatusCode != 400 && resp.StatusCode < 500 && resp.StatusCode != 431 &&
+			resp.Header.Get("X-Content-Type-Options") != "nosniff" && resp.StatusCode != 101 {
 			t.Errorf("%d without nosniff: %v", resp.StatusCode, resp.Header)
 		}
-		if resp.StatusCode == 200 && strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") && !strings.Contains(resp.Header.Get("Content-Security-Policy"), "default-src 'none'") {
+		if resp.StatusCode == 200 && strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") &&
+			!strings.Contains(resp.Header.Get("Content-Security-Policy"), "default-src 'none'") {
 			t.Errorf("HTML without a policy: %v", resp.Header)
 		}
 	})

@@ -1,7 +1,8 @@
-// Package server shows streams to whoever asks: the page, WebSocket, plain text and
-// server-sent events at one URL, and service routes below /-/. Viewers can never write.
+// Package server serves streams over HTTP: each stream is a page, a WebSocket, plain text
+// and server-sent events at a single URL, and service routes are below /-/. Viewers can
+// never write.
 //
-// docs/protocol.md describes the wire.
+// The URLs and the protocol are described in docs/protocol.md.
 package server
 
 import (
@@ -21,40 +22,45 @@ import (
 )
 
 const (
-	// Limits on a request's head. There is no WriteTimeout: responses stream.
+	// Limits on a request's header, so that clients that send it slowly, or never end it,
+	// hold little. There is no WriteTimeout, because responses are streams.
 	headerTime  = 5 * time.Second
 	headerBytes = 16 << 10
-	idleTime    = 120 * time.Second
 
-	// headerSlop is what net/http lets a head have over MaxHeaderBytes.
+	// idleTime is how long a keep-alive connection may wait for its next request.
+	idleTime = 120 * time.Second
+
+	// headerSlop is how far net/http lets a header exceed MaxHeaderBytes.
 	headerSlop = 4 << 10
 )
 
-// Options says what is served and to whom. Catalog and Addr are needed.
+// Options says what a [Server] serves, and to whom. Catalog and Addr are required; the zero
+// values of the other fields are the defaults.
 type Options struct {
-	Catalog Catalog // the server closes it
-	Version string
+	Catalog Catalog // closed by Shutdown
+	Version string  // of wsrun, for the status and the metrics
 
-	Addr         net.Addr            // of the listener
-	Host         string              // that the user asked to listen on; may be empty
-	AllowHosts   []string            // other exact values of the Host header
-	AllowOrigins []string            // other exact values of the Origin header
-	Token        string              // empty: none is needed, but for Users
-	Users        *access.Users       // instead of a token; nil without
-	Certificate  *access.Certificate // nil: no TLS
-	Base         string              // path that everything is below, such as /logs/; empty for /
+	Addr         net.Addr            // address of the listener
+	Host         string              // host that the user asked to listen on; may be empty
+	AllowHosts   []string            // additional exact values of the Host header
+	AllowOrigins []string            // additional exact values of the Origin header
+	Token        string              // if not empty, clients must present it
+	Users        *access.Users       // if not nil, clients must log in as one of them; replaces Token
+	Certificate  *access.Certificate // if not nil, the listener speaks TLS
+	Base         string              // path below which everything is served, such as /logs/; empty means /
 
-	Deflate    bool         // output, for WebSockets that offer it
-	MaxViewers int          // at a time; 0 is any number
-	Log        *slog.Logger // nil: nothing is logged
+	Deflate    bool         // compress output for WebSockets that offer it
+	MaxViewers int          // maximum number of simultaneous viewers; 0 means no limit
+	Log        *slog.Logger // if nil, nothing is logged
 
-	compile compileFunc // for tests; nil: that of a new logs.Compiler
+	compile compileFunc // for tests; if nil, that of a new logs.Compiler
 }
 
 // A compileFunc compiles an expression of grep, as [logs.Compiler.Compile] does.
 type compileFunc func(ctx context.Context, expr string, invert bool) (logs.Filter, error)
 
-// A Server serves a catalog on one listener.
+// A Server serves a catalog on one listener. [Server.Shutdown] may be called while
+// [Server.Serve] runs.
 type Server struct {
 	o        Options
 	guard    *access.Guard
@@ -64,11 +70,12 @@ type Server struct {
 	http     http.Server
 
 	refusals refusals
-	full     logLimiter // of requests for which there was no room
-	accepts  accepts
+	full     logLimiter // for requests that were turned away
+	accepts  acceptLog
 }
 
-// New returns a server for o. Options must not be changed afterwards.
+// New returns a server. The caller must not change o's slices afterwards, and must call
+// [Server.Shutdown].
 func New(o Options) *Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -89,7 +96,7 @@ func New(o Options) *Server {
 		ReadHeaderTimeout: headerTime,
 		MaxHeaderBytes:    headerBytes - headerSlop,
 		IdleTimeout:       idleTime,
-		ErrorLog:          slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug), // what strangers do wrong is no news
+		ErrorLog:          slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug), // mostly strangers' bad requests
 
 		ConnContext: hub.ConnContext,
 
@@ -101,7 +108,8 @@ func New(o Options) *Server {
 	return s
 }
 
-// Serve answers on l until Shutdown, then returns [http.ErrServerClosed].
+// Serve serves connections of l until [Server.Shutdown] closes l, and then returns
+// [http.ErrServerClosed]. A failure to accept a connection is logged and doesn't end Serve.
 func (s *Server) Serve(l net.Listener) error {
 	l = hub.Listener(l, s.acceptFailed)
 	if s.o.Certificate != nil {
@@ -110,9 +118,9 @@ func (s *Server) Serve(l net.Listener) error {
 	return s.http.Serve(l)
 }
 
-// Shutdown stops listening and waits until every viewer has left: the streams should be
-// closed by then, so that viewers get what is left and a close frame. When ctx is done,
-// those that remain are cut off.
+// Shutdown stops listening, waits until every viewer has disconnected, and closes the
+// catalog. A stream of [Single] must be closed before: its viewers then get the rest of the
+// output and a close frame. When ctx is done, the remaining connections are cut off.
 func (s *Server) Shutdown(ctx context.Context) {
 	stop := context.AfterFunc(ctx, func() {
 		s.sessions.Cut()
@@ -126,6 +134,7 @@ func (s *Server) Shutdown(ctx context.Context) {
 	s.sessions.Cut()
 }
 
+// routes returns the handler of all requests that the guard lets through.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", s.serveCatalog)
@@ -146,8 +155,8 @@ func (s *Server) routes() http.Handler {
 	return clean(below)
 }
 
-// clean redirects to a path without // and dots before next, a ServeMux, does: that
-// escapes once more what is escaped.
+// clean redirects to a path without // and dots. It does so before next, a ServeMux, can:
+// ServeMux would escape the path twice.
 func clean(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked := r.URL.EscapedPath()
@@ -166,7 +175,7 @@ func clean(next http.Handler) http.Handler {
 	})
 }
 
-// reading refuses requests that would write before next sees them.
+// reading refuses all methods but GET and HEAD.
 func (s *Server) reading(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
@@ -177,10 +186,12 @@ func (s *Server) reading(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
+// notFound responds with 404.
 func (s *Server) notFound(w http.ResponseWriter, r *http.Request) {
 	s.refuse(w, r, &access.Refusal{Reason: reasonNotFound, Status: http.StatusNotFound, Text: "404 page not found"})
 }
 
+// serveLogin serves /-/login, where a POST exchanges credentials for a cookie.
 func (s *Server) serveLogin(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
 		s.refuse(w, r, notAllowed("POST", "a log-in is a POST"))

@@ -10,8 +10,8 @@ import (
 	"wsrun/internal/protocol"
 )
 
-// Single returns the catalog of one stream, at the root. The stream should be closed before
-// the server is shut down, so that viewers get what is left of it.
+// Single returns a catalog of one stream, at the root. [Catalog.Close] frees the stream's
+// hub, but doesn't close the stream: its source must do so before the server is shut down.
 func Single(o hub.Options) Catalog { return single{hub.New(o)} }
 
 type single struct{ hub *hub.Hub }
@@ -41,7 +41,7 @@ func (single) End() {}
 // Close implements [Catalog].
 func (s single) Close() { s.hub.Close() }
 
-// A singleStream is the only one of its catalog.
+// A singleStream is the only stream of its catalog.
 type singleStream struct{ hub *hub.Hub }
 
 // Title implements [Stream].
@@ -52,13 +52,13 @@ func (s singleStream) Follow(context.Context) (*hub.Hub, func(), error) {
 	return s.hub, func() {}, nil
 }
 
-// Stored implements [Stream]: what the ring has dropped is gone.
+// Stored implements [Stream]: output that the ring has dropped is gone.
 func (singleStream) Stored() Stored { return nil }
 
 // Close implements [Stream].
 func (singleStream) Close() {}
 
-// A streamStatus is the status of one stream.
+// A streamStatus is the JSON body of /-/status for a single stream.
 type streamStatus struct {
 	Version string              `json:"version"`
 	Kind    hub.Kind            `json:"kind"`
@@ -73,10 +73,10 @@ type streamStatus struct {
 	Exit    *protocol.ExitEvent `json:"exit,omitempty"`
 	Viewers int                 `json:"viewers"`
 
-	Offset int64 `json:"offset"` // of the first byte kept
-	Line   int64 `json:"line"`   // that the byte is in
-	End    int64 `json:"end"`    // bytes so far
-	Lines  int64 `json:"lines"`  // kept
+	Offset int64 `json:"offset"` // of the first byte in the ring
+	Line   int64 `json:"line"`   // number of the line that holds that byte
+	End    int64 `json:"end"`    // bytes of output so far
+	Lines  int64 `json:"lines"`  // number of lines in the ring
 }
 
 func (s single) status(version string) any {
@@ -98,13 +98,16 @@ func (s single) status(version string) any {
 func (s single) metrics(m exposition) {
 	st := s.hub.Stream.Stats()
 	m.streams(st.End, st.Chunks, st.End-st.Start, st.Lines)
-	m.single("wsrun_pictures_abandoned_total", "counter", "Full-screen programs that could not be followed for those who join late.", s.hub.Abandoned())
+	m.single("wsrun_pictures_abandoned_total", "counter",
+		"Full-screen programs that could not be followed for those who join late.", s.hub.Abandoned())
 	m.single("wsrun_command_running", "gauge", "1 until the command, or standard input, has ended; then 0.", running(st))
 	if st.Exit != nil {
-		m.single("wsrun_command_exit_code", "gauge", "The command's exit status, 128 plus a signal's number; once it has ended.", int64(st.Exit.Code))
+		m.single("wsrun_command_exit_code", "gauge",
+			"The command's exit status, 128 plus a signal's number; once it has ended.", int64(st.Exit.Code))
 	}
 }
 
+// running returns the value of wsrun_command_running: 0 once the source has ended.
 func running(st broadcaster.Stats) int64 {
 	if st.Exit != nil {
 		return 0

@@ -12,11 +12,10 @@ import (
 	"wsrun/internal/plaintext"
 )
 
-// defaultStoredLines is how many last lines of what is stored are sent where none are asked
-// for.
+// defaultStoredLines is how many of the last stored lines are sent if the query doesn't say.
 const defaultStoredLines = 1000
 
-// serveStored shows what is stored of a stream, without following it.
+// serveStored serves a stream's stored content, without following the stream.
 func (s *Server) serveStored(w http.ResponseWriter, r *http.Request, stream Stream, form form, q query) {
 	all := q.Lines == allLines
 	lines := q.Lines
@@ -34,7 +33,9 @@ func (s *Server) serveStored(w http.ResponseWriter, r *http.Request, stream Stre
 	if q.format == "raw" && (q.Lines < 0 || all) {
 		if content, modified, ok := stored.Bytes(); ok {
 			if strings.Contains(r.Header.Get("Range"), ",") {
-				r.Header.Del("Range") // the parts of several would have types of their own
+				// Several ranges make a multipart response, whose parts have their own
+				// Content-Type: send everything instead (RFC 9110, section 14.2).
+				r.Header.Del("Range")
 			}
 			w.Header().Set("Content-Type", textType)
 			http.ServeContent(w, r, "", modified, content)
@@ -44,7 +45,8 @@ func (s *Server) serveStored(w http.ResponseWriter, r *http.Request, stream Stre
 	s.serveLines(w, r, stored, lines, q.format == "raw")
 }
 
-// serveLast sends the last lines by WebSocket, all if lines is negative, and closes it.
+// serveLast sends the last lines, or all of them if lines is negative, over a WebSocket,
+// and closes it.
 func (s *Server) serveLast(w http.ResponseWriter, r *http.Request, stream Stream, lines int) {
 	session, err := s.sessions.Enter(r)
 	if err != nil {
@@ -66,8 +68,8 @@ func (s *Server) serveLast(w http.ResponseWriter, r *http.Request, stream Stream
 	}
 }
 
-// refuseContent answers for a file that is there and can't be read, for example one that is
-// no archive, whatever its name says.
+// refuseContent responds for content that could not be read because of err, for example
+// because a file named .gz isn't a gzip file.
 func (s *Server) refuseContent(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case errors.Is(err, ErrNotFound):
@@ -79,7 +81,8 @@ func (s *Server) refuseContent(w http.ResponseWriter, r *http.Request, err error
 	}
 }
 
-// serveLines answers with the last lines as text, all if lines is negative; raw, as they are.
+// serveLines responds with the last lines, or all of them if lines is negative: as plain
+// text, or as the exact bytes if raw.
 func (s *Server) serveLines(w http.ResponseWriter, r *http.Request, stored Stored, lines int, raw bool) {
 	w.Header().Set("Content-Type", textType)
 	if r.Method == http.MethodHead {
@@ -100,6 +103,6 @@ func (s *Server) serveLines(w http.ResponseWriter, r *http.Request, stored Store
 	err = content.Copy(to)
 	text.Finish()
 	if out.Flush(); err != nil {
-		panic(http.ErrAbortHandler) // it must not look whole
+		panic(http.ErrAbortHandler) // the response must not look complete
 	}
 }

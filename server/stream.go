@@ -8,7 +8,7 @@ import (
 	"wsrun/internal/access"
 )
 
-// A form is what a stream is shown as.
+// A form is the form in which a stream is served.
 type form int
 
 const (
@@ -18,6 +18,7 @@ const (
 	asEvents
 )
 
+// formOf returns the form that a request asks for.
 func formOf(r *http.Request, q query) form {
 	switch {
 	case access.IsPage(r):
@@ -30,7 +31,7 @@ func formOf(r *http.Request, q query) form {
 	return asText
 }
 
-// serveCatalog answers for a path of the catalog.
+// serveCatalog serves every path that isn't below /-/.
 func (s *Server) serveCatalog(w http.ResponseWriter, r *http.Request) {
 	target := s.catalog.Target(r.URL.Path)
 	if target == Nothing {
@@ -40,10 +41,12 @@ func (s *Server) serveCatalog(w http.ResponseWriter, r *http.Request) {
 	s.reading(func(w http.ResponseWriter, r *http.Request) { s.serveTarget(w, r, target) })(w, r)
 }
 
+// serveTarget serves a path that names a stream or a list.
 func (s *Server) serveTarget(w http.ResponseWriter, r *http.Request, target Target) {
 	switch {
 	case access.IsPage(r) && !access.Authorized(r):
-		// It asks for the token. A title may hold a secret, as a command can.
+		// The page will ask for the token. Until then it gets no title, because a title
+		// can hold a secret, as can the command that it often is.
 		w.Header().Set("Vary", "Accept")
 		s.servePage(w, r, pageOf(target), "wsrun")
 	case target == AList:
@@ -53,7 +56,7 @@ func (s *Server) serveTarget(w http.ResponseWriter, r *http.Request, target Targ
 	}
 }
 
-// serveStream shows a stream as what the request asks for.
+// serveStream serves a stream in the form that the request asks for.
 func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) {
 	q, err := parseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -69,7 +72,7 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) {
 	form := formOf(r, q)
 	stream, err := s.catalog.Open(r.Context(), r.URL.Path, filter)
 	if form == asPage && errors.Is(err, ErrBusy) {
-		s.servePage(w, r, pageOf(AStream), r.URL.Path) // which comes back for the stream
+		s.servePage(w, r, pageOf(AStream), r.URL.Path) // the page itself retries
 		return
 	}
 	if err != nil {
@@ -93,8 +96,9 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// headersOnly reports whether a HEAD is answered without looking at the stream. Bytes that are
-// stored have a length, and a WebSocket is refused by its handshake, as is its GET.
+// headersOnly reports whether a HEAD request can be answered without reading the stream. A
+// HEAD for stored bytes must return their length, and one for a WebSocket must fail in the
+// handshake.
 func headersOnly(stored Stored, form form, q query) bool {
 	if stored == nil {
 		return form != asWebSocket
@@ -102,7 +106,7 @@ func headersOnly(stored Stored, form form, q query) bool {
 	return q.format != "raw"
 }
 
-// contentTypes are those of the forms, in responses to HEAD.
+// contentTypes holds the Content-Type of each form, for responses to HEAD.
 var contentTypes = map[form]string{asText: textType, asWebSocket: textType, asEvents: eventsType}
 
 const (
@@ -110,7 +114,8 @@ const (
 	eventsType = "text/event-stream"
 )
 
-// serveLive shows what is in a stream's hub, and as a rule what follows.
+// serveLive serves a stream from its hub: the backlog and, unless the query says otherwise,
+// the output that follows.
 func (s *Server) serveLive(w http.ResponseWriter, r *http.Request, stream Stream, form form, q query) {
 	session, ok := s.enter(w, r, form, q)
 	if !ok {
@@ -137,12 +142,12 @@ func (s *Server) serveLive(w http.ResponseWriter, r *http.Request, stream Stream
 		out = serveText(w, session, h, q)
 	}
 	if out == hub.Missed {
-		panic(http.ErrAbortHandler) // the client must see a broken response
+		panic(http.ErrAbortHandler) // the response must not look complete
 	}
 }
 
-// enter returns the session of a request. Where there is no slot for it, it is not ok, and
-// the request has been answered.
+// enter returns a session for a request. If all slots are taken, enter turns the request
+// away, and ok is false. A response that doesn't follow the stream needs no slot.
 func (s *Server) enter(w http.ResponseWriter, r *http.Request, form form, q query) (session *hub.Session, ok bool) {
 	if form == asText && !q.follow {
 		return s.sessions.Unlisted(r), true

@@ -9,16 +9,16 @@ import (
 	"wsrun/internal/plaintext"
 )
 
-// A textResponse shows a stream as text or, raw, as the exact bytes.
+// A textResponse sends a stream as plain text or, if raw, as the exact bytes.
 type textResponse struct {
 	*liveResponse
 	raw    bool
 	text   plaintext.Resolver
-	within bool // the last line written has no end
+	within bool // the last line written has no newline yet
 }
 
-// serveText answers with the backlog, and with tail=1 with what follows. The outcome is Missed
-// if the bytes are no longer exact: nothing in them may say so.
+// serveText responds with the backlog and, with tail=1, the output that follows. The outcome
+// is [hub.Missed] if raw bytes are missing, which no text in the response could report.
 func serveText(w http.ResponseWriter, session *hub.Session, h *hub.Hub, q query) hub.Outcome {
 	w.Header().Set("Content-Type", textType)
 	end := h.Stream.Stats().End
@@ -46,8 +46,9 @@ func serveText(w http.ResponseWriter, session *hub.Session, h *hub.Hub, q query)
 	return hub.Ended
 }
 
-// begin returns where the response begins. It writes the lines before a program that fills
-// the screen; if nothing but its screen is to be shown, it writes that, too, and returns nil.
+// begin returns the cursor at which the response starts, and its offset. If a full-screen
+// program is running, begin first writes the lines before it. If the response ends with the
+// program's screen, begin writes that as well and returns no cursor.
 func (t *textResponse) begin(h *hub.Hub, q query) (cursor *broadcaster.Cursor, offset int64) {
 	if t.raw {
 		cursor, start := h.Stream.Resume(q.Epoch, q.Offset, q.Lines)
@@ -66,7 +67,7 @@ func (t *textResponse) begin(h *hub.Hub, q query) (cursor *broadcaster.Cursor, o
 	return s.Cursor, t.text.Offset
 }
 
-// item writes what the cursor gave.
+// item writes an item of the cursor.
 func (t *textResponse) item(item broadcaster.Item) {
 	switch {
 	case t.raw:
@@ -80,7 +81,7 @@ func (t *textResponse) item(item broadcaster.Item) {
 	}
 }
 
-// event writes an event, if text shows it.
+// event writes an event that plain text can show.
 func (t *textResponse) event(event any) {
 	switch e := event.(type) {
 	case broadcaster.Resize:
@@ -91,7 +92,7 @@ func (t *textResponse) event(event any) {
 	}
 }
 
-// line writes a line, or a piece of one.
+// line writes a line, or part of one if it isn't whole.
 func (t *textResponse) line(line []byte, _ int64, whole bool) {
 	t.Write(line)
 	if t.within = !whole; whole {
@@ -99,7 +100,7 @@ func (t *textResponse) line(line []byte, _ int64, whole bool) {
 	}
 }
 
-// finish ends a line that what follows must not be joined to.
+// finish ends an unfinished line, so that nothing is appended to it.
 func (t *textResponse) finish() {
 	t.text.Finish()
 	if t.within {
@@ -108,7 +109,7 @@ func (t *textResponse) finish() {
 	}
 }
 
-// moveTo prepares the resolver for what follows at a place.
+// moveTo prepares the resolver for the output from a start point.
 func moveTo(v *plaintext.Resolver, at hub.StartPoint) {
 	v.Begin(at.Offset, at.State.Alternate(), at.Head)
 }

@@ -12,8 +12,8 @@ import (
 	"wsrun/hub"
 )
 
-// behind returns the body of a text form of a small stream that has, since it was
-// asked for, gone on beyond what is kept for a client that did not read.
+// behind returns the body of a response whose client fell out of the ring: it read the first
+// line, and then nothing until much more had been written than the ring and the sockets hold.
 func behind(t *testing.T, path, accept string) (string, error) {
 	t.Helper()
 	b := serveStream(t, hub.Options{Stream: broadcaster.New(broadcaster.Options{Lines: 10})}, Options{})
@@ -39,8 +39,8 @@ func behind(t *testing.T, path, accept string) (string, error) {
 	return first + string(rest), err
 }
 
-// Whoever asks for text and falls out of the ring is told so; with format=raw,
-// where nothing could tell, the answer breaks off.
+// TestGaps checks that text and events report a gap, and that a raw response, which has no way
+// to do so, is aborted.
 func TestGaps(t *testing.T) {
 	text, err := behind(t, "/?tail=1", "*/*")
 	gaps, lines := 0, 0
@@ -65,7 +65,8 @@ func TestGaps(t *testing.T) {
 	}
 }
 
-// A resume that fails is said; one that has everything is over.
+// TestEventResumes checks that events report a resume that isn't possible, and that a client
+// that has everything is told not to reconnect.
 func TestEventResumes(t *testing.T) {
 	b := serveStream(t, hub.Options{Stream: broadcaster.New(broadcaster.Options{Lines: 2})}, Options{})
 	b.Write([]byte("one\ntwo\nthree\n\x1b[0m"))
@@ -88,7 +89,7 @@ func TestEventResumes(t *testing.T) {
 	}
 }
 
-// A body that never comes holds nobody up.
+// TestRequestsWithBodies checks that the server doesn't wait for a request's body.
 func TestRequestsWithBodies(t *testing.T) {
 	b := serve(t, Options{Token: "secret"})
 	for _, tt := range []struct {

@@ -19,14 +19,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
+
 	"wsrun/broadcaster"
 	"wsrun/hub"
 	"wsrun/internal/access"
-	"wsrun/internal/client"
+	"wsrun/internal/protocol"
 	"wsrun/test/wait"
 )
 
-// certify writes a certificate of its own authority for 127.0.0.1, and its key.
+// certify writes a self-signed certificate for 127.0.0.1, and its key.
 func certify(t *testing.T, cert, key, name string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -49,7 +51,7 @@ func certify(t *testing.T, cert, key, name string) {
 	os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), 0o600)
 }
 
-// insecure makes connections that don't look at the certificate.
+// insecure accepts any certificate.
 var insecure = &tls.Config{InsecureSkipVerify: true}
 
 func TestTLS(t *testing.T) {
@@ -117,24 +119,25 @@ func TestTLS(t *testing.T) {
 		}
 	}
 
-	// A pair that does not fit is told once; the old one holds until there is a good one.
+	// A certificate with another key is reported once, and the previous pair stays in use.
 	certify(t, cert, filepath.Join(dir, "other"), "second")
-	wait.For(t, wait.Patience, "nobody was warned", func() bool { return name() != "first" || len(warned) > 0 })
+	wait.For(t, wait.Patience, "there is no warning", func() bool { return name() != "first" || len(warned) > 0 })
 	since := time.Now()
 	wait.For(t, wait.Patience, "", func() bool { return name() != "first" || time.Since(since) > 2*time.Second })
 	if got := name(); got != "first" || len(warned) != 1 {
-		t.Errorf("with a key of another: %q, %d warnings", got, len(warned))
+		t.Errorf("with another certificate's key: %q, %d warnings", got, len(warned))
 	}
 	os.Rename(filepath.Join(dir, "other"), key)
 	wait.For(t, wait.Patience, "the new certificate is not used", func() bool { return name() == "second" })
 	os.Remove(key)
-	wait.For(t, wait.Patience, "nobody was warned", func() bool { return name() != "second" || len(warned) > 1 })
+	wait.For(t, wait.Patience, "there is no warning", func() bool { return name() != "second" || len(warned) > 1 })
 	if <-warned; !strings.Contains((<-warned).Error(), key) || name() != "second" {
-		t.Error("a key that is gone: no word of it, or no certificate")
+		t.Error("without a key file: no warning about it, or no certificate")
 	}
 }
 
-// Viewers by TLS get what others get, and a stopped one is dropped like others.
+// TestWebSocketTLS checks that viewers over TLS get all output, and that a stalled one is
+// dropped.
 func TestWebSocketTLS(t *testing.T) {
 	if testing.Short() {
 		t.Skip("waits for stallTime")
@@ -149,16 +152,19 @@ func TestWebSocketTLS(t *testing.T) {
 	b := serveStream(t, hub.Options{Stream: broadcaster.New(broadcaster.Options{Bytes: 64 << 20})}, Options{Certificate: certificate})
 	transport := &http.Transport{TLSClientConfig: insecure}
 	t.Cleanup(transport.CloseIdleConnections)
-	dial := func() *client.Viewer {
-		v, err := client.Dial(t.Context(), "wss://"+b.addr+"/", client.Options{HTTPClient: &http.Client{Transport: transport}})
+	dial := func() *websocket.Conn {
+		c, _, err := websocket.Dial(t.Context(), "wss://"+b.addr+"/", &websocket.DialOptions{
+			Subprotocols: []string{protocol.Subprotocol}, HTTPClient: &http.Client{Transport: transport},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(v.Close)
-		return v
+		c.SetReadLimit(-1)
+		t.Cleanup(func() { c.CloseNow() })
+		return c
 	}
 	reads := dial()
-	dial() // and reads nothing
+	dial() // a viewer that reads nothing
 	viewers := func(want int) func() bool {
 		return func() bool { return b.hub.Viewers() == want }
 	}
@@ -171,12 +177,12 @@ func TestWebSocketTLS(t *testing.T) {
 	}()
 	got := 0
 	for got < 400*len(line) {
-		m, err := reads.Next(t.Context())
+		kind, p, err := reads.Read(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if m.Event == nil {
-			got += len(m.Payload)
+		if kind == websocket.MessageBinary {
+			got += len(p)
 		}
 	}
 	wait.For(t, 15*time.Second, "the stopped viewer is still there", viewers(1))

@@ -11,54 +11,58 @@ import (
 	"wsrun/hub"
 )
 
-// maxKept is how much of the end is kept of what can only be read from its start: a
-// compressed file, or the lines that a filter lets through; in bytes.
+// maxKept limits, in bytes, the last lines of content that can only be read from its start: a
+// compressed file, or the lines that a filter passes. They must be kept in memory until the
+// end is known.
 const maxKept = 32 << 20
 
-// A File is opened for one request. Its methods may not be called concurrently.
+// A File is a log file, opened for one request. Its methods must not be called concurrently.
 type File struct {
 	logs  *Logs
 	path  string
 	f     *os.File
-	taken bool // a follower has taken f over
+	taken bool // a follower now owns f
 }
 
-// Path returns the path that the file was opened by.
+// Path returns the path with which the file was opened.
 func (f *File) Path() string { return f.path }
 
-// Compressed reports whether the file can only be read, not followed.
+// Compressed reports whether the file is compressed, and so can be read but not followed.
 func (f *File) Compressed() bool { return filetail.Compressed(f.path) }
 
-// Close gives the file back. Content that was returned stays readable.
+// Close releases the file. A hub that Follow returned stays usable.
 func (f *File) Close() {
 	if !f.taken {
 		f.f.Close()
 	}
 }
 
-// Follow returns the hub of the viewers of those of the file's lines that a filter lets
-// through, once the last lines are there. The caller must call leave. The error is
-// [ErrArchive], [ErrFull] or, after [Logs.End], [ErrNotFound].
+// Follow returns the hub for viewers of the lines that a filter passes. It first waits until
+// the hub holds the file's last lines, but at most loadTime, and no longer than ctx. Unless it
+// returns an error, the caller must call leave when it is done with the hub. The error is
+// [ErrArchive], [ErrFull] or, after [Logs.End], [ErrNotFound]. After Follow, only Path,
+// Compressed and Close may be called.
 func (f *File) Follow(ctx context.Context, filter Filter) (h *hub.Hub, leave func(), err error) {
 	if f.Compressed() {
 		return nil, nil, ErrArchive
 	}
 	f.taken = true
-	one, err := f.logs.join(view{f.path, filter.expr, filter.invert}, filter, f.f)
+	follower, err := f.logs.join(view{f.path, filter.expr, filter.invert}, filter, f.f)
 	if err != nil {
 		return nil, nil, err
 	}
 	wait := time.NewTimer(loadTime)
 	defer wait.Stop()
 	select {
-	case <-one.intake.loaded:
+	case <-follower.intake.loaded:
 	case <-wait.C:
 	case <-ctx.Done():
 	}
-	return one.hub, func() { f.logs.leave(one) }, nil
+	return follower.hub, func() { f.logs.leave(follower) }, nil
 }
 
-// Bytes returns the file as it is, and when it was modified last.
+// Bytes returns the file's exact bytes, which can be read until Close, and the time of its
+// last modification. The error is [ErrNotFound].
 func (f *File) Bytes() (io.ReadSeeker, time.Time, error) {
 	info, err := f.f.Stat()
 	if err != nil {
@@ -67,17 +71,18 @@ func (f *File) Bytes() (io.ReadSeeker, time.Time, error) {
 	return f.f, info.ModTime(), nil
 }
 
-// Content is the end of a file, decompressed and filtered.
+// Content is the last lines of a file, decompressed and filtered. Its methods must not be
+// called concurrently.
 type Content struct {
 	r      io.Reader
-	filter Filter // what is left of it to be applied
+	filter Filter // still to be applied to r
 	exact  bool
 	close  func()
 }
 
-// Content returns the file's last lines that filter lets through, all if lines is negative.
-// Reading it ends early, with an error, when ctx or the server ends. The caller must call
-// Content.Close before File.Close.
+// Content returns the last lines that filter passes, or all of them if lines is negative. Once
+// ctx is done or [Logs.End] was called, reading the content fails. The caller must call
+// [Content.Close] before [File.Close]. An error says why the file can't be read.
 func (f *File) Content(ctx context.Context, lines int, filter Filter) (*Content, error) {
 	last := lines
 	if !filter.All() {
@@ -92,7 +97,7 @@ func (f *File) Content(ctx context.Context, lines int, filter Filter) (*Content,
 	if filter.All() || lines < 0 {
 		return c, nil
 	}
-	// Which lines are the last ones is known at the end.
+	// Only the end of the file shows which of the filtered lines are the last ones.
 	b := broadcaster.New(broadcaster.Options{Lines: max(lines, 1), Bytes: maxKept})
 	if err := c.Copy(b); err != nil {
 		c.Close()
@@ -102,7 +107,7 @@ func (f *File) Content(ctx context.Context, lines int, filter Filter) (*Content,
 	return c, nil
 }
 
-// last returns the last lines as they are stored, all if lines is negative.
+// last returns the last lines without a filter, or all of them if lines is negative.
 func (f *File) last(lines int) (*Content, error) {
 	if f.Compressed() {
 		r, err := filetail.Decompress(f.path, f.f)
@@ -128,28 +133,33 @@ func (f *File) last(lines int) (*Content, error) {
 	return &Content{r: io.NewSectionReader(f.f, offset, info.Size()-offset), close: func() {}}, nil
 }
 
-// reader returns a reader of the last lines written to b, which it closes; it ends with err.
+// reader closes b and returns a reader of the last lines written to it. The reader ends with
+// err.
 func reader(b *broadcaster.Broadcaster, lines int, err error) io.Reader {
 	b.Close()
 	cursor, _ := b.Open(lines)
 	return &broadcaster.Reader{Cursor: cursor, Err: err}
 }
 
-// Exact reports whether lines counted from one have the numbers that they have in the file.
+// Exact reports whether the content starts at the file's first line and lacks none, so that
+// counting its lines gives their numbers in the file.
 func (c *Content) Exact() bool { return c.exact }
 
-// Copy copies the content to w. It must be called once.
+// Copy copies the content to w. It must be called only once. The error is of the file, of w,
+// or [context.Canceled].
 func (c *Content) Copy(w io.Writer) error { return c.filter.copy(w, c.r) }
 
-// Close ends the use of the content.
+// Close releases the content.
 func (c *Content) Close() { c.close() }
 
-// An interruptible is read until the client has disconnected or the server is shut down.
+// An interruptible reader fails once the client has disconnected or the server is being shut
+// down.
 type interruptible struct {
 	io.Reader
 	client, server <-chan struct{}
 }
 
+// Read implements [io.Reader].
 func (i interruptible) Read(p []byte) (int, error) {
 	select {
 	case <-i.client:

@@ -13,34 +13,38 @@ import (
 const (
 	// maxExpr is the longest expression, in bytes.
 	maxExpr = 1 << 10
-	// maxInstructions is the largest program that an expression may compile to: seven bytes
-	// can stand for a thousand instructions, of some hundred bytes each.
+	// maxInstructions is the largest program that an expression may compile to. Without this
+	// limit, a short expression could take a lot of memory: a{1000} stands for a thousand
+	// instructions, at about a hundred bytes each (docs/facts.md, internal/logs).
 	maxInstructions = 10_000
 )
 
-// A Filter lets through the lines that a regular expression matches (RE2, which takes linear
-// time) or, inverted, the others. The zero Filter lets all through.
+// A Filter passes the lines that a regular expression matches or, inverted, the other lines.
+// Expressions have the syntax of package regexp, and matching takes linear time. The zero
+// Filter passes all lines. A Filter may be used concurrently.
 type Filter struct {
 	re      *regexp.Regexp
 	expr    string
-	literal []byte // all that re looks for, if that is a plain text within a line
+	literal []byte // if re matches a plain text anywhere in a line, that text
 	invert  bool
 }
 
-// All reports whether the filter lets all lines through.
+// All reports whether the filter passes all lines.
 func (f Filter) All() bool { return f.re == nil }
 
-// A Compiler compiles filters, few at a time: the others wait for their turn. Its methods may
-// be called concurrently.
+// A Compiler compiles filters, and limits how many are compiled at a time. Its methods may be
+// called concurrently.
 type Compiler struct{ turns chan struct{} }
 
-// NewCompiler returns a Compiler that leaves half of the processors alone.
+// NewCompiler returns a Compiler that uses at most half of the processors, so that strangers'
+// expressions leave the others to the output.
 func NewCompiler() *Compiler {
 	return &Compiler{make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
 }
 
-// Compile returns the filter of an expression; the one that lets all through if that is
-// empty. The error is ctx's, or says what is wrong with the expression.
+// Compile returns the filter for an expression; an empty one gives the zero Filter. Compile
+// waits for its turn. The error is ctx's, or says what is wrong with the expression, and is
+// then fit to be sent to the client.
 func (c *Compiler) Compile(ctx context.Context, expr string, invert bool) (Filter, error) {
 	if expr == "" {
 		return Filter{}, nil
@@ -57,11 +61,12 @@ func (c *Compiler) Compile(ctx context.Context, expr string, invert bool) (Filte
 	return compile(expr, invert)
 }
 
+// compile compiles an expression, which isn't empty, immediately.
 func compile(expr string, invert bool) (Filter, error) {
 	tree, err := syntax.Parse(expr, syntax.Perl)
 	if err != nil {
 		why := err.Error()
-		if e, ok := errors.AsType[*syntax.Error](err); ok { // which has the expression in it, as it is
+		if e, ok := errors.AsType[*syntax.Error](err); ok { // its text has the expression unquoted
 			why = e.Code.String()
 		}
 		return Filter{}, fmt.Errorf("bad grep=%q: %s", expr, why)
@@ -70,7 +75,7 @@ func compile(expr string, invert bool) (Filter, error) {
 		return Filter{}, fmt.Errorf("bad grep: it takes more than %d instructions", maxInstructions)
 	}
 	f := Filter{expr: expr, invert: invert}
-	// Not Regexp.LiteralPrefix, to which ^a$ is all of a plain text.
+	// Regexp.LiteralPrefix won't do: it reports ^a$ as the complete literal a.
 	if tree.Op == syntax.OpLiteral && tree.Flags&syntax.FoldCase == 0 {
 		if text := string(tree.Rune); !strings.ContainsAny(text, "\r\n\uFFFD") {
 			f.literal = []byte(text)
@@ -82,15 +87,15 @@ func compile(expr string, invert bool) (Filter, error) {
 	return f, nil
 }
 
-// instructions returns how many instructions an expression compiles to, or a number over
-// maxInstructions. Unlike compiling it takes no memory.
+// instructions returns the number of instructions that an expression compiles to, or any
+// number over maxInstructions if that is exceeded. Unlike compiling, it takes no memory.
 func instructions(tree *syntax.Regexp) int {
 	const failAndMatch = 2
 	return failAndMatch + size(tree)
 }
 
-// size returns how many instructions a part of an expression compiles to, at least one. Over
-// maxInstructions it is not exact.
+// size returns the number of instructions, at least one, that part of an expression compiles
+// to. A result over maxInstructions isn't exact.
 func size(tree *syntax.Regexp) int {
 	subs := 0
 	for _, sub := range tree.Sub {
@@ -103,7 +108,7 @@ func size(tree *syntax.Regexp) int {
 		return max(1, len(tree.Rune))
 	case syntax.OpCapture:
 		return subs + 2
-	case syntax.OpStar: // of what may match nothing it is (x+)?
+	case syntax.OpStar: // if x can match nothing, x* compiles to (x+)?
 		return subs + 2
 	case syntax.OpPlus, syntax.OpQuest:
 		return subs + 1
@@ -117,8 +122,8 @@ func size(tree *syntax.Regexp) int {
 	return 1
 }
 
-// repeated returns the size of a part that is repeated: x{2,4} is xx(x(x)?)?, and x{2,} is
-// xx+.
+// repeated returns the size of a repetition of a part of size sub: x{2,4} compiles to
+// xx(x(x)?)?, and x{2,} to xx+. A negative most stands for no maximum.
 func repeated(sub, least, most int) int {
 	if most < 0 {
 		return max(least, 1)*sub + 2

@@ -11,12 +11,13 @@ import (
 	"testing/iotest"
 )
 
-// What a filter lets through is what matching line by line does, whether it looks
-// for the text at once or not.
-func TestGrepIsByLine(t *testing.T) {
+// TestFilterMatchesLines compares filters with matching line by line. Some of the expressions
+// are plain texts, which filters search for in all lines at once.
+func TestFilterMatchesLines(t *testing.T) {
 	const text = "abc\nxabcx\nabc\r\n\nab\nABC\na.c\nx\xffy\nabc abc\nthe last abc"
 	for _, expr := range []string{
-		"abc", "^abc$", `\Aabc\z`, "^abc", "abc$", "(abc)", "(?i)abc", `\babc\b`, "a.c", `\Qa.c\E`, "b|c", "", "^$", "^", "a\nb", "\r", `abc\r`, "\uFFFD", "é", "abc{1}",
+		"abc", "^abc$", `\Aabc\z`, "^abc", "abc$", "(abc)", "(?i)abc", `\babc\b`, "a.c", `\Qa.c\E`, "b|c", "", "^$", "^", "a\nb",
+		"\r", `abc\r`, "\uFFFD", "é", "abc{1}",
 	} {
 		for _, invert := range []bool{false, true} {
 			g, err := compile(expr, invert)
@@ -39,7 +40,7 @@ func TestGrepIsByLine(t *testing.T) {
 	}
 }
 
-func TestGrepIsBounded(t *testing.T) {
+func TestExpressionLimits(t *testing.T) {
 	c := NewCompiler()
 	for _, tt := range []struct{ expr, want string }{
 		{strings.Repeat("a{1000}", 200), "at most 1024"},
@@ -83,11 +84,12 @@ func TestCompilerWaitsItsTurn(t *testing.T) {
 	}
 }
 
-// The number of instructions is never less than what an expression really compiles to, and
-// for those that are near the limit it is about that.
+// TestInstructions checks that the estimated number of instructions is at least the real one,
+// and at most about twice that.
 func TestInstructions(t *testing.T) {
 	for _, expr := range []string{
-		"", "a", "abc", "a*", "a+", "a?", "(a)", "a|b|cd", "[a-z]", "^$", "a{3}", "a{3,}", "a{0}", "a{0,3}", "(?:a|b){2,5}", "(a*)*", "(?:)*", "(?i)k+", `\bfoo\b`,
+		"", "a", "abc", "a*", "a+", "a?", "(a)", "a|b|cd", "[a-z]", "^$", "a{3}", "a{3,}", "a{0}", "a{0,3}", "(?:a|b){2,5}",
+		"(a*)*", "(?:)*", "(?i)k+", `\bfoo\b`,
 		"(?:a?){1000}", "(?:ab{10}c|d*){50}", "(((a{5,9}){3}b+){2,4}|x){2}", "(a|b|[^c]){0,100}", "(?:(?:){5}){7}",
 	} {
 		tree, err := syntax.Parse(expr, syntax.Perl)
@@ -105,8 +107,9 @@ func TestInstructions(t *testing.T) {
 	}
 }
 
-// A line without end is decided when it is too long, and not kept.
-func TestGrepKeepsNoLongLine(t *testing.T) {
+// TestFilterKeepsNoLongLine checks that an endless line is decided when it is too long, and
+// then passed on rather than kept.
+func TestFilterKeepsNoLongLine(t *testing.T) {
 	filter, err := compile("x", false)
 	if err != nil {
 		t.Fatal(err)
@@ -122,10 +125,12 @@ func TestGrepKeepsNoLongLine(t *testing.T) {
 	}
 }
 
-// FuzzGrep cuts the input everywhere: what is let through must be the lines that
-// match one by one.
-func FuzzGrep(f *testing.F) {
-	for _, expr := range []string{"a", "b.*c", "^a", "c$", "^abc$", "\uFFFD", `\n`, "a\nb", "(?i)A", "(?s)a.b", "(?m)^b$", "^$", "a|b", `\bfoo\b`, "[^a]", "\xff", "ü"} {
+// FuzzFilter compares a filter whose input is cut everywhere with matching line by line.
+func FuzzFilter(f *testing.F) {
+	for _, expr := range []string{
+		"a", "b.*c", "^a", "c$", "^abc$", "\uFFFD", `\n`, "a\nb", "(?i)A", "(?s)a.b", "(?m)^b$", "^$", "a|b", `\bfoo\b`, "[^a]",
+		"\xff", "ü",
+	} {
 		for _, step := range []uint8{0, 2, 255} {
 			f.Add([]byte("a\nb\r\nabc\n\nfoo abc\naab\r\r\n\xff\xfeü\nunfinished abc"), expr, step, step > 0)
 		}

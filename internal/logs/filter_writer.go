@@ -5,10 +5,11 @@ import (
 	"io"
 )
 
-// maxLine is the longest line that a filter looks at as one, in bytes.
+// maxLine is how much of a line, in bytes, a filter matches, so that an endless line takes
+// little memory.
 const maxLine = 64 << 10
 
-// copy copies what is let through.
+// copy copies the lines that the filter passes.
 func (f Filter) copy(w io.Writer, r io.Reader) error {
 	buffer := make([]byte, 64<<10)
 	if f.All() {
@@ -22,85 +23,85 @@ func (f Filter) copy(w io.Writer, r io.Reader) error {
 	return filter.finish("")
 }
 
-// onlyReader and onlyWriter hide what else they are, so that io.CopyBuffer uses its
-// buffer.
+// onlyReader and onlyWriter hide other methods, so that io.CopyBuffer uses its buffer.
 type (
 	onlyReader struct{ io.Reader }
 	onlyWriter struct{ io.Writer }
 )
 
-// A filterWriter passes on the lines that a filter lets through. An unfinished line
-// waits for its end, or until it is too long: then what there is of it decides.
+// A filterWriter writes the lines that a filter passes to w. It keeps an unfinished line until
+// the line ends or reaches maxLine: then its first maxLine bytes decide.
 type filterWriter struct {
 	Filter
 	w       io.Writer
-	line    []byte // unfinished, and undecided
-	decided bool   // the unfinished line is too long, and decided
-	passes  bool
-	out     []byte
+	line    []byte // start of an unfinished line that isn't decided
+	decided bool   // the unfinished line is too long and has been decided
+	passes  bool   // if decided: the line passes
+	out     []byte // to be written to w
 }
 
 // Write implements [io.Writer].
-func (g *filterWriter) Write(p []byte) (int, error) {
+func (f *filterWriter) Write(p []byte) (int, error) {
 	n := len(p)
-	g.out = g.out[:0]
-	if g.decided || len(g.line) > 0 {
+	f.out = f.out[:0]
+	if f.decided || len(f.line) > 0 {
 		end := bytes.IndexByte(p, '\n') + 1
 		whole := end > 0
 		if !whole {
 			end = len(p)
 		}
-		g.more(p[:end], whole)
+		f.more(p[:end], whole)
 		p = p[end:]
 	}
 	whole := bytes.LastIndexByte(p, '\n') + 1
-	g.lines(p[:whole])
+	f.lines(p[:whole])
 	if whole < len(p) {
-		g.more(p[whole:], false)
+		f.more(p[whole:], false)
 	}
-	if len(g.out) == 0 {
+	if len(f.out) == 0 {
 		return n, nil
 	}
-	if _, err := g.w.Write(g.out); err != nil {
+	if _, err := f.w.Write(f.out); err != nil {
 		return 0, err
 	}
 	return n, nil
 }
 
-// more goes on with the unfinished line.
-func (g *filterWriter) more(p []byte, whole bool) {
-	if !g.decided {
-		g.line = append(g.line, p...)
-		if !whole && len(g.line) < maxLine {
+// more adds p to the unfinished line; whole reports whether p ends the line.
+func (f *filterWriter) more(p []byte, whole bool) {
+	if !f.decided {
+		f.line = append(f.line, p...)
+		if !whole && len(f.line) < maxLine {
 			return
 		}
-		g.passes = g.re.Match(bytes.TrimRight(g.line[:min(len(g.line), maxLine)], "\r\n")) != g.invert
-		g.decided = true
-		p = g.line
+		f.passes = f.re.Match(bytes.TrimRight(f.line[:min(len(f.line), maxLine)], "\r\n")) != f.invert
+		f.decided = true
+		p = f.line
 	}
-	if g.passes {
-		g.out = append(g.out, p...)
+	if f.passes {
+		f.out = append(f.out, p...)
 	}
-	g.line = g.line[:0]
+	f.line = f.line[:0]
 	if whole {
-		g.decided = false
+		f.decided = false
 	}
 }
 
-// finish passes on the unfinished last line, with an end.
-func (g *filterWriter) finish(end string) error {
-	g.out = g.out[:0]
-	if g.decided || len(g.line) > 0 {
-		g.more([]byte(end), true)
+// finish ends the unfinished last line, if there is one, with end, and writes it if it passes.
+func (f *filterWriter) finish(end string) error {
+	f.out = f.out[:0]
+	if f.decided || len(f.line) > 0 {
+		f.more([]byte(end), true)
 	}
-	_, err := g.w.Write(g.out)
+	_, err := f.w.Write(f.out)
 	return err
 }
 
-// lines adds those lines of p to out that are let through.
-func (g *filterWriter) lines(p []byte) {
-	if g.literal != nil && !g.invert {
-		g.find(p)
+// lines appends the lines of p that pass to out. All of p's lines, but perhaps the last, are
+// whole.
+func (f *filterWriter) lines(p []byte) {
+	if f.literal != nil && !f.invert {
+		f.find(p)
 		return
 	}
 	for len(p) > 0 {
@@ -108,17 +109,17 @@ func (g *filterWriter) lines(p []byte) {
 		if end == 0 {
 			end = len(p)
 		}
-		if g.re.Match(bytes.TrimRight(p[:end], "\r\n")) != g.invert {
-			g.out = append(g.out, p[:end]...)
+		if f.re.Match(bytes.TrimRight(p[:end], "\r\n")) != f.invert {
+			f.out = append(f.out, p[:end]...)
 		}
 		p = p[end:]
 	}
 }
 
-// find does the same for a plain text, which can be sought in all lines at once.
-func (g *filterWriter) find(p []byte) {
+// find is lines for a plain text, which it can search for in all lines at once.
+func (f *filterWriter) find(p []byte) {
 	for {
-		at := bytes.Index(p, g.literal)
+		at := bytes.Index(p, f.literal)
 		if at < 0 {
 			return
 		}
@@ -127,7 +128,7 @@ func (g *filterWriter) find(p []byte) {
 		if end == 0 {
 			end = len(p) - at
 		}
-		g.out = append(g.out, p[start:at+end]...)
+		f.out = append(f.out, p[start:at+end]...)
 		p = p[at+end:]
 	}
 }

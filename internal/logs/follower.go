@@ -12,54 +12,56 @@ import (
 	"wsrun/hub"
 )
 
-// A view names what is followed: a file, or the lines of one that a filter lets through.
+// A view identifies content that can be followed: a file, or the lines of a file that a filter
+// passes.
 type view struct {
 	path   string
-	expr   string // of the filter; empty without one
+	expr   string // the filter's expression; empty without a filter
 	invert bool
 }
 
-// A follower follows one view, for all its viewers.
+// A follower follows one view, for all its viewers. Its goroutine is started by [Logs.start].
 type follower struct {
 	view   view
 	hub    *hub.Hub
 	intake *intake
-	cancel context.CancelFunc
-	done   chan struct{} // closed at the end of the goroutine that follows
+	cancel context.CancelFunc // ends the goroutine
+	done   chan struct{}      // closed when the goroutine has ended
 
 	viewers int         // guarded by Logs.mu
-	idle    *time.Timer // drops the follower; runs while it has no viewers
+	idle    *time.Timer // drops the follower; runs while the follower has no viewers
 }
 
-// join returns the follower of a view, and starts it from f, which is open, where there is
-// none. It takes over f. The caller must call leave.
+// join returns the follower of a view. If there is none, join starts one that reads the open
+// file f. In any case, join takes ownership of f. Unless it returns an error, the caller must
+// call leave.
 func (l *Logs) join(v view, filter Filter, f *os.File) (*follower, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	one := l.followed[v]
-	if one != nil || l.closed || l.full(filter) {
+	follower := l.followed[v]
+	if follower != nil || l.closed || l.full(filter) {
 		f.Close()
 	}
 	switch {
 	case l.closed:
 		return nil, ErrNotFound
-	case one == nil && l.full(filter):
+	case follower == nil && l.full(filter):
 		return nil, ErrFull
-	case one == nil:
-		one = l.start(v, filter, f)
+	case follower == nil:
+		follower = l.start(v, filter, f)
 	}
-	one.viewers++
-	one.idle.Stop()
-	return one, nil
+	follower.viewers++
+	follower.idle.Stop()
+	return follower, nil
 }
 
-// full reports whether no other view may be followed. mu must be held.
+// full reports whether there is no room for another view with that filter. mu must be held.
 func (l *Logs) full(filter Filter) bool {
 	return len(l.followed) >= maxFollowed || !filter.All() && l.filtered >= maxFiltered
 }
 
-// start follows a view in a goroutine that ends with cancel. Close, and the drop of the
-// last one, wait for it. mu must be held.
+// start starts a follower of a view, whose goroutine ends when the follower is canceled. Close
+// waits for the goroutine; so does drop, if no other view is followed. mu must be held.
 func (l *Logs) start(v view, filter Filter, file *os.File) *follower {
 	ctx, cancel := context.WithCancel(context.Background())
 	b := broadcaster.New(broadcaster.Options{Lines: l.o.Lines, Bytes: l.o.Bytes})
@@ -79,7 +81,7 @@ func (l *Logs) start(v view, filter Filter, file *os.File) *follower {
 		},
 		Path: filepath.FromSlash(v.path), Watcher: l.o.Watcher, Lines: l.o.Lines, Bytes: int64(l.o.Bytes), Event: f.intake.Emit,
 	}
-	if !filter.All() { // its last lines may be anywhere
+	if !filter.All() { // the last lines that pass may be anywhere in the file
 		l.filtered++
 		o.Lines, o.Bytes = -1, 0
 	}
@@ -93,7 +95,7 @@ func (l *Logs) start(v view, filter Filter, file *os.File) *follower {
 	return f
 }
 
-// leave gives a follower back.
+// leave ends a viewer's use of a follower.
 func (l *Logs) leave(f *follower) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -108,7 +110,7 @@ func (l *Logs) leave(f *follower) {
 	}
 }
 
-// drop ends a follower that has no viewers.
+// drop ends a follower that still has no viewers.
 func (l *Logs) drop(f *follower) {
 	l.mu.Lock()
 	if f.viewers > 0 || l.closed || l.followed[f.view] != f {
@@ -127,11 +129,11 @@ func (l *Logs) drop(f *follower) {
 	f.hub.Close()
 	if last {
 		<-f.done
-		debug.FreeOSMemory() // many may have been followed: their rings are gone
+		debug.FreeOSMemory() // returns the rings of what may have been many files
 	}
 }
 
-// ended moves what a dropped follower has counted to the past.
+// ended adds the counts of a follower that was dropped to those of the past.
 func (l *Logs) ended(f *follower) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -8,15 +8,15 @@ import (
 	"wsrun/hub"
 )
 
-// An intake fills a hub's stream with a file's lines and with what happens to the file. One
-// goroutine calls its methods.
+// An intake fills a hub's stream with a file's lines and with the events of the file. Its
+// methods must not be called concurrently.
 type intake struct {
 	hub    *hub.Hub
 	filter *filterWriter
-	read   *atomic.Int64 // counts the bytes
+	read   *atomic.Int64 // counts the bytes read, of all files
 
-	left   int64         // of the file's last lines, to be read yet
-	loaded chan struct{} // closed when they are in the stream
+	left   int64         // bytes of the file's last lines that haven't been read yet
+	loaded chan struct{} // closed when the last lines are in the stream
 	whole  bool          // loaded is closed
 }
 
@@ -24,7 +24,7 @@ func newIntake(h *hub.Hub, filter Filter, read *atomic.Int64) *intake {
 	return &intake{hub: h, filter: &filterWriter{Filter: filter, w: h.Stream}, read: read, loaded: make(chan struct{})}
 }
 
-// Write takes in the file's next bytes.
+// Write adds the file's next bytes to the stream.
 func (i *intake) Write(p []byte) (int, error) {
 	w := io.Writer(i.hub.Stream)
 	if !i.filter.All() {
@@ -38,7 +38,7 @@ func (i *intake) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Emit takes in an event of [filetail.Follow].
+// Emit handles an event of [filetail.Follow].
 func (i *intake) Emit(event any) {
 	switch e := event.(type) {
 	case filetail.Start:
@@ -57,17 +57,17 @@ func (i *intake) Emit(event any) {
 	}
 }
 
-// emit puts an event behind what was read: an unfinished line ends there.
+// emit adds an event to the stream, after ending an unfinished line.
 func (i *intake) emit(e hub.FileEvent) {
 	i.filter.finish("\n")
 	i.finish()
 	i.hub.Stream.Emit(e)
 }
 
-// end is called when nothing more is read.
+// end must be called when nothing more is read.
 func (i *intake) end() { i.finish() }
 
-// finish makes the last lines visible, if they are not yet.
+// finish publishes the last lines, unless that was done before.
 func (i *intake) finish() {
 	if !i.whole {
 		i.whole = true

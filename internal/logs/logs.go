@@ -1,6 +1,6 @@
-// Package logs serves the log files below a [filetail.Root] as streams. However many
-// viewers a file has, it is followed once: from the first viewer until a while after the
-// last.
+// Package logs provides the log files below a [filetail.Root] as streams. However many
+// viewers a file has, it is followed only once: from the first viewer until a while after the
+// last one has left.
 package logs
 
 import (
@@ -17,57 +17,60 @@ import (
 )
 
 const (
-	// maxFollowed is how many files, or filtered views of them, are followed at once.
+	// maxFollowed is how many files, or filtered views of files, are followed at a time. Each
+	// has a ring, a file descriptor and a goroutine.
 	maxFollowed = 256
-	// maxFiltered is how many of them may be filtered views. These read their files from
-	// the start, and end with their last viewer.
+	// maxFiltered is how many of these may be filtered views. Filtered views cost more,
+	// because each reads its file from the start.
 	maxFiltered = 64
-	// idleTime is how long a file is still followed after its last viewer has left.
+	// idleTime is how long a file is still followed after its last viewer has left, so that
+	// a viewer that reconnects finds the same stream. Filtered views end at once.
 	idleTime = 30 * time.Second
-	// loadTime is how long a viewer that is the first waits for a file's last lines.
+	// loadTime is how long a file's first viewer waits for the file's last lines. After that,
+	// it gets the lines as they are read.
 	loadTime = 5 * time.Second
 )
 
 var (
-	// ErrNotFound reports that no file has the path, or none that may be read: a stranger
-	// can't learn which.
+	// ErrNotFound means that no file has the path, or that the file may not be read. Clients
+	// can't tell which, so they can't find out what exists outside of the served files.
 	ErrNotFound = errors.New("no such file")
-	// ErrBusy reports that no file can be opened now, for want of file descriptors.
+	// ErrBusy means that the process is out of file descriptors.
 	ErrBusy = errors.New("wsrun has too many files open: try again later")
-	// ErrFull reports that as many files are followed as may be.
+	// ErrFull means that too many files, or filtered views, are followed already.
 	ErrFull = fmt.Errorf("%d files are followed already, or %d filtered ones, which is the most", maxFollowed, maxFiltered)
-	// ErrArchive reports that a compressed file can be read, but not followed.
+	// ErrArchive means that the file is compressed, and so can be read but not followed.
 	ErrArchive = errors.New("a compressed file can't be followed")
 )
 
-// Options says which files are served, and how much is kept of each that is followed.
+// Options says which files are served, and how much of each followed file is kept.
 type Options struct {
 	Root    *filetail.Root
-	Watcher *filetail.Watcher    // nil: files are polled
-	List    filetail.ListOptions // what it leaves out can't be read either
+	Watcher *filetail.Watcher    // if nil, files are polled
+	List    filetail.ListOptions // files that it leaves out can't be opened either
 
-	Lines, Bytes int // kept of each followed file
+	Lines, Bytes int // limits of the ring of each followed file
 }
 
 // Logs is a registry of followed files. Its methods may be called concurrently.
 type Logs struct {
 	o    Options
-	read atomic.Int64 // bytes of followed files, ever
+	read atomic.Int64 // bytes read from followed files so far
 
 	mu       sync.Mutex
 	followed map[view]*follower
-	filtered int // followed views that are filtered
-	closed   bool
-	leaving  map[*follower]bool // dropped, but not at their end yet
-	past     tally              // of those that have ended
+	filtered int                // number of followed views with a filter
+	closed   bool               // End was called
+	leaving  map[*follower]bool // dropped, but still running
+	past     tally              // of all followers so far; its chunks only of those that have ended
 
-	stopping chan struct{} // closed when the server is shut down
+	stopping chan struct{} // closed by End
 }
 
-// A tally counts what was done for followed files.
+// A tally counts followers that were started and dropped, and chunks published.
 type tally struct{ started, dropped, chunks int64 }
 
-// New returns a registry. The caller must call Close, then may close what o names.
+// New returns a registry. The caller must call Close before it closes o.Root and o.Watcher.
 func New(o Options) *Logs {
 	return &Logs{o: o, followed: map[view]*follower{}, leaving: map[*follower]bool{}, stopping: make(chan struct{})}
 }
@@ -82,6 +85,7 @@ func (l *Logs) Open(path string) (*File, error) {
 	return &File{logs: l, path: path, f: f}, nil
 }
 
+// open opens the file at a path. The error is [ErrNotFound] or [ErrBusy].
 func (l *Logs) open(path string) (*os.File, error) {
 	if !l.o.Root.Shows(path, l.o.List) {
 		return nil, ErrNotFound
@@ -96,22 +100,22 @@ func (l *Logs) open(path string) (*os.File, error) {
 	return f, nil
 }
 
-// List returns the files that can be read, newest first; cut reports that there are more.
-// See [filetail.Root.List].
+// List returns the files that can be opened, newest first; cut reports whether there are more
+// than it returned. See [filetail.Root.List].
 func (l *Logs) List(ctx context.Context) (files []filetail.File, cut bool, err error) {
 	return l.o.Root.List(ctx, l.o.List)
 }
 
-// Stats describes what is followed.
+// Stats describes the followed views.
 type Stats struct {
-	Watched, Idle, Filtered int   // views followed now, with viewers and without; the filtered ones among them
-	Viewers                 int   // of all of them
-	Started, Dropped        int64 // views that began to be followed, and that were dropped since nobody watched them, ever
-	Read, Chunks            int64 // bytes read of followed files, and chunks published, ever
-	RingBytes, RingLines    int64 // kept now
+	Watched, Idle, Filtered int   // views now: with viewers; without; with a filter, among both
+	Viewers                 int   // viewers of all views
+	Started, Dropped        int64 // views so far: followed; no longer followed for lack of viewers
+	Read, Chunks            int64 // so far: bytes read from followed files; chunks published
+	RingBytes, RingLines    int64 // bytes and lines in all rings now
 }
 
-// Stats returns what is followed now.
+// Stats returns the current statistics.
 func (l *Logs) Stats() Stats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -137,7 +141,8 @@ func (l *Logs) Stats() Stats {
 	return s
 }
 
-// End ends the streams, so that viewers leave, and starts no others.
+// End ends all streams, which closes their viewers' connections, and makes reading content
+// fail. No file can be followed afterwards. End is idempotent.
 func (l *Logs) End() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -151,10 +156,11 @@ func (l *Logs) End() {
 	}
 }
 
-// Close ends all that was started and waits for it. The viewers should have left.
+// Close calls End and waits until every follower has ended. All viewers must have
+// disconnected.
 func (l *Logs) Close() {
 	l.End()
-	for _, f := range l.followed { // no other goroutine changes it once closed is set
+	for _, f := range l.followed { // once closed is set, no other goroutine changes the map
 		f.idle.Stop()
 		<-f.done
 		f.hub.Close()
@@ -167,5 +173,5 @@ func (l *Logs) newHub(o hub.Options) *hub.Hub {
 	return hub.New(o)
 }
 
-// Stopping is closed by End.
+// Stopping returns a channel that End closes.
 func (l *Logs) Stopping() <-chan struct{} { return l.stopping }

@@ -17,52 +17,53 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"wsrun/internal/protocol"
 )
 
 const (
-	// latest is how late a line may come to a viewer that nothing is done to.
-	latest = 10 * time.Second
-	// longestWrite is how long a write of the command's may take: it has a
-	// machine's worth of other processes beside it, but waits for no viewer.
-	longestWrite = 2 * time.Second
+	// maxDelay is how late a line may reach an undisturbed viewer, and how long most
+	// conditions may take to come true.
+	maxDelay = 10 * time.Second
+	// maxWriteTime is how long a write of the command may take. The machine may be busy
+	// with other processes, but the write never waits for a viewer.
+	maxWriteTime = 2 * time.Second
 )
 
-// A canary is a wsrun that runs the command of numbered lines, and one viewer of
-// each kind, from its first line to its last.
+// A canary is a wsrun whose command writes numbered lines, with one undisturbed viewer of each
+// kind, from the first line to the last.
 type canary struct {
-	*running
-	file    string // of the report
-	viewers map[string]*oracle
-	ends    chan error // of the viewers
+	*instance
+	file    string             // the command's report
+	viewers map[string]*oracle // by kind
+	ends    chan error         // receives how each viewer ended
 }
 
-// A song is how a canary's command writes.
-type song struct{ rate, size int }
+// A load says what a canary's command writes: lines per second, and their average length in
+// bytes.
+type load struct{ rate, size int }
 
-var plainSong = song{500, 100}
+var plainLoad = load{500, 100}
 
-// newCanary starts a canary with wsrun's flags.
-func newCanary(t *testing.T, s song, flags ...string) *canary {
+// newCanary starts a canary, with flags for wsrun.
+func newCanary(t *testing.T, l load, flags ...string) *canary {
 	t.Helper()
-	return listenTo(begin(t, canaryOf(t, s, flags...)))
+	return watchCanary(begin(t, canaryOf(t, l, flags...)))
 }
 
-// canaryOf returns a wsrun, not yet started, with a canary's command.
-func canaryOf(t *testing.T, s song, flags ...string) *exec.Cmd {
+// canaryOf returns a command, not yet started, that runs wsrun with a canary's command.
+func canaryOf(t *testing.T, l load, flags ...string) *exec.Cmd {
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	args := append(flags, self, "canary", filepath.Join(t.TempDir(), "report"), fmt.Sprint(s.rate), fmt.Sprint(s.size))
+	args := append(flags, self, "canary", filepath.Join(t.TempDir(), "report"), fmt.Sprint(l.rate), fmt.Sprint(l.size))
 	return wsrun(args...)
 }
 
-// listenTo makes r, of which the command is canaryOf's, a canary.
-func listenTo(r *running) *canary {
+// watchCanary makes a canary of r, which runs a command of canaryOf: it starts the viewers, each
+// in a goroutine that finish waits for.
+func watchCanary(r *instance) *canary {
 	r.t.Helper()
-	c := &canary{running: r, file: r.Args[len(r.Args)-3], viewers: map[string]*oracle{}, ends: make(chan error, 4)}
+	c := &canary{instance: r, file: r.Args[len(r.Args)-3], viewers: map[string]*oracle{}, ends: make(chan error, 4)}
 	view := func(kind string, watch func(*oracle) error) {
 		o := &oracle{next: 1, since: time.Now()}
 		c.viewers[kind] = o
@@ -81,6 +82,7 @@ func listenTo(r *running) *canary {
 	return c
 }
 
+// watchV1 feeds o with the output of a wsrun.v1 viewer, until its end.
 func (c *canary) watchV1(o *oracle) error {
 	s, err := open(c.dial(), c.addr, "", "wsrun.v1")
 	if err != nil {
@@ -89,25 +91,31 @@ func (c *canary) watchV1(o *oracle) error {
 	defer s.Close()
 	exited := false
 	for {
-		m, err := s.nextV1()
-		if err == closed(protocol.CloseEnded) && exited {
+		opcode, payload, err := s.next()
+		switch {
+		case err == closeError(1000) && exited:
 			return nil
-		} else if err != nil {
+		case err != nil:
+			return err
+		case opcode == opBinary:
+			o.write(payload)
+			continue
+		}
+		var e event
+		if err := json.Unmarshal(payload, &e); err != nil {
 			return err
 		}
-		switch e := m.Event.(type) {
-		case nil:
-			o.write(m.Payload)
-		case protocol.ResetEvent:
+		switch {
+		case e.Event == "reset":
 			return fmt.Errorf("reset at line %d", e.Line)
-		case protocol.ExitEvent:
-			if exited = true; e.Code != canaryStatus {
-				return fmt.Errorf("exit %d", e.Code)
-			}
+		case e.Event == "exit" && e.Code != canaryStatus:
+			return fmt.Errorf("exit %d", e.Code)
 		}
+		exited = exited || e.Event == "exit"
 	}
 }
 
+// watchPlain feeds o with the output of a plain WebSocket viewer, until its end.
 func (c *canary) watchPlain(o *oracle) error {
 	s, err := open(c.dial(), c.addr, "", "")
 	if err != nil {
@@ -116,7 +124,7 @@ func (c *canary) watchPlain(o *oracle) error {
 	defer s.Close()
 	for {
 		_, payload, err := s.next()
-		if err == closed(1000) {
+		if err == closeError(1000) {
 			return nil
 		} else if err != nil {
 			return err
@@ -125,6 +133,7 @@ func (c *canary) watchPlain(o *oracle) error {
 	}
 }
 
+// watchEvents feeds o with the lines of server-sent events, until their end.
 func (c *canary) watchEvents(o *oracle) error {
 	req, _ := http.NewRequest("GET", "http://"+c.addr+"/", nil)
 	req.Header.Set("Accept", "text/event-stream")
@@ -151,6 +160,7 @@ func (c *canary) watchEvents(o *oracle) error {
 	}
 }
 
+// watchText feeds o with the text form, until its end.
 func (c *canary) watchText(o *oracle) error {
 	resp, err := http.Get("http://" + c.addr + "/?tail=1")
 	if err != nil {
@@ -161,11 +171,12 @@ func (c *canary) watchText(o *oracle) error {
 	return err
 }
 
+// A writerFunc is a writer that never fails.
 type writerFunc func([]byte)
 
 func (f writerFunc) Write(p []byte) (int, error) { f(p); return len(p), nil }
 
-// forget begins a new measurement of delays and returns the worst so far.
+// forget starts a new measurement of delays and returns the worst delay so far.
 func (c *canary) forget() (worst time.Duration) {
 	for _, o := range c.viewers {
 		worst = max(worst, o.forget())
@@ -173,7 +184,8 @@ func (c *canary) forget() (worst time.Duration) {
 	return worst
 }
 
-// finish ends the command, and checks that nobody has noticed anything.
+// finish ends the command, waits for the viewers, and checks that neither the command nor they
+// were affected.
 func (c *canary) finish() {
 	c.t.Helper()
 	c.Stdin.Close()
@@ -184,7 +196,7 @@ func (c *canary) finish() {
 			if err != nil {
 				c.t.Error(err)
 			}
-		case <-time.After(2 * latest):
+		case <-time.After(2 * maxDelay):
 			c.t.Fatal("a viewer of the canary did not end")
 		}
 	}
@@ -196,8 +208,8 @@ func (c *canary) finish() {
 	if err := errors.Join(err, json.Unmarshal(text, &r)); err != nil {
 		c.t.Fatalf("the command's report: %v", err)
 	}
-	if r.Blocked > longestWrite {
-		c.t.Errorf("a write of the command's took %v", r.Blocked)
+	if r.Blocked > maxWriteTime {
+		c.t.Errorf("a write of the command took %v", r.Blocked)
 	}
 	for kind, o := range c.viewers {
 		last, delay, err := o.seen()
@@ -206,31 +218,32 @@ func (c *canary) finish() {
 		}
 		worst = max(worst, delay)
 	}
-	if worst > latest {
+	if worst > maxDelay {
 		c.t.Errorf("a line came %v late", worst)
 	}
 	c.t.Attr("promise", "meanwhile the command and other viewers notice nothing")
-	c.t.Attr("figure", fmt.Sprintf("%d viewers got %d lines each, once; worst delay %v, longest write %v", len(c.viewers), r.Lines, worst.Round(time.Millisecond), r.Blocked.Round(time.Millisecond)))
+	c.t.Attr("figure", fmt.Sprintf("%d viewers got %d lines each, once; worst delay %v, longest write %v", len(c.viewers),
+		r.Lines, worst.Round(time.Millisecond), r.Blocked.Round(time.Millisecond)))
 }
 
 // dial connects to wsrun.
-func (r *running) dial() net.Conn {
+func (r *instance) dial() net.Conn {
 	conn, err := net.Dial("tcp", r.addr)
 	if err != nil {
 		r.t.Error(err)
-		return failed{}
+		return failedConn{}
 	}
 	return conn
 }
 
-// A failed is a connection that there is not.
-type failed struct{ net.Conn }
+// A failedConn is a connection that could not be established.
+type failedConn struct{ net.Conn }
 
-func (failed) Read([]byte) (int, error)  { return 0, syscall.ENOTCONN }
-func (failed) Write([]byte) (int, error) { return 0, syscall.ENOTCONN }
-func (failed) Close() error              { return syscall.ENOTCONN }
+func (failedConn) Read([]byte) (int, error)  { return 0, syscall.ENOTCONN }
+func (failedConn) Write([]byte) (int, error) { return 0, syscall.ENOTCONN }
+func (failedConn) Close() error              { return syscall.ENOTCONN }
 
-// dialFor connects, with a deadline for all that follows.
+// dialFor connects, with a deadline for the dial and for everything that follows.
 func dialFor(addr string, d time.Duration) (net.Conn, error) {
 	conn, err := net.DialTimeout("tcp", addr, d)
 	if err == nil {

@@ -20,9 +20,10 @@ import (
 	"wsrun/server"
 )
 
-// come connects to a server, does something with it or not, and leaves.
-func come(addr string, random *rand.Rand) error {
-	// A source of its own now and then: ports are few.
+// connectAndLeave connects to a server, perhaps sends a request or follows for a moment, and
+// disconnects.
+func connectAndLeave(addr string, random *rand.Rand) error {
+	// There are too few ports for all connections from a single address.
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, byte(random.IntN(250)), byte(1+random.IntN(250)))}}
 	conn, err := d.Dial("tcp", addr)
 	if err != nil {
@@ -32,7 +33,7 @@ func come(addr string, random *rand.Rand) error {
 	if random.IntN(2) == 0 {
 		conn.(*net.TCPConn).SetLinger(0)
 	}
-	conn.SetDeadline(time.Now().Add(latest))
+	conn.SetDeadline(time.Now().Add(maxDelay))
 	switch random.IntN(4) {
 	case 0:
 		return nil
@@ -46,7 +47,7 @@ func come(addr string, random *rand.Rand) error {
 	return err
 }
 
-// churn has n viewers come and go, eight at a time.
+// churn makes n viewers connect and disconnect, eight at a time.
 func churn(t *testing.T, addr string, n int) {
 	var all sync.WaitGroup
 	seeds := random(t)
@@ -54,7 +55,7 @@ func churn(t *testing.T, addr string, n int) {
 		random := rand.New(rand.NewPCG(seeds.Uint64(), 0))
 		all.Go(func() {
 			for range n / 8 {
-				if err := come(addr, random); err != nil {
+				if err := connectAndLeave(addr, random); err != nil {
 					t.Error(err)
 					return
 				}
@@ -64,29 +65,31 @@ func churn(t *testing.T, addr string, n int) {
 	all.Wait()
 }
 
-// Of viewers that came and went nothing is left: no descriptor, no memory.
+// TestChurn checks that viewers that have disconnected leave no file descriptors and no memory
+// behind.
 func TestChurn(t *testing.T) {
-	c := newCanary(t, song{100, 100})
+	c := newCanary(t, load{100, 100})
 	watching := len(c.viewers) - 2
-	churn(t, c.addr, 1000) // pools have their sizes
+	churn(t, c.addr, 1000) // lets pools reach their size
 	settled := func() bool { return c.watching() == watching }
-	await(t, latest, "the first viewers are gone", settled)
-	await(t, latest, "their descriptors are closed", func() bool { return c.descriptors() < 30 })
+	await(t, maxDelay, "the first viewers are gone", settled)
+	await(t, maxDelay, "their descriptors are closed", func() bool { return c.descriptors() < 30 })
 	descriptors, memory := c.descriptors(), c.memory()
-	n := times(5000, 100_000)
+	n := iterations(5000, 100_000)
 	churn(t, c.addr, n)
-	await(t, latest, "the viewers are gone", settled)
-	await(t, latest, "their descriptors are closed", func() bool { return c.descriptors() <= descriptors+2 })
+	await(t, maxDelay, "the viewers are gone", settled)
+	await(t, maxDelay, "their descriptors are closed", func() bool { return c.descriptors() <= descriptors+2 })
 	grown := c.memory() - memory
 	t.Attr("promise", "of viewers that came and went no descriptor and no memory is left")
-	t.Attr("figure", fmt.Sprintf("%d viewers: %d descriptors before, %d after; RssAnon grew by %.1f MiB", n, descriptors, c.descriptors(), float64(grown)/(1<<20)))
+	t.Attr("figure", fmt.Sprintf("%d viewers: %d descriptors before, %d after; RssAnon grew by %.1f MiB", n, descriptors,
+		c.descriptors(), float64(grown)/(1<<20)))
 	if grown > 8<<20 {
 		t.Errorf("memory grew by %d bytes", grown)
 	}
 	c.finish()
 }
 
-// Of viewers that came and went no goroutine is left.
+// TestChurnGoroutines checks that viewers that have disconnected leave no goroutines behind.
 func TestChurnGoroutines(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -98,35 +101,35 @@ func TestChurnGoroutines(t *testing.T) {
 	served := make(chan error, 1)
 	before := runtime.NumGoroutine()
 	go func() { served <- srv.Serve(l) }()
-	n := times(2000, 20_000)
+	n := iterations(2000, 20_000)
 	churn(t, l.Addr().String(), n)
-	await(t, latest, "their goroutines have ended", func() bool {
-		return runtime.NumGoroutine() <= before+1 // that serves
+	await(t, maxDelay, "their goroutines have ended", func() bool {
+		return runtime.NumGoroutine() <= before+1 // the one that serves
 	})
 	b.Close()
 	srv.Shutdown(context.Background())
 	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 		t.Error(err)
 	}
-	await(t, latest, "the server's have ended", func() bool { return runtime.NumGoroutine() <= before })
+	await(t, maxDelay, "the server's have ended", func() bool { return runtime.NumGoroutine() <= before })
 	t.Attr("promise", "of viewers that came and went no goroutine is left")
 	t.Attr("figure", fmt.Sprintf("%d viewers: %d goroutines before, %d after", n, before, runtime.NumGoroutine()))
 }
 
-// Two thousand connections whose requests come a byte at a time delay nobody, and
-// are cut off.
+// TestSlowRequests checks that 2,000 connections that send their requests byte by byte delay no
+// viewer, and are cut off.
 func TestSlowRequests(t *testing.T) {
 	for name, slow := range map[string]string{
 		"header": "GET / HTTP/1.1\r\nHost: %s\r\nX-Slow: ",
 		"body":   "POST /-/login HTTP/1.1\r\nHost: %s\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 4000\r\n\r\ntoken=",
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := newCanary(t, song{100, 100})
+			c := newCanary(t, load{100, 100})
 			watching := len(c.viewers) - 2
-			await(t, latest, "the canary's viewers are there", func() bool { return c.watching() == watching })
+			await(t, maxDelay, "the canary's viewers are there", func() bool { return c.watching() == watching })
 			descriptors := c.descriptors()
 			c.forget()
-			await(t, 2*time.Second, "a while has passed", afterward(time.Second))
+			await(t, 2*time.Second, "a while has passed", elapsed(time.Second))
 			quiet := c.forget()
 			var conns []net.Conn
 			for range 2000 {
@@ -138,15 +141,16 @@ func TestSlowRequests(t *testing.T) {
 				fmt.Fprintf(conn, slow, c.addr)
 				conns = append(conns, conn)
 			}
-			await(t, 2*latest, "the slow ones are cut off", func() bool {
+			await(t, 2*maxDelay, "the slow ones are cut off", func() bool {
 				for _, conn := range conns {
-					conn.Write([]byte("x")) // an error is what we wait for
+					conn.Write([]byte("x")) // fails once the connection is cut off
 				}
 				return c.descriptors() <= descriptors+4
 			})
 			loud := c.forget()
 			t.Attr("promise", "slow requests delay nobody, and are cut off: a slow "+name)
-			t.Attr("figure", fmt.Sprintf("%d requests: the worst delay %v before, %v meanwhile", len(conns), quiet.Round(time.Millisecond), loud.Round(time.Millisecond)))
+			t.Attr("figure", fmt.Sprintf("%d requests: the worst delay %v before, %v meanwhile", len(conns),
+				quiet.Round(time.Millisecond), loud.Round(time.Millisecond)))
 			if loud > quiet+time.Second {
 				t.Errorf("the worst delay was %v, and %v before", loud, quiet)
 			}
@@ -155,8 +159,8 @@ func TestSlowRequests(t *testing.T) {
 	}
 }
 
-// afterward returns what is true once d has passed.
-func afterward(d time.Duration) func() bool {
+// elapsed returns a function that reports whether d has passed since the call of elapsed.
+func elapsed(d time.Duration) func() bool {
 	at := time.Now().Add(d)
 	return func() bool { return time.Now().After(at) }
 }

@@ -17,19 +17,20 @@ import (
 // canaryStatus is the exit status of a canary's command.
 const canaryStatus = 7
 
-// A report is what a canary's command has to say at its end.
+// A report is what a canary's command writes at its end.
 type report struct {
 	Lines   int64
 	Blocked time.Duration // the longest write
 }
 
-// child is the test binary as a command. It returns its exit status.
+// child is the main function of the test binary when it is a command. It returns the exit
+// status.
 func child(args []string) int {
 	switch args[0] {
 	case "canary":
 		rate, _ := strconv.Atoi(args[2])
 		size, _ := strconv.Atoi(args[3])
-		return sing(args[1], rate, size)
+		return writeLines(args[1], rate, size)
 	case "count":
 		n, _ := strconv.ParseInt(args[1], 10, 64)
 		return count(n)
@@ -37,9 +38,9 @@ func child(args []string) int {
 	return 1
 }
 
-// sing writes rate lines of about size bytes a second until the end of standard
-// input, then a report to the file given.
-func sing(file string, rate, size int) int {
+// writeLines writes rate lines per second, of size bytes on average, until standard input ends.
+// Then it writes a report to file.
+func writeLines(file string, rate, size int) int {
 	ended := make(chan struct{})
 	go func() {
 		io.Copy(io.Discard, os.Stdin)
@@ -73,14 +74,13 @@ func sing(file string, rate, size int) int {
 	}
 }
 
-// numbered returns a line that can be checked: its number, the time, filler and a
-// checksum.
+// numbered returns a line that an [oracle] can check: number, time, filler and checksum.
 func numbered(n int64, filler string) string {
 	text := fmt.Sprintf("%d %d %s", n, time.Now().UnixNano(), strings.ReplaceAll(strings.TrimSpace(filler), " ", "-"))
 	return fmt.Sprintf("%s %08x\n", text, crc32.ChecksumIEEE([]byte(text)))
 }
 
-// count writes n lines, and n more after the end of standard input.
+// count writes n lines, waits for the end of standard input, and writes n more.
 func count(n int64) int {
 	for i := range 2 * n {
 		if i == n {

@@ -11,15 +11,14 @@ import (
 	"time"
 )
 
-// A cut ends a viewer's connection after so many bytes.
+// A cut ends a viewer's connection after a number of bytes.
 type cut struct {
-	sent  bool // by the viewer, else by wsrun
-	after int
-	reset bool // RST, else FIN
+	sent  bool // count the bytes that the viewer sends, rather than those that wsrun sends
+	after int  // bytes
+	reset bool // end the connection with RST rather than FIN
 }
 
-// cuts returns every cut of a request of the given length, and then of the answer,
-// n in all.
+// cuts returns n cuts: all cuts of a request of that length, then cuts of the response.
 func cuts(request, n int) (all []cut) {
 	for k := range request {
 		all = append(all, cut{true, k, false}, cut{true, k, true})
@@ -30,12 +29,12 @@ func cuts(request, n int) (all []cut) {
 	return all
 }
 
-// Viewers are cut off at every byte of the handshake, the hello and the backlog.
-// One that comes again after each cut misses nothing and gets nothing twice.
+// TestCuts cuts a viewer off at every byte of the handshake, the hello and the backlog. After
+// each cut, the viewer reconnects; it must miss nothing and get nothing twice.
 func TestCuts(t *testing.T) {
-	c := newCanary(t, plainSong)
+	c := newCanary(t, plainLoad)
 	watching := len(c.viewers) - 2 // by WebSocket
-	await(t, latest, "the canary's viewers are there", func() bool { return c.watching() == watching })
+	await(t, maxDelay, "the canary's viewers are there", func() bool { return c.watching() == watching })
 	before := c.descriptors()
 
 	all := cuts(len(upgrade(c.addr, "", "wsrun.v1")), 10_000)
@@ -45,7 +44,7 @@ func TestCuts(t *testing.T) {
 		random(t).Shuffle(len(all), func(i, k int) { all[i], all[k] = all[k], all[i] })
 	}
 	var f follower
-	for i, k := range all[:times(500, 10_000)] {
+	for i, k := range all[:iterations(500, 10_000)] {
 		f.connect(t, c, k)
 		if i%5 == 4 {
 			f.catchUp(t, c)
@@ -55,40 +54,40 @@ func TestCuts(t *testing.T) {
 		t.Errorf("the viewer that was cut saw %d lines in %d connections: %v", f.lines, f.hellos, err)
 	}
 	t.Attr("promise", "a viewer that is cut off at any byte misses nothing when it comes again")
-	t.Attr("figure", fmt.Sprintf("%d cuts; %d lines in %d connections", times(500, 10_000), f.lines, f.hellos))
-	await(t, latest, "the viewers that were cut are gone", func() bool {
-		return c.watching() == watching && c.descriptors() <= before+4 // keep-alive connections of ours
+	t.Attr("figure", fmt.Sprintf("%d cuts; %d lines in %d connections", iterations(500, 10_000), f.lines, f.hellos))
+	await(t, maxDelay, "the viewers that were cut are gone", func() bool {
+		return c.watching() == watching && c.descriptors() <= before+4 // our keep-alive connections
 	})
 	c.finish()
 }
 
-// catchUp follows until nothing is missing, so that the cuts to come hit a live
-// stream, too, and not only ever the same backlog.
+// catchUp follows until nothing is missing, so that later cuts also hit live output, rather than
+// the same backlog again and again.
 func (f *follower) catchUp(t *testing.T, c *canary) {
 	conn := c.dial()
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(latest))
+	conn.SetDeadline(time.Now().Add(maxDelay))
 	s, err := open(conn, c.addr, f.query(), "wsrun.v1")
 	if err == nil {
-		f.enough = true
+		f.untilCaughtUp = true
 		err = f.follow(s)
-		f.enough = false
+		f.untilCaughtUp = false
 	}
-	if err != errEnough {
+	if err != errCaughtUp {
 		t.Error(err)
 	}
 }
 
-// connect follows until the cut.
+// connect connects, resumes, and follows until the cut.
 func (f *follower) connect(t *testing.T, c *canary, k cut) {
 	conn := c.dial().(*net.TCPConn)
-	conn.SetDeadline(time.Now().Add(latest))
+	conn.SetDeadline(time.Now().Add(maxDelay))
 	defer func() {
 		if k.reset {
 			conn.SetLinger(0)
 		} else {
 			conn.CloseWrite()
-			// Closed with something unread it would be a RST all the same.
+			// Closing with unread data would send RST in any case.
 			if _, err := io.Copy(io.Discard, conn); err != nil {
 				t.Errorf("%+v: wsrun does not close: %v", k, err)
 			}

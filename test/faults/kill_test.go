@@ -13,17 +13,17 @@ import (
 	"time"
 )
 
-// A wsrun that is killed takes the command's tree with it, as a terminal that is
-// closed does: whatever does not ignore HUP is gone within 2 s, and viewers are cut
-// off.
+// TestKillWsrun checks that when wsrun is killed, the command's process tree ends, as it does
+// when a terminal is closed: processes that don't ignore HUP are gone within 2 s. Viewers are
+// cut off.
 func TestKillWsrun(t *testing.T) {
 	t.Parallel()
 	const tree = `sleep 60 & (sleep 60; :) & sh -c 'sleep 60 & wait' & while :; do echo tick; sleep 0.01; done`
 	random := random(t)
 	worst := time.Duration(0)
-	for i := range times(60, 600) {
+	for i := range iterations(60, 600) {
 		cmd := wsrun("sh", "-c", tree)
-		// Before it serves, too; and through the start of the tree.
+		// Some kills come before wsrun serves, or while the tree is starting.
 		after := time.Duration(random.IntN(80_000)) * time.Microsecond
 		if i%2 == 0 {
 			r := begin(t, cmd)
@@ -48,26 +48,26 @@ func TestKillWsrun(t *testing.T) {
 			cmd.Process.Kill()
 			cmd.Wait()
 		}
-		mark := cmd.Env[len(cmd.Env)-1]
+		tag := cmd.Env[len(cmd.Env)-1]
 		worst = max(worst, await(t, 2*time.Second, fmt.Sprintf("the tree of a wsrun killed after %v is gone", after), func() bool {
-			return len(marked(mark)) == 0
+			return len(tagged(tag)) == 0
 		}))
 	}
 	t.Attr("promise", "when wsrun is killed, the command's tree goes with it")
-	t.Attr("figure", fmt.Sprintf("%d kills, gone after at most %v", times(60, 600), worst.Round(time.Millisecond)))
+	t.Attr("figure", fmt.Sprintf("%d kills, gone after at most %v", iterations(60, 600), worst.Round(time.Millisecond)))
 }
 
-// A command that is killed is told as that: wsrun's status is 137, and viewers get
-// an exit event and a close frame of 1000.
+// TestKillCommand checks that a killed command is reported as such: wsrun's status is 137, and
+// viewers get an exit event and a close frame with 1000.
 func TestKillCommand(t *testing.T) {
 	t.Parallel()
 	random := random(t)
 	defer func() {
 		t.Attr("promise", "when the command is killed the status is 137, and viewers are told")
-		t.Attr("figure", fmt.Sprintf("%d kills", times(10, 100)))
+		t.Attr("figure", fmt.Sprintf("%d kills", iterations(10, 100)))
 	}()
-	for range times(10, 100) {
-		r := begin(t, canaryOf(t, plainSong))
+	for range iterations(10, 100) {
+		r := begin(t, canaryOf(t, plainLoad))
 		s, err := open(r.dial(), r.addr, "", "wsrun.v1")
 		if err != nil {
 			t.Fatal(err)
@@ -83,17 +83,17 @@ func TestKillCommand(t *testing.T) {
 			t.Fatal(err)
 		}
 		<-time.After(time.Duration(random.IntN(100)) * time.Millisecond)
-		await(t, latest, "wsrun has a command", func() bool { return len(children(r.Process.Pid)) == 1 })
+		await(t, maxDelay, "wsrun has a command", func() bool { return len(children(r.Process.Pid)) == 1 })
 		syscall.Kill(children(r.Process.Pid)[0], syscall.SIGKILL)
 
 		var f follower
-		if err := f.follow(s); err != closed(1000) || f.exit == nil || f.exit.Code != 137 || f.exit.Signal != "SIGKILL" || f.err != nil {
+		if err := f.follow(s); err != closeError(1000) || f.exit == nil || f.exit.Code != 137 || f.exit.Signal != "SIGKILL" || f.err != nil {
 			t.Errorf("a viewer got %v and exit %+v, %v", err, f.exit, f.err)
 		}
 		for err = nil; err == nil; {
 			_, _, err = plain.next()
 		}
-		if err != closed(1000) {
+		if err != closeError(1000) {
 			t.Errorf("a plain viewer got %v", err)
 		}
 		if all, err := io.ReadAll(events.Body); err != nil || !strings.Contains(string(all), `"signal":"SIGKILL"`) {

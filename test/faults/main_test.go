@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	_ "wsrun/cli" // so that go test knows on what its cached results depend
+	_ "wsrun/cli" // makes go test's cached results depend on wsrun's code
 	"wsrun/test/launch"
 )
 
@@ -19,15 +19,15 @@ var (
 	seed = flag.Uint64("seed", 0, "repeat what this seed did; 0 takes another each time")
 	long = flag.Bool("long", false, "run the long set")
 
-	executable string // wsrun, once TestMain has built it
+	executable string // path of wsrun, set by TestMain
 )
 
-// childMark is the variable that marks what a test has started, and that makes the
-// test binary the command that its arguments say.
-const childMark = "WSRUN_FAULTS"
+// tagVariable is the environment variable that tags the processes that a test has started. It
+// also makes the test binary run as the command that its arguments name.
+const tagVariable = "WSRUN_FAULTS"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(childMark) != "" {
+	if os.Getenv(tagVariable) != "" {
 		os.Exit(child(os.Args[1:]))
 	}
 	flag.Parse()
@@ -38,6 +38,7 @@ func TestMain(m *testing.M) {
 	os.Exit(runAll(m))
 }
 
+// runAll builds wsrun, runs the tests and returns their exit status.
 func runAll(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "faults")
 	if err != nil {
@@ -49,20 +50,20 @@ func runAll(m *testing.M) int {
 		fmt.Println(err)
 		return 1
 	}
-	// What runs in parallel here mostly waits.
+	// Parallel tests mostly wait, so more of them can run than there are processors.
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
 		f.Value.Set("8")
 	}
 	return m.Run()
 }
 
-// random returns the numbers that the seed has for t.
+// random returns the random numbers of t, which follow from the seed.
 func random(t testing.TB) *rand.Rand {
 	return rand.New(rand.NewPCG(*seed, uint64(crc32.ChecksumIEEE([]byte(t.Name())))))
 }
 
-// times returns how often to do something in the set that runs.
-func times(inShort, inLong int) int {
+// iterations returns how often to repeat something: inShort, or inLong with -long.
+func iterations(inShort, inLong int) int {
 	if *long {
 		return inLong
 	}

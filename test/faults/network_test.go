@@ -16,35 +16,35 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Viewers behind bad networks see every line once, or know what they have missed,
-// and nobody else is any slower for them.
+// TestBadNetworks checks that viewers on bad networks see every line once, or learn what they
+// have missed, and that they slow no other viewer down.
 func TestBadNetworks(t *testing.T) {
 	t.Parallel()
-	c := newCanary(t, song{100, 50})
+	c := newCanary(t, load{100, 50})
 	t.Run("viewers", func(t *testing.T) {
-		for name, w := range map[string]weather{
+		for name, imp := range map[string]impairment{
 			"latency":        {latency: 300 * time.Millisecond},
 			"a byte a write": {piece: 1},
 			"1 KiB a second": {rate: 1 << 10},
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				endure(t, c, w)
+				followThrough(t, c, imp)
 			})
 		}
 	})
 	c.finish()
 }
 
-// endure views c through w for a while.
-func endure(t *testing.T, c *canary, w weather) {
-	p := newProxy(t, c.addr, w)
+// followThrough views c for a while, over a network with an impairment.
+func followThrough(t *testing.T, c *canary, imp impairment) {
+	p := newProxy(t, c.addr, imp)
 	conn, err := net.Dial("tcp", p.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(time.Duration(times(8, 60)) * time.Second))
+	conn.SetDeadline(time.Now().Add(time.Duration(iterations(8, 60)) * time.Second))
 	s, err := open(conn, c.addr, "?n=20", "wsrun.v1")
 	if err != nil {
 		t.Fatal(err)
@@ -60,26 +60,27 @@ func endure(t *testing.T, c *canary, w weather) {
 	}
 }
 
-// holeTime is by when wsrun has noticed a viewer that is gone without a word: a
-// ping comes after at most 30 s, and has 10 to be answered.
-const holeTime = 42 * time.Second
+// blackHoleTime is how long wsrun may take to notice that a viewer is unreachable: it sends a
+// ping after at most 30 s, and waits 10 s for the pong.
+const blackHoleTime = 42 * time.Second
 
-// A viewer whose network swallows everything is dropped, and misses nothing when it
-// comes again; nobody else notices.
+// TestBlackHole checks that a viewer whose network swallows everything is dropped, misses
+// nothing when it reconnects, and doesn't affect others.
 func TestBlackHole(t *testing.T) {
 	t.Parallel()
 	t.Run("proxy", func(t *testing.T) {
 		t.Parallel()
-		c := newCanary(t, song{20, 100})
-		p := newProxy(t, c.addr, weather{})
-		fall(t, c, func() (net.Conn, error) { return net.Dial("tcp", p.Addr().String()) }, func() { close(p.hole) }, c.dial)
+		c := newCanary(t, load{20, 100})
+		p := newProxy(t, c.addr, impairment{})
+		dial := func() (net.Conn, error) { return net.Dial("tcp", p.Addr().String()) }
+		vanish(t, c, dial, func() { close(p.hole) }, c.dial)
 	})
 	t.Run("namespace", func(t *testing.T) {
 		t.Parallel()
 		n := newNetwork(t)
-		c := newCanary(t, song{20, 100}, "-a", n.host+":0", "--public")
+		c := newCanary(t, load{20, 100}, "-a", n.host+":0", "--public")
 		dial := func() (net.Conn, error) { return n.dial(c.addr) }
-		fall(t, c, dial, func() { n.ip("-n", n.name, "link", "set", n.name, "down") }, func() net.Conn {
+		vanish(t, c, dial, func() { n.ip("-n", n.name, "link", "set", n.name, "down") }, func() net.Conn {
 			n.ip("-n", n.name, "link", "set", n.name, "up")
 			conn, err := dial()
 			if err != nil {
@@ -90,8 +91,9 @@ func TestBlackHole(t *testing.T) {
 	})
 }
 
-// fall has a viewer that dials vanish by swallow, and come again.
-func fall(t *testing.T, c *canary, dial func() (net.Conn, error), swallow func(), again func() net.Conn) {
+// vanish connects a viewer with dial, makes its network swallow everything with swallow, waits
+// until the viewer is dropped, and reconnects with again.
+func vanish(t *testing.T, c *canary, dial func() (net.Conn, error), swallow func(), again func() net.Conn) {
 	conn, err := dial()
 	if err != nil {
 		t.Fatal(err)
@@ -108,7 +110,7 @@ func fall(t *testing.T, c *canary, dial func() (net.Conn, error), swallow func()
 	}
 	watching := c.watching()
 	swallow()
-	took := await(t, holeTime, "the viewer in the hole is dropped", func() bool { return c.watching() == watching-1 })
+	took := await(t, blackHoleTime, "the viewer in the hole is dropped", func() bool { return c.watching() == watching-1 })
 	t.Attr("promise", "a viewer whose network swallows everything is dropped")
 	t.Attr("figure", fmt.Sprintf("after %v", took.Round(100*time.Millisecond)))
 	conn.Close()
@@ -118,8 +120,8 @@ func fall(t *testing.T, c *canary, dial func() (net.Conn, error), swallow func()
 	if s, err = open(back, c.addr, f.query(), "wsrun.v1"); err != nil {
 		t.Fatal(err)
 	}
-	f.enough = true
-	if err := f.follow(s); err != errEnough || f.hellos != 2 {
+	f.untilCaughtUp = true
+	if err := f.follow(s); err != errCaughtUp || f.hellos != 2 {
 		t.Errorf("%v, %d connections", err, f.hellos)
 	}
 	if _, _, err := f.seen(); err != nil {
@@ -128,13 +130,15 @@ func fall(t *testing.T, c *canary, dial func() (net.Conn, error), swallow func()
 	c.finish()
 }
 
-// A network is a network namespace with a cable to this one.
+// A network is a network namespace with a virtual cable (veth(4)) to this one.
 type network struct {
-	t          *testing.T
-	name, host string
-	file       *os.File
+	t    *testing.T
+	name string
+	host string   // this side's address
+	file *os.File // the namespace
 }
 
+// newNetwork makes a network that is removed at the end of the test.
 func newNetwork(t *testing.T) *network {
 	if _, err := exec.LookPath("ip"); err != nil {
 		t.Fatal("ip is missing: make deps")
@@ -159,6 +163,7 @@ func newNetwork(t *testing.T) *network {
 	return n
 }
 
+// ip runs ip(8).
 func (n *network) ip(args ...string) {
 	n.t.Helper()
 	if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
@@ -174,13 +179,13 @@ func (n *network) dial(addr string) (net.Conn, error) {
 	}
 	done := make(chan result)
 	go func() {
-		runtime.LockOSThread() // which ends with the goroutine
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 		err := unix.Setns(int(n.file.Fd()), unix.CLONE_NEWNET)
 		if err != nil {
 			done <- result{nil, err}
 			return
 		}
-		conn, err := net.DialTimeout("tcp", addr, latest)
+		conn, err := net.DialTimeout("tcp", addr, maxDelay)
 		done <- result{conn, err}
 	}()
 	r := <-done

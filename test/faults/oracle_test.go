@@ -12,15 +12,15 @@ import (
 	"time"
 )
 
-// An oracle checks what a viewer sees of a canary: whole lines, each once and in
+// An oracle checks the output that a viewer of a canary gets: whole lines, each once and in
 // order. Its methods may be called concurrently.
 type oracle struct {
 	mu    sync.Mutex
-	next  int64 // number of the line that is due; 0 means any
-	rest  []byte
-	since time.Time     // lines are not late before this
-	worst time.Duration // the longest that a line took
-	lines int64         // seen
+	next  int64         // number of the next line; 0 means any
+	rest  []byte        // unfinished line
+	since time.Time     // delays are counted from here for lines that were sent earlier
+	worst time.Duration // the longest delay of a line
+	lines int64         // number of lines seen
 	err   error         // the first thing that was wrong
 }
 
@@ -46,13 +46,13 @@ func (o *oracle) write(p []byte) {
 func (o *oracle) line(line string, now time.Time) error {
 	cut := strings.LastIndexByte(line, ' ')
 	if cut < 0 || fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(line[:cut]))) != line[cut+1:] {
-		return fmt.Errorf("a damaged line where %d was due: %q", o.next, line)
+		return fmt.Errorf("damaged line instead of %d: %q", o.next, line)
 	}
 	fields := strings.Fields(line)
 	n, _ := strconv.ParseInt(fields[0], 10, 64)
 	nanoseconds, _ := strconv.ParseInt(fields[1], 10, 64)
 	if o.next != 0 && n != o.next {
-		err := fmt.Errorf("line %d came where %d was due", n, o.next)
+		err := fmt.Errorf("line %d, want %d", n, o.next)
 		o.next = n + 1
 		return err
 	}
@@ -66,17 +66,17 @@ func (o *oracle) line(line string, now time.Time) error {
 	return nil
 }
 
-// skip says that lines are missing, and that n comes next.
+// skip tells the oracle of a gap, after which line n is next.
 func (o *oracle) skip(n int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if n < o.next && o.err == nil {
-		o.err = fmt.Errorf("a gap goes on at line %d, before the %d that was due", n, o.next)
+		o.err = fmt.Errorf("a gap ends at line %d, before the next line, %d", n, o.next)
 	}
 	o.next, o.rest = n, nil
 }
 
-// forget begins a new measurement of delays and returns the worst so far.
+// forget starts a new measurement of delays and returns the worst delay so far.
 func (o *oracle) forget() time.Duration {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -21,84 +21,86 @@ import (
 	"wsrun/test/launch"
 )
 
-var marks atomic.Int64
+// tags counts the tags given so far.
+var tags atomic.Int64
 
-// wsrun returns a command that runs wsrun on a free port, unless args say
-// otherwise. It and all that it starts have a mark in their environment.
+// wsrun returns a command that runs wsrun, by default on a free port. wsrun and all processes
+// that it starts have a unique tag in their environment.
 func wsrun(args ...string) *exec.Cmd {
 	cmd := launch.Command(executable, args...)
-	cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%d-%d", childMark, os.Getpid(), marks.Add(1)))
+	cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%d-%d", tagVariable, os.Getpid(), tags.Add(1)))
 	return cmd
 }
 
-// A running is a wsrun whose address is known.
-type running struct {
+// An instance is a running wsrun.
+type instance struct {
 	*launch.Instance
 	t    *testing.T
-	addr string // "" before serves
+	addr string // set by serves
 }
 
 // begin starts cmd, which runs wsrun, and waits until it serves.
-func begin(t *testing.T, cmd *exec.Cmd) *running {
+func begin(t *testing.T, cmd *exec.Cmd) *instance {
 	t.Helper()
-	r := run(t, cmd)
+	r := runWsrun(t, cmd)
 	if !r.serves() {
 		t.Fatalf("wsrun does not serve; it said %q", r.Said())
 	}
 	return r
 }
 
-// run starts cmd, which runs wsrun, with a pipe as its standard input. At the test's
-// end whatever is left of it is killed.
-func run(t *testing.T, cmd *exec.Cmd) *running {
+// runWsrun starts cmd, which runs wsrun, with a pipe as standard input. At the end of the test, all
+// processes that are left of it are killed.
+func runWsrun(t *testing.T, cmd *exec.Cmd) *instance {
 	t.Helper()
-	cmd.WaitDelay = time.Second // for the pipe of standard error, which others may have
+	cmd.WaitDelay = time.Second // other processes may hold the pipe of standard error open
 	i, err := launch.Start(cmd)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &running{Instance: i, t: t}
+	r := &instance{Instance: i, t: t}
 	t.Cleanup(r.destroy)
 	return r
 }
 
-// serves waits until wsrun has told its address, and reports whether it has.
-func (r *running) serves() bool {
-	ctx, cancel := context.WithTimeout(context.Background(), latest)
+// serves waits until wsrun has printed its URL, and reports whether it has done so.
+func (r *instance) serves() bool {
+	ctx, cancel := context.WithTimeout(context.Background(), maxDelay)
 	defer cancel()
 	var err error
 	r.addr, err = r.Address(ctx)
 	return err == nil
 }
 
-// destroy kills all that has wsrun's mark.
-func (r *running) destroy() {
+// destroy kills all processes that have wsrun's tag.
+func (r *instance) destroy() {
 	r.Stop()
-	for _, pid := range marked(r.mark()) {
+	for _, pid := range tagged(r.tag()) {
 		syscall.Kill(pid, syscall.SIGKILL)
 	}
 }
 
-// end waits for wsrun's end and returns its status.
-func (r *running) end() int {
+// end waits until wsrun has ended and returns its exit status.
+func (r *instance) end() int {
 	r.t.Helper()
 	select {
 	case <-r.Done():
-	case <-time.After(2 * latest):
+	case <-time.After(2 * maxDelay):
 		r.t.Fatalf("wsrun did not end; it said %q", r.Said())
 	}
 	return r.ProcessState.ExitCode()
 }
 
-func (r *running) mark() string { return r.Env[len(r.Env)-1] }
+// tag returns the environment variable that wsrun and its processes have.
+func (r *instance) tag() string { return r.Env[len(r.Env)-1] }
 
-// marked returns the processes that have the mark in their environment. Those that
-// have ended have none.
-func marked(mark string) (pids []int) {
+// tagged returns the running processes that have a tag in their environment. A process that has
+// ended has none.
+func tagged(tag string) (pids []int) {
 	all, _ := filepath.Glob("/proc/[0-9]*/environ")
 	for _, name := range all {
 		env, _ := os.ReadFile(name)
-		if slices.Contains(strings.Split(string(env), "\x00"), mark) {
+		if slices.Contains(strings.Split(string(env), "\x00"), tag) {
 			pid, _ := strconv.Atoi(strings.Split(name, "/")[2])
 			pids = append(pids, pid)
 		}
@@ -106,7 +108,7 @@ func marked(mark string) (pids []int) {
 	return pids
 }
 
-// children returns the direct ones.
+// children returns a process's direct children.
 func children(pid int) (pids []int) {
 	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	for _, name := range threads {
@@ -119,7 +121,8 @@ func children(pid int) (pids []int) {
 	return pids
 }
 
-// await waits until what is true, for as long as within.
+// await waits until is returns true, and returns how long that took. If it takes longer than
+// within, await fails the test, saying what it waited for.
 func await(t testing.TB, within time.Duration, what string, is func() bool) time.Duration {
 	t.Helper()
 	for start := time.Now(); ; time.Sleep(2 * time.Millisecond) {
@@ -132,8 +135,8 @@ func await(t testing.TB, within time.Duration, what string, is func() bool) time
 	}
 }
 
-// watching returns how many WebSocket viewers there are.
-func (r *running) watching() int {
+// watching returns the number of WebSocket viewers.
+func (r *instance) watching() int {
 	resp, err := http.Get("http://" + r.addr + "/-/status")
 	if err != nil {
 		r.t.Error(err)
@@ -147,14 +150,14 @@ func (r *running) watching() int {
 	return s.Viewers
 }
 
-// descriptors returns how many wsrun has open.
-func (r *running) descriptors() int {
+// descriptors returns the number of wsrun's open file descriptors.
+func (r *instance) descriptors() int {
 	open, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", r.Process.Pid))
 	return len(open)
 }
 
-// memory returns the bytes of wsrun's that are in memory and of no file.
-func (r *running) memory() int64 {
+// memory returns wsrun's resident anonymous memory in bytes: RssAnon of proc_pid_status(5).
+func (r *instance) memory() int64 {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", r.Process.Pid))
 	_, value, _ := strings.Cut(string(text), "RssAnon:")
 	kib, _ := strconv.ParseInt(strings.Fields(value)[0], 10, 64)

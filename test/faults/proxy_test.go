@@ -9,30 +9,31 @@ import (
 	"time"
 )
 
-// A weather is what a proxy does to what passes it.
-type weather struct {
+// An impairment is what a proxy does to the data that it forwards.
+type impairment struct {
 	latency time.Duration // added to each piece
-	piece   int           // bytes at a time; 0 is as they come
-	rate    int           // bytes a second; 0 is no limit
+	piece   int           // maximum number of bytes forwarded at a time; 0 means no limit
+	rate    int           // bytes per second; 0 means no limit
 }
 
-// A proxy stands between a viewer and wsrun. It starts three goroutines for each
-// connection and one that accepts, which end with the test.
+// A proxy is a bad network between a viewer and wsrun. It starts a goroutine that accepts, and
+// three for each connection. All end with the test, which waits for them.
 type proxy struct {
 	net.Listener
-	to      string
-	weather weather
-	hole    chan struct{} // nothing passes once it is closed
-	done    chan struct{}
-	all     sync.WaitGroup
+	to         string
+	impairment impairment
+	hole       chan struct{} // if closed, the proxy swallows everything
+	done       chan struct{} // closed at the end of the test
+	all        sync.WaitGroup
 }
 
-func newProxy(t *testing.T, to string, w weather) *proxy {
+// newProxy starts a proxy that forwards to an address.
+func newProxy(t *testing.T, to string, imp impairment) *proxy {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{Listener: l, to: to, weather: w, hole: make(chan struct{}), done: make(chan struct{})}
+	p := &proxy{Listener: l, to: to, impairment: imp, hole: make(chan struct{}), done: make(chan struct{})}
 	p.all.Go(p.accept)
 	t.Cleanup(func() {
 		close(p.done)
@@ -42,6 +43,7 @@ func newProxy(t *testing.T, to string, w weather) *proxy {
 	return p
 }
 
+// accept forwards connections until the test ends.
 func (p *proxy) accept() {
 	for {
 		near, err := p.Accept()
@@ -67,20 +69,20 @@ func (p *proxy) accept() {
 	}
 }
 
-// pass forwards what from sends until either end closes.
+// pass forwards data until either end closes its connection.
 func (p *proxy) pass(to, from net.Conn) {
-	size := p.weather.piece
+	size := p.impairment.piece
 	if size == 0 {
 		size = 32 << 10
 	}
-	if p.weather.rate > 0 {
-		size = max(p.weather.rate/10, 1)
+	if p.impairment.rate > 0 {
+		size = max(p.impairment.rate/10, 1)
 	}
 	for b := make([]byte, size); ; {
 		n, err := from.Read(b)
-		wait := p.weather.latency
-		if p.weather.rate > 0 {
-			wait += time.Duration(n) * time.Second / time.Duration(p.weather.rate)
+		wait := p.impairment.latency
+		if p.impairment.rate > 0 {
+			wait += time.Duration(n) * time.Second / time.Duration(p.impairment.rate)
 		}
 		if wait > 0 {
 			select {

@@ -4,30 +4,37 @@ package faults
 
 import (
 	"bufio"
-	"cmp"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"strings"
-
-	"wsrun/internal/client"
-	"wsrun/internal/protocol"
 )
 
-// A socket is a WebSocket over a connection that a test can do anything to.
+// Opcodes of RFC 6455, section 5.2.
+const (
+	opText   = 0x1
+	opBinary = 0x2
+	opClose  = 0x8
+	opPing   = 0x9
+	opPong   = 0xa
+)
+
+// A socket is a WebSocket client on a connection that a test can manipulate.
 type socket struct {
 	net.Conn
 	r *bufio.Reader
 }
 
-// A closed is the error of a socket that got a close frame.
-type closed int
+// A closeError is the error of a socket that has received a close frame with that status.
+type closeError int
 
-func (c closed) Error() string { return fmt.Sprintf("closed with %d", int(c)) }
+func (e closeError) Error() string { return fmt.Sprintf("closed with %d", int(e)) }
 
-// upgrade returns a request for a WebSocket; protocol may be empty.
+// upgrade returns a request for a WebSocket. protocol may be empty.
 func upgrade(addr, query, protocol string) string {
 	head := "GET /" + query + " HTTP/1.1\r\nHost: " + addr + "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
@@ -37,7 +44,7 @@ func upgrade(addr, query, protocol string) string {
 	return head + "\r\n"
 }
 
-// open makes conn a WebSocket.
+// open opens a WebSocket on conn.
 func open(conn net.Conn, addr, query, protocol string) (*socket, error) {
 	if _, err := io.WriteString(conn, upgrade(addr, query, protocol)); err != nil {
 		return nil, err
@@ -46,7 +53,7 @@ func open(conn net.Conn, addr, query, protocol string) (*socket, error) {
 	return s, s.accepted()
 }
 
-// accepted reads the answer to an upgrade.
+// accepted reads the response to an upgrade, and returns an error unless it is 101.
 func (s *socket) accepted() error {
 	status, err := s.r.ReadString('\n')
 	for line := status; err == nil && line != "\r\n"; {
@@ -58,137 +65,142 @@ func (s *socket) accepted() error {
 	return err
 }
 
-// next returns the next message. It answers pings. A close frame is a closed.
+// next returns the next message. It answers pings and a close frame; for the latter, it returns
+// a [closeError].
 func (s *socket) next() (opcode byte, payload []byte, err error) {
 	for {
-		frame, err := s.head()
+		var head [2]byte
+		if _, err := io.ReadFull(s.r, head[:]); err != nil {
+			return 0, nil, err
+		}
+		size := uint64(head[1])
+		switch size {
+		case 126:
+			var b [2]byte
+			_, err = io.ReadFull(s.r, b[:])
+			size = uint64(binary.BigEndian.Uint16(b[:]))
+		case 127:
+			var b [8]byte
+			_, err = io.ReadFull(s.r, b[:])
+			size = binary.BigEndian.Uint64(b[:])
+		}
 		if err != nil {
 			return 0, nil, err
 		}
-		if !frame.Fin || frame.Deflated || frame.Size > 1<<24 || frame.Opcode == protocol.OpContinuation {
-			return 0, nil, fmt.Errorf("a frame is %+v", frame)
+		if head[0]&0x70 != 0 || head[0]&0x80 == 0 || size > 1<<24 {
+			return 0, nil, fmt.Errorf("a frame begins with % x", head)
 		}
-		payload = make([]byte, frame.Size)
+		payload = make([]byte, size)
 		if _, err := io.ReadFull(s.r, payload); err != nil {
 			return 0, nil, err
 		}
-		switch frame.Opcode {
-		case protocol.OpText, protocol.OpBinary:
-			return frame.Opcode, payload, nil
-		case protocol.OpPing:
-			if err := s.answer(protocol.OpPong, payload); err != nil {
+		switch opcode = head[0] & 0xf; opcode {
+		case opText, opBinary:
+			return opcode, payload, nil
+		case opPing:
+			// Client frames must be masked; a mask of zeros will do.
+			pong := append([]byte{0x80 | opPong, 0x80 | byte(len(payload)), 0, 0, 0, 0}, payload...)
+			if _, err := s.Write(pong); err != nil {
 				return 0, nil, err
 			}
-		case protocol.OpClose:
+		case opClose:
 			code := 1005
 			if len(payload) >= 2 {
 				code = int(binary.BigEndian.Uint16(payload))
 			}
-			s.answer(protocol.OpClose, payload)
-			return protocol.OpClose, payload, closed(code)
+			s.Write(append([]byte{0x80 | opClose, 0x80 | byte(len(payload)), 0, 0, 0, 0}, payload...))
+			return opClose, payload, closeError(code)
 		default:
-			return 0, nil, fmt.Errorf("a frame is %+v", frame)
+			return 0, nil, fmt.Errorf("a frame begins with % x", head)
 		}
 	}
 }
 
-// head reads the head of a frame, and nothing behind it.
-func (s *socket) head() (protocol.Frame, error) {
-	for n := 2; ; n++ {
-		p, err := s.r.Peek(n)
-		if err != nil {
-			return protocol.Frame{}, err
-		}
-		frame, size, err := protocol.ParseFrameHead(p)
-		if err != nil || size > 0 {
-			s.r.Discard(size)
-			return frame, err
-		}
-	}
+// An event is an event of wsrun.v1.
+type event struct {
+	Event   string
+	Epoch   string
+	Offset  int64
+	Line    int64
+	End     int64
+	Resumed bool
+	Code    int
+	Signal  string
 }
 
-// answer sends a control frame, masked, as a client must, with a mask of zeros.
-func (s *socket) answer(opcode byte, payload []byte) error {
-	_, err := s.Write(append([]byte{protocol.FinBit | opcode, 0x80 | byte(len(payload)), 0, 0, 0, 0}, payload...))
-	return err
-}
-
-// nextV1 returns the next message of wsrun.v1.
-func (s *socket) nextV1() (client.Message, error) {
-	opcode, payload, err := s.next()
-	if err != nil {
-		return client.Message{}, err
-	}
-	m := client.Message{Payload: payload}
-	if opcode == protocol.OpText {
-		m.Event, err = protocol.Decode(payload)
-	}
-	return m, err
-}
-
-// A follower is a viewer by wsrun.v1 that resumes, connection after connection,
-// where the one before was cut.
+// A follower is a wsrun.v1 viewer that resumes, on each connection, where the one before was
+// cut.
 type follower struct {
 	oracle
-	at     client.Position
-	end    int64 // of the output when the connection began
-	enough bool  // to be there
-	hellos int
-	resets int
-	exit   *protocol.ExitEvent
+	epoch         string
+	offset        int64
+	end           int64 // of the output when the connection was opened
+	untilCaughtUp bool  // follow returns errCaughtUp at end
+	hellos        int
+	resets        int
+	exit          *event
 
-	greeted func() // by a hello; may be nil
+	onHello func() // called after each hello; may be nil
 }
 
-// errEnough is how a follower leaves that has enough.
-var errEnough = errors.New("enough")
+// errCaughtUp is the error of a follower that has caught up.
+var errCaughtUp = errors.New("caught up")
 
-// query returns the part of the URL that resumes.
+// query returns the query that resumes.
 func (f *follower) query() string {
-	return "?" + cmp.Or(f.at.Query(), "n=3")
+	if f.epoch == "" {
+		return "?n=3"
+	}
+	return fmt.Sprintf("?epoch=%s&offset=%d", url.QueryEscape(f.epoch), f.offset)
 }
 
-// follow reads s to its end, which is never nil.
+// follow reads s until it ends, and returns why, which is never nil.
 func (f *follower) follow(s *socket) error {
 	for {
-		m, err := s.nextV1()
+		opcode, payload, err := s.next()
 		if err != nil {
 			return err
 		}
-		before := f.at
-		f.at.Pass(m)
-		switch e := m.Event.(type) {
-		case nil:
-			f.write(m.Payload)
-			if f.enough && f.at.Offset >= f.end {
-				return errEnough
+		if opcode == opBinary {
+			f.offset += int64(len(payload))
+			f.write(payload)
+			if f.untilCaughtUp && f.offset >= f.end {
+				return errCaughtUp
 			}
-		case protocol.HelloEvent:
-			f.hello(e, before)
-		case protocol.ResetEvent:
+			continue
+		}
+		var e event
+		if err := json.Unmarshal(payload, &e); err != nil {
+			return err
+		}
+		switch e.Event {
+		case "hello":
+			f.hello(e)
+		case "reset":
 			f.resets++
+			f.offset = e.Offset
 			f.skip(e.Line)
-		case protocol.ExitEvent:
+		case "exit":
 			f.exit = &e
 		}
 	}
 }
 
-// hello takes the hello of a connection that was to resume at a position.
-func (f *follower) hello(e protocol.HelloEvent, from client.Position) {
+// hello handles a hello event, which must say that the follower has resumed where it asked.
+func (f *follower) hello(e event) {
 	f.hellos++
 	if !e.Resumed {
 		f.mu.Lock()
-		if from.Epoch == e.Epoch && f.err == nil {
-			f.err = fmt.Errorf("what follows byte %d was gone", from.Offset)
+		if f.epoch == e.Epoch && f.err == nil {
+			f.err = fmt.Errorf("what follows byte %d was gone", f.offset)
 		}
 		f.next, f.rest = e.Line, nil
 		f.mu.Unlock()
-	} else if e.Offset != from.Offset && f.err == nil {
-		f.err = fmt.Errorf("resumed at byte %d, want %d", e.Offset, from.Offset)
+	} else if e.Offset != f.offset && f.err == nil {
+		f.err = fmt.Errorf("resumed at byte %d, want %d", e.Offset, f.offset)
 	}
-	f.end = e.End
-	if f.greeted != nil {
-		f.greeted()
+	f.epoch, f.offset, f.end = e.Epoch, e.Offset, e.End
+	if f.onHello != nil {
+		f.onHello()
 	}
 }

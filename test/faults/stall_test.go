@@ -16,15 +16,15 @@ import (
 	"time"
 )
 
-// A viewer that takes nothing for 10 s is closed, and told so if it wakes within
-// 3 s more; wsrun looks every second.
+// A viewer that reads nothing for 10 s is closed, and learns why if it wakes within another 3 s.
+// wsrun checks every second.
 const (
-	wakeTime = 12 * time.Second // surely in between
-	goneTime = 15 * time.Second
+	wakeTime = 12 * time.Second // between the two, with a margin for a busy machine
+	goneTime = 15 * time.Second // after both
 )
 
-// sleepy dials with a receive buffer that is soon full.
-func (r *running) sleepy() (net.Conn, error) {
+// dialStalling dials with a receive buffer that is soon full.
+func (r *instance) dialStalling() (net.Conn, error) {
 	d := net.Dialer{Control: func(_, _ string, c syscall.RawConn) error {
 		return c.Control(func(fd uintptr) {
 			syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4<<10)
@@ -33,19 +33,21 @@ func (r *running) sleepy() (net.Conn, error) {
 	return d.DialContext(context.Background(), "tcp", r.addr)
 }
 
-// A thousand viewers that stop reading cost little memory and are gone after 15 s.
-// One that wakes in time learns why; one that wakes earlier goes on, and knows what
-// it has missed.
+// TestStalledReaders checks that 1,000 viewers that stop reading cost little memory and are gone
+// after 15 s. A viewer that wakes in time learns why it was closed; one that wakes earlier
+// resumes, and learns what it has missed.
 func TestStalledReaders(t *testing.T) {
-	// 500 KB/s, and a ring of 4 s.
-	// Collections come often, so that what they leave is known well; the command
-	// must not trace its own.
-	cmd := canaryOf(t, song{500, 1000}, "-n", "2000", "env", "-u", "GODEBUG", "-u", "GOGC")
+	// The command writes 500 KB/s, of which the ring holds 4 s. Frequent garbage collections
+	// show well how much memory is in use. The command must not trace its own collections.
+	cmd := canaryOf(t, load{500, 1000}, "-n", "2000", "env", "-u", "GODEBUG", "-u", "GOGC")
 	cmd.Env = append([]string{"GODEBUG=gctrace=1", "GOGC=10"}, cmd.Env...)
-	c := listenTo(begin(t, cmd))
+	c := watchCanary(begin(t, cmd))
 	watching := len(c.viewers) - 2
 	v1 := c.viewers["wsrun.v1"]
-	await(t, 2*latest, "the ring, and what is kept behind it, is full", func() bool { last, _, _ := v1.seen(); return last > 3500 })
+	await(t, 2*maxDelay, "the ring, and the output kept behind it, is full", func() bool {
+		last, _, _ := v1.seen()
+		return last > 3500
+	})
 	descriptors, resident := c.descriptors(), c.memory()
 	heap := mostHeap(c.Said())
 
@@ -54,7 +56,7 @@ func TestStalledReaders(t *testing.T) {
 	ends := make(chan error, waking)
 	var last time.Time
 	for i := range n {
-		conn, err := c.sleepy()
+		conn, err := c.dialStalling()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -73,49 +75,27 @@ func TestStalledReaders(t *testing.T) {
 			})
 		}
 	}
-	early, err := c.sleepy()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := open(early, c.addr, "", "wsrun.v1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	all.Go(func() {
-		defer early.Close()
-		<-time.After(8 * time.Second)
-		var f follower
-		f.follow(s)
-		if _, _, err := f.seen(); err != nil || f.resets == 0 || f.exit == nil || f.exit.Code != canaryStatus {
-			t.Errorf("a viewer that slept 8 s: %v, %d resets, %d lines, exit %+v", err, f.resets, f.lines, f.exit)
-		}
-	})
+	wakeEarly(t, c, &all)
 
-	// What is allocated during a collection counts as in use: look when all have come.
-	await(t, latest, "a while has passed", afterward(3*time.Second))
-	told := len(c.Said())
+	// Memory that is allocated during a collection counts as in use, so measure only when all
+	// viewers have connected.
+	await(t, maxDelay, "a while has passed", elapsed(3*time.Second))
+	before := len(c.Said())
 	most := int64(0)
-	await(t, time.Until(last.Add(goneTime)), "wsrun has closed those that stalled", func() bool {
+	await(t, time.Until(last.Add(goneTime)), "wsrun has closed the stalled viewers", func() bool {
 		most = max(most, c.memory())
-		return c.descriptors() <= descriptors+4 && c.watching() == watching+1 // with the early one
+		return c.descriptors() <= descriptors+4 && c.watching() == watching+1 // the one that wakes earlier
 	})
 	gone := time.Since(last)
-	// Those that a busy machine lets wake too slowly find the connection closed.
-	woken := 0
-	for range waking {
-		if err := <-ends; err == closed(4008) {
-			woken++
-		} else if !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, syscall.ECONNRESET) {
-			t.Errorf("a viewer that woke after %v: %v", wakeTime, err)
-		}
-	}
+	woken := countWoken(t, ends, waking)
 	if woken < waking/2 {
-		t.Errorf("of %d viewers that woke after %v %d were told why", waking, wakeTime, woken)
+		t.Errorf("of %d viewers that woke after %v, %d learned why", waking, wakeTime, woken)
 	}
-	grown := mostHeap(c.Said()[told:]) - heap
+	grown := mostHeap(c.Said()[before:]) - heap
 	t.Logf("RssAnon grew by %d MiB", (most-resident)>>20)
 	t.Attr("promise", "viewers that stop reading cost little, and are told why they are closed if they wake")
-	t.Attr("figure", fmt.Sprintf("%d viewers: the heap grew by %d MiB, all closed after %v; %d of %d that woke got 4008", n, grown, gone.Round(100*time.Millisecond), woken, waking))
+	t.Attr("figure", fmt.Sprintf("%d viewers: the heap grew by %d MiB, all closed after %v; %d of %d that woke got 4008", n,
+		grown, gone.Round(100*time.Millisecond), woken, waking))
 	if grown > 20 || grown < 1 {
 		t.Errorf("the heap grew by %d MiB", grown)
 	}
@@ -123,10 +103,46 @@ func TestStalledReaders(t *testing.T) {
 	all.Wait()
 }
 
+// wakeEarly starts a viewer that stops reading for 8 s, which isn't long enough to be closed, and then
+// follows to the end. all waits for it.
+func wakeEarly(t *testing.T, c *canary, all *sync.WaitGroup) {
+	conn, err := c.dialStalling()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := open(conn, c.addr, "", "wsrun.v1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all.Go(func() {
+		defer conn.Close()
+		<-time.After(8 * time.Second)
+		var f follower
+		f.follow(s)
+		if _, _, err := f.seen(); err != nil || f.resets == 0 || f.exit == nil || f.exit.Code != canaryStatus {
+			t.Errorf("a viewer that slept 8 s: %v, %d resets, %d lines, exit %+v", err, f.resets, f.lines, f.exit)
+		}
+	})
+}
+
+// countWoken receives how n viewers ended that woke after wakeTime, and returns how many of them learned
+// why they were closed. On a busy machine, a viewer may wake too late and find the connection closed.
+func countWoken(t *testing.T, ends <-chan error, n int) (woken int) {
+	for range n {
+		if err := <-ends; err == closeError(4008) {
+			woken++
+		} else if !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("a viewer that woke after %v: %v", wakeTime, err)
+		}
+	}
+	return woken
+}
+
+// collection matches the heap in use after a collection, in a line of gctrace (package runtime).
 var collection = regexp.MustCompile(`->(\d+) MB, `)
 
-// mostHeap returns the most MiB that were in use after a collection, as gctrace in
-// said tells.
+// mostHeap returns the most memory, in MiB, that was in use after a collection, according to the
+// lines of gctrace in said.
 func mostHeap(said string) (most int) {
 	for _, m := range collection.FindAllStringSubmatch(said, -1) {
 		live, _ := strconv.Atoi(m[1])

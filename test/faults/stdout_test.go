@@ -11,13 +11,13 @@ import (
 	"testing"
 )
 
-// A standard output that is full costs one warning; the command and the viewers go
-// on.
+// TestFullOutput checks that a full device or disk at standard output causes one warning, and
+// affects neither the command nor the viewers.
 func TestFullOutput(t *testing.T) {
 	t.Parallel()
-	hum := func(t *testing.T, cmd *exec.Cmd, look func(*canary)) {
-		c := listenTo(begin(t, cmd))
-		await(t, latest, "output goes on", func() bool {
+	checkFull := func(t *testing.T, cmd *exec.Cmd, look func(*canary)) {
+		c := watchCanary(begin(t, cmd))
+		await(t, maxDelay, "output continues", func() bool {
 			last, _, _ := c.viewers["wsrun.v1"].seen()
 			return last >= 2000
 		})
@@ -34,16 +34,16 @@ func TestFullOutput(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer full.Close()
-		cmd := canaryOf(t, plainSong)
+		cmd := canaryOf(t, plainLoad)
 		cmd.Stdout = full
-		hum(t, cmd, func(*canary) {})
+		checkFull(t, cmd, func(*canary) {})
 	})
-	// The disk is a tmpfs in a mount namespace of its own, which goes with it. Where
-	// neither root nor a user namespace is to be had, /dev/full alone gives ENOSPC.
+	// The disk is a tmpfs in a new mount namespace, and vanishes with the namespace. Without
+	// root or a user namespace, only /dev/full can return ENOSPC.
 	t.Run("disk", func(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()
-		cmd := canaryOf(t, plainSong)
+		cmd := canaryOf(t, plainLoad)
 		const script = `mount -t tmpfs -o size=64k none "$0" || exit 99; exec "$@" >"$0/out"`
 		cmd.Args = append([]string{"sh", "-c", script, dir, cmd.Path}, cmd.Args[1:]...)
 		cmd.Path = "/bin/sh"
@@ -58,7 +58,7 @@ func TestFullOutput(t *testing.T) {
 		if out, err := try.CombinedOutput(); err != nil {
 			t.Skipf("no tmpfs to fill: %v %s", err, out)
 		}
-		hum(t, cmd, func(c *canary) {
+		checkFull(t, cmd, func(c *canary) {
 			kept, err := os.ReadFile(fmt.Sprintf("/proc/%d/root%s/out", c.Process.Pid, dir))
 			o := oracle{next: 1}
 			o.write(kept)

@@ -15,11 +15,11 @@ import (
 	"time"
 )
 
-// backTime is by when all viewers are back after a restart.
-const backTime = 30 * time.Second
+// reconnectTime is how long viewers may take to reconnect after a restart.
+const reconnectTime = 30 * time.Second
 
-// retryAfter is how long the page waits before the given try, from 0, as
-// static/socket.js has it.
+// retryAfter returns how long the page waits before an attempt to reconnect, the first of which
+// is 0. See static/driver/socket.js.
 func retryAfter(attempt int, random *rand.Rand) time.Duration {
 	const least, most = 500 * time.Millisecond, 30 * time.Second
 	bound := most
@@ -29,8 +29,8 @@ func retryAfter(attempt int, random *rand.Rand) time.Duration {
 	return least + time.Duration(random.Float64()*float64(bound-least))
 }
 
-// A hello is what a viewer was told when it came. That of testdata/viewers.mjs may
-// be how long it waits before it comes again.
+// A hello reports that a viewer got a hello event. One of testdata/viewers.mjs may instead
+// report how long the viewer waits before it reconnects.
 type hello struct {
 	Event   string
 	Viewer  int
@@ -39,15 +39,15 @@ type hello struct {
 	at      time.Time
 }
 
-// persist views what is at addr, and comes again as the page does, until ctx ends.
-func persist(ctx context.Context, addr string, viewer int, random *rand.Rand, told chan<- hello) error {
+// followWithRetries views the stream at addr until ctx is done, and reconnects as the page does.
+func followWithRetries(ctx context.Context, addr string, viewer int, random *rand.Rand, hellos chan<- hello) error {
 	var f follower
 	for attempt := 0; ; attempt++ {
-		if conn, err := dialFor(addr, 2*backTime); err == nil {
+		if conn, err := dialFor(addr, 2*reconnectTime); err == nil {
 			stop := context.AfterFunc(ctx, func() { conn.Close() })
 			if s, err := open(conn, addr, f.query(), "wsrun.v1"); err == nil {
 				was := f.hellos
-				f.greeted = func() { told <- hello{Viewer: viewer, Epoch: f.at.Epoch, at: time.Now()} }
+				f.onHello = func() { hellos <- hello{Viewer: viewer, Epoch: f.epoch, at: time.Now()} }
 				f.follow(s)
 				if f.hellos > was {
 					attempt = 0
@@ -65,21 +65,21 @@ func persist(ctx context.Context, addr string, viewer int, random *rand.Rand, to
 	}
 }
 
-// When wsrun is killed and another starts in its place, all viewers are back within
-// 30 s, know that it is another, and do not come all at once.
+// TestRestartStorm checks that when wsrun is killed and another takes its place, all viewers
+// reconnect within 30 s, notice that it is another run, and don't all reconnect at once.
 func TestRestartStorm(t *testing.T) {
-	n := times(500, 5000)
+	n := iterations(500, 5000)
 	random := random(t)
-	told := make(chan hello, 2*n)
+	hellos := make(chan hello, 2*n)
 	ctx, cancel := context.WithCancel(t.Context())
 	var all sync.WaitGroup
 	defer all.Wait()
 	defer cancel()
-	storm(t, n, told, func(addr string) {
+	storm(t, n, hellos, func(addr string) {
 		for i := range n {
 			random := rand.New(rand.NewPCG(random.Uint64(), 0))
 			all.Go(func() {
-				if err := persist(ctx, addr, i, random, told); err != nil {
+				if err := followWithRetries(ctx, addr, i, random, hellos); err != nil {
 					t.Errorf("a viewer that came again: %v", err)
 				}
 			})
@@ -87,13 +87,13 @@ func TestRestartStorm(t *testing.T) {
 	})
 }
 
-// The page's own module does the same.
+// TestRestartStormOfPages checks the same for the page's own module.
 func TestRestartStormOfPages(t *testing.T) {
 	t.Parallel()
-	n := times(50, 500)
-	told := make(chan hello, 2*n)
+	n := iterations(50, 500)
+	hellos := make(chan hello, 2*n)
 	var waits []float64
-	storm(t, n, told, func(addr string) {
+	storm(t, n, hellos, func(addr string) {
 		node := exec.Command("node", "testdata/viewers.mjs", "ws://"+addr+"/", fmt.Sprint(n))
 		out, err := node.StdoutPipe()
 		if err != nil {
@@ -111,8 +111,8 @@ func TestRestartStormOfPages(t *testing.T) {
 					t.Error(err)
 				}
 				if h.at = time.Now(); h.Event == "hello" {
-					told <- h
-				} else if h.RetryMs >= 0 { // it comes again
+					hellos <- h
+				} else if h.RetryMs >= 0 { // the viewer will reconnect
 					waits = append(waits, h.RetryMs)
 				}
 			}
@@ -129,44 +129,44 @@ func TestRestartStormOfPages(t *testing.T) {
 	})
 }
 
-// storm has start start n viewers of a wsrun, which tell their hellos, kills it, and
-// starts another.
-func storm(t *testing.T, n int, told <-chan hello, start func(addr string)) {
-	first := begin(t, canaryOf(t, song{20, 50}))
+// storm starts wsrun, has start start n viewers, which send their hellos, kills wsrun,
+// and starts another on the same port.
+func storm(t *testing.T, n int, hellos <-chan hello, start func(addr string)) {
+	first := begin(t, canaryOf(t, load{20, 50}))
 	start(first.addr)
-	hellos := func(within time.Duration) (epoch string, all []time.Time) {
+	awaitAll := func(within time.Duration) (epoch string, all []time.Time) {
 		seen := map[int]bool{}
-		late := time.After(within)
+		timeout := time.After(within)
 		for len(all) < n {
 			select {
-			case h := <-told:
+			case h := <-hellos:
 				if epoch == "" {
 					epoch = h.Epoch
 				}
 				if seen[h.Viewer] || h.Epoch != epoch {
-					t.Fatalf("viewer %d was told of the run %s, another of %s", h.Viewer, h.Epoch, epoch)
+					t.Fatalf("viewer %d got the epoch %s, another viewer %s", h.Viewer, h.Epoch, epoch)
 				}
 				seen[h.Viewer] = true
 				all = append(all, h.at)
-			case <-late:
+			case <-timeout:
 				t.Fatalf("%d of %d viewers after %v", len(all), n, within)
 			}
 		}
 		return epoch, all
 	}
-	old, _ := hellos(backTime)
+	old, _ := awaitAll(reconnectTime)
 	first.Process.Kill()
 	<-first.Done()
-	// Until the first tries have met nobody.
-	await(t, latest, "a while has passed", afterward(time.Second+time.Duration(random(t).IntN(1000))*time.Millisecond))
-	c := newCanary(t, song{20, 50}, "-a", first.addr)
+	// Wait until the first attempts to reconnect have failed.
+	await(t, maxDelay, "a while has passed", elapsed(time.Second+time.Duration(random(t).IntN(1000))*time.Millisecond))
+	c := newCanary(t, load{20, 50}, "-a", first.addr)
 	restarted := time.Now()
-	epoch, at := hellos(backTime)
+	epoch, at := awaitAll(reconnectTime)
 	if epoch == old {
 		t.Error("the second run has the first's epoch")
 	}
 	slices.SortFunc(at, time.Time.Compare)
-	// The most within a tenth of a second.
+	// Find the largest number of viewers within a tenth of a second.
 	most := 0
 	for i, k := 0, 0; k < n; k++ {
 		for at[k].Sub(at[i]) > 100*time.Millisecond {

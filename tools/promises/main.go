@@ -1,15 +1,15 @@
-// Promises prints what the tests have proved, as a table in Markdown. It reads the
-// output of go test -json and of node's TAP reporter from standard input.
+// Promises prints a Markdown table of the promises that the tests have proved. It reads the
+// output of go test -json and of Node's TAP reporter from standard input.
 //
-// A Go test that proves a promise says so by two attributes, one after the other:
+// A Go test that proves a promise sets two attributes, one after the other:
 //
 //	t.Attr("promise", "no cell of the guard's matrix leaks")
 //	t.Attr("figure", fmt.Sprintf("%d cells", cells))
 //
-// One of Node's by t.diagnostic("promise: … | figure: …"). Where a test fails, the
-// table says so instead of the figure, and the status is 1; so it is if anything else
-// fails. With -w FILE the table takes the place of the one between FILE's two lines
-// "<!-- promises -->" and "<!-- end -->", if nothing has failed.
+// A Node test calls t.diagnostic("promise: … | figure: …"). If the test fails, the table says
+// FAILED instead of the figure. The exit status is 1 if any test fails. With -w FILE, and if
+// nothing has failed, the table replaces the one in FILE between the lines
+// "<!-- promises -->" and "<!-- end -->".
 package main
 
 import (
@@ -31,8 +31,8 @@ const (
 	begin = "<!-- promises -->\n"
 	end   = "<!-- end -->\n"
 
-	// longest is how long a line of the input may be; a failed test may print a lot.
-	longest = 64 << 20
+	// maxLine is the longest line of the input, in bytes. A failed test may print a lot.
+	maxLine = 64 << 20
 )
 
 var write = flag.String("w", "", "`file` whose table is to be written anew")
@@ -45,6 +45,8 @@ func main() {
 	}
 }
 
+// run reads the tests' output from in, prints the table and, if file isn't empty, writes it to
+// file.
 func run(in io.Reader, file string) error {
 	var r results
 	if err := r.read(in); err != nil {
@@ -64,7 +66,7 @@ func run(in io.Reader, file string) error {
 	return replace(file, table)
 }
 
-// replace puts the table into a file.
+// replace replaces the table in a file.
 func replace(file, table string) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -78,25 +80,26 @@ func replace(file, table string) error {
 	return os.WriteFile(file, []byte(before+begin+"\n"+table+"\n"+end+after), 0o644)
 }
 
-// A promise is what a test says that it proves.
+// A promise is a statement that a test proves, and the figure that the test has reached.
 type promise struct {
 	text, figure string
-	test         string // with its package
+	test         string // package and name
 }
 
-// results are what the tests have printed.
+// A results holds the promises and failures of all tests.
 type results struct {
 	promises []promise
 	failed   []string // tests, and packages that don't build
 }
 
-// An event is a line of go test -json.
+// An event is a line of go test -json (go doc test2json).
 type event struct{ Action, Package, Test, Key, Value string }
 
+// read adds the results in the tests' output.
 func (r *results) read(in io.Reader) error {
 	lines := bufio.NewScanner(in)
-	lines.Buffer(nil, longest)
-	var tap string // the last test of TAP
+	lines.Buffer(nil, maxLine)
+	var tap string // name of the last test in TAP
 	for lines.Scan() {
 		line := bytes.TrimSpace(lines.Bytes())
 		if !bytes.HasPrefix(line, []byte("{")) {
@@ -112,6 +115,7 @@ func (r *results) read(in io.Reader) error {
 	return lines.Err()
 }
 
+// event adds the result in an event. A figure belongs to the test's last promise without one.
 func (r *results) event(e event) {
 	_, name, _ := strings.Cut(e.Package, "/")
 	test := strings.TrimSpace(name + " " + e.Test)
@@ -131,13 +135,14 @@ func (r *results) event(e event) {
 	}
 }
 
+// Lines of TAP: a test's result, and a promise.
 var (
 	point      = regexp.MustCompile(`^(not )?ok \d+ - (.*?)( # .*)?$`)
 	diagnostic = regexp.MustCompile(`^# promise: (.*) \| figure: (.*)$`)
 )
 
-// tap takes a line of TAP, in which a test's diagnostics follow its result, and
-// returns the name of the last test.
+// tap adds the result in a line of TAP, where a test's diagnostics follow its result. last is
+// the name of the last test; tap returns the name after this line.
 func (r *results) tap(line, last string) string {
 	if m := diagnostic.FindStringSubmatch(line); m != nil {
 		r.promises = append(r.promises, promise{m[1], m[2], last})
@@ -153,7 +158,8 @@ func (r *results) tap(line, last string) string {
 	return test
 }
 
-// table returns the promises in the order of the packages, each's by name.
+// table returns the table: packages in the order of their results, and a package's promises in
+// alphabetical order.
 func (r *results) table() string {
 	var packages []string
 	of := func(p promise) string { name, _, _ := strings.Cut(p.test, " "); return name }

@@ -46,7 +46,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// What fails is told in the table, and leaves the file alone.
+// TestFailures checks that a failure is in the table, and that the file then stays unchanged.
 func TestFailures(t *testing.T) {
 	for failure, row := range map[string]string{
 		`{"Action":"fail","Package":"wsrun/b","Test":"TestA"}`:     "| a holds | FAILED | b: TestA |",

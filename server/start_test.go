@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -9,14 +10,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
+
 	"wsrun/broadcaster"
 	"wsrun/hub"
 	"wsrun/internal/protocol"
 	"wsrun/test/wait"
 )
 
-// gets waits until a request is answered so: the screen may be some milliseconds old.
-func (b *bench) gets(path, want string) {
+// awaitBody waits until the response to a request has the wanted body: the screen that it is
+// made from may lag behind by some milliseconds.
+func (b *bench) awaitBody(path, want string) {
 	b.t.Helper()
 	b.Flush()
 	var body string
@@ -28,61 +32,64 @@ func (b *bench) gets(path, want string) {
 	b.t.Errorf("%s: %q, want %q", path, body, want)
 }
 
-// awaitPrelude waits until viewers that join get a prelude.
+// awaitPrelude waits until joining viewers get a prelude.
 func (b *bench) awaitPrelude() {
 	b.t.Helper()
 	b.Flush()
 	wait.For(b.t, wait.Patience, "there is no prelude", func() bool {
-		v := b.dial("?n=0", protocol.Subprotocol)
-		defer v.Close()
-		m, _ := v.Next(context.Background())
-		hello, ok := m.Event.(protocol.HelloEvent)
-		return ok && hello.Prelude != ""
+		c := b.dial("?n=0", protocol.Subprotocol)
+		defer c.CloseNow()
+		_, p, err := c.Read(context.Background())
+		var hello struct{ Prelude string }
+		return err == nil && json.Unmarshal(p, &hello) == nil && hello.Prelude != ""
 	})
 }
 
-func TestTextBeginsAtAWholeLine(t *testing.T) {
+func TestTextStartsAtWholeLine(t *testing.T) {
 	b := serveStream(t, hub.Options{Stream: broadcaster.New(broadcaster.Options{Lines: 2})}, Options{})
 	b.Write([]byte("one \x1b[31;4mred\r\n\x1b[?25ltwo\r\nthree\r\n"))
-	b.gets("/", "two\nthree\n")
+	b.awaitBody("/", "two\nthree\n")
 }
 
-// No text begins within a sequence, however long the line is.
-func TestTextNeverBeginsWithinASequence(t *testing.T) {
+// TestTextNeverStartsWithinSequence starts text within a line that is longer than the ring, at
+// each byte of a control sequence.
+func TestTextNeverStartsWithinSequence(t *testing.T) {
 	sequence := "\x1b[38;2;100;200;30m"
 	for extra := range len(sequence) + 1 {
 		b := serveStream(t, hub.Options{Stream: broadcaster.New(broadcaster.Options{Bytes: 100 + extra})}, Options{})
 		b.Write([]byte(strings.Repeat("x", 1000) + sequence + strings.Repeat("y", 100)))
-		b.gets("/", strings.Repeat("y", 100))
+		b.awaitBody("/", strings.Repeat("y", 100))
 	}
 }
 
-// A picture of a program comes behind the lines before it, and is as wide as the terminal.
-func TestTextOfAPicture(t *testing.T) {
-	for _, ring := range []int{1 << 20, 600} { // the ring has, and has not, the lines
+// TestTextOfScreen checks that the screen of a full-screen program follows the lines before
+// the program, and is as wide as the terminal.
+func TestTextOfScreen(t *testing.T) {
+	for _, ring := range []int{1 << 20, 600} { // with and without the lines in the ring
 		b := serveStream(t, hub.Options{Stream: broadcaster.New(broadcaster.Options{Bytes: ring})}, Options{})
 		b.Emit(broadcaster.Resize{Cols: 40, Rows: 10})
 		b.Write([]byte("one\r\n\x1b[32mtwo\r\n$ vim\r\n\x1b[?1049h\x1b[H\x1b[2J\x1b[44mhello\x1b[3;5H\x1b[1mworld\x1b[?25l\x1b[5;6r\x1b[5;1H"))
-		b.gets("/", "one\ntwo\n$ vim\nhello\n\n    world\n")
+		b.awaitBody("/", "one\ntwo\n$ vim\nhello\n\n    world\n")
 		for range 100 {
 			b.Write([]byte("\x1b[8;8H0123456789\x1b[K"))
 		}
 		b.Write([]byte("\x1b[5;3Hmore\x1b[m"))
-		b.gets("/", "one\ntwo\n$ vim\nhello\n\n    world\n\n  more\n\n\n       0123456789\n")
+		b.awaitBody("/", "one\ntwo\n$ vim\nhello\n\n    world\n\n  more\n\n\n       0123456789\n")
 		b.Emit(broadcaster.Resize{Cols: 3, Rows: 10})
-		b.gets("/?n=0", "hel\n\n\n\n  m\n")
+		b.awaitBody("/?n=0", "hel\n\n\n\n  m\n")
 	}
 }
 
-// While a program fills the screen, and as long as the lines asked for reach back
-// before one, text has as many of those before it, whether or not the ring does.
-func TestTextBeforeAProgram(t *testing.T) {
+// TestTextBeforeFullScreenProgram checks that text has the requested number of lines before a
+// full-screen program, even if the ring has dropped them: while the program runs, and as long
+// afterwards as the requested lines reach back before it.
+func TestTextBeforeFullScreenProgram(t *testing.T) {
 	lines := []string{"one", "two", "three"}
 	for _, ring := range []int{1 << 20, 600} {
 		b := serveStream(t, hub.Options{Stream: broadcaster.New(broadcaster.Options{Bytes: ring})}, Options{})
 		b.Emit(broadcaster.Resize{Cols: 40, Rows: 10})
 		b.Write([]byte("one\r\n\x1b[32mtwo\r\nthree\r\n\x1b[?1049h\x1b[H"))
-		b.gets("/?n=0", "")
+		b.awaitBody("/?n=0", "")
 		b.Write([]byte(strings.Repeat("\x1b[Hhello\r\n\x1b[2;1Hworld\r\n", 50)))
 		check := func(n string, last int, rows string) {
 			t.Helper()
@@ -90,7 +97,7 @@ func TestTextBeforeAProgram(t *testing.T) {
 			if last > 0 {
 				want += "\n"
 			}
-			b.gets("/?n="+n, want+rows)
+			b.awaitBody("/?n="+n, want+rows)
 		}
 		for n := range 5 {
 			check(fmt.Sprint(n), min(n, 3), "hello\nworld\n")
@@ -105,8 +112,8 @@ func TestTextBeforeAProgram(t *testing.T) {
 	}
 }
 
-// Nothing that the program has drawn before is among the lines.
-func TestTextOfAProgramThatClears(t *testing.T) {
+// TestTextAfterClear checks that text has nothing that a program has cleared from the screen.
+func TestTextAfterClear(t *testing.T) {
 	b := serve(t, Options{})
 	b.Emit(broadcaster.Resize{Cols: 40, Rows: 10})
 	b.Write([]byte("one\r\ntwo\r\n\x1b[H\x1b[2Jtop - 1\r\nrow a\r\nrow b\x1b[H\x1b[2Jtop - 2\r\nrow a\x1b[H\x1b[m"))
@@ -115,12 +122,13 @@ func TestTextOfAProgramThatClears(t *testing.T) {
 		"/?offset=5&epoch=" + b.Epoch():  "two\ntop - 2\nrow a\n",
 		"/?offset=30&epoch=" + b.Epoch(): "top - 2\nrow a\n",
 	} {
-		b.gets(path, want)
+		b.awaitBody(path, want)
 	}
 }
 
-// Events that begin within a sequence have nothing of it.
-func TestEventsBeginWithinASequence(t *testing.T) {
+// TestEventsStartWithinSequence checks that events that start within a control sequence
+// contain no part of it.
+func TestEventsStartWithinSequence(t *testing.T) {
 	for _, tt := range []struct{ before, after, text string }{
 		{"one\r\n\x1b", "[31mred\r\n", "red"},
 		{"one\r\n\x1b[3", "1mred\r\n", "red"},
@@ -141,13 +149,13 @@ func TestEventsBeginWithinASequence(t *testing.T) {
 			t.Fatal(err)
 		}
 		plain := b.dial("?n=0")
-		wait.For(t, wait.Patience, "not all are here", func() bool {
+		wait.For(t, wait.Patience, "the plain viewer hasn't joined", func() bool {
 			return b.srv.sessions.Tallies()[hub.FormPlain].Now == 1
 		})
 		b.Write([]byte(tt.after))
 		b.end(0)
-		if r, err := watch(plain, -1); err != nil || r.code != protocol.CloseEnded {
-			t.Error(r.code, err)
+		if _, err := io.Copy(io.Discard, reader{plain}); err != nil {
+			t.Error(err)
 		}
 		body, _ := io.ReadAll(resp.Body)
 		resp.Body.Close()
@@ -155,4 +163,15 @@ func TestEventsBeginWithinASequence(t *testing.T) {
 			t.Errorf("%.20q: events %q", tt.before, body)
 		}
 	}
+}
+
+// A reader reads a plain WebSocket until it is closed normally.
+type reader struct{ c *websocket.Conn }
+
+func (r reader) Read(p []byte) (int, error) {
+	_, data, err := r.c.Read(context.Background())
+	if websocket.CloseStatus(err) == websocket.StatusNormalClosure {
+		return 0, io.EOF
+	}
+	return min(len(p), len(data)), err
 }

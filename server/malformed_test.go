@@ -14,8 +14,8 @@ import (
 	"wsrun/test/peer"
 )
 
-// Strangers' bad requests and frames are refused, and a viewer that is there
-// meanwhile does not notice.
+// TestBadWebSockets sends malformed handshakes and frames. Each is refused, and none affects
+// a well-behaved viewer.
 func TestBadWebSockets(t *testing.T) {
 	b := serve(t, Options{})
 	good := b.dial("", protocol.Subprotocol)

@@ -1,0 +1,148 @@
+package server
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"wsrun/internal/protocol"
+	"wsrun/test/peer"
+)
+
+// awaitSlots waits until exactly that many slots are taken.
+func (b *bench) awaitSlots(want int) {
+	b.t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+		taken, _ := b.srv.sessions.Slots()
+		if taken == want {
+			return
+		}
+		if time.Now().After(deadline) {
+			b.t.Fatalf("%d slots are taken, want %d", taken, want)
+		}
+	}
+}
+
+// TestFull checks that clients beyond the limit are asked to retry, that requests that need no
+// slot still work, and that a free slot is used again.
+func TestFull(t *testing.T) {
+	b := serve(t, Options{MaxViewers: 1})
+	b.Write([]byte("one\n"))
+	first := b.dial("", protocol.Subprotocol)
+	for range 3 {
+		for _, protocols := range [][]string{nil, {protocol.Subprotocol}} {
+			_, _, err := b.dial("", protocols...).Read(t.Context())
+			var e websocket.CloseError
+			if !errors.As(err, &e) || e.Code != websocket.StatusTryAgainLater || e.Reason == "" {
+				t.Errorf("a WebSocket of %q: %v", protocols, err)
+			}
+		}
+		for _, request := range [][]string{{"/?tail=1"}, {"/?tail=1&format=raw"}, {"/", "Accept", "text/event-stream"}} {
+			resp, _ := b.get(request[0], request[1:]...)
+			wait, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
+			if resp.StatusCode != 503 || wait < 5 || wait > 15 {
+				t.Errorf("%q: %s, Retry-After %q", request, resp.Status, resp.Header.Get("Retry-After"))
+			}
+		}
+		for _, request := range [][]string{{"/"}, {"/", "Accept", "text/html"}, {"/?format=raw"}, {"/-/healthz"}, {"/-/status"}, {"/-/metrics"}} {
+			if resp, _ := b.get(request[0], request[1:]...); resp.StatusCode != 200 {
+				t.Errorf("%q: %s", request, resp.Status)
+			}
+		}
+	}
+	first.CloseNow()
+	b.awaitSlots(0)
+	second := b.dial("", protocol.Subprotocol)
+	b.end(0)
+	if r, err := watch(second, -1); err != nil || string(r.data) != "one\n" {
+		t.Errorf("the next: %+v, %v", r, err)
+	}
+}
+
+// TestSlots checks that slots are counted exactly, however the requests for them end.
+func TestSlots(t *testing.T) {
+	const slots = 8
+	b := serve(t, Options{MaxViewers: slots})
+	most, asked := 0, 0
+	for round := range 5 {
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		var in []io.Closer
+		for i := range 10 * slots {
+			wg.Go(func() {
+				c, err := net.Dial("tcp", b.addr)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				c.SetDeadline(time.Now().Add(10 * time.Second))
+				request := peer.Upgrade(b.addr)
+				switch i % 5 {
+				case 0: // a handshake that fails
+					request = peer.Upgrade(b.addr, "dGhlIHNhbXBsZSBub25jZQ==", "short")
+				case 1: // half a handshake
+					io.WriteString(c, request[:len(request)/2])
+					c.Close()
+					return
+				case 2: // a handshake whose response is never read
+					io.WriteString(c, request)
+					c.(*net.TCPConn).SetLinger(0)
+					c.Close()
+					return
+				case 3:
+					request = fmt.Sprintf("GET /?tail=1 HTTP/1.1\r\nHost: %s\r\n\r\n", b.addr)
+				}
+				io.WriteString(c, request)
+				r := bufio.NewReader(c)
+				resp, err := http.ReadResponse(r, nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				full := resp.StatusCode == 503
+				if resp.StatusCode == 101 {
+					frame, _ := r.Peek(4)
+					full = frame[0] == 0x88 && frame[2] == 1013>>8 && frame[3] == 1013&0xff
+				}
+				if resp.StatusCode == 400 || full {
+					c.Close()
+					return
+				}
+				mu.Lock()
+				in = append(in, c)
+				mu.Unlock()
+			})
+			if i == 0 {
+				b.Write([]byte("something\n")) // gives every viewer a frame
+			}
+		}
+		wg.Wait()
+		most, asked = max(most, len(in)), asked+10*slots
+		if len(in) > slots || len(in) == 0 {
+			t.Errorf("round %d: %d viewers, %d slots", round, len(in), slots)
+		}
+		b.awaitSlots(len(in))
+		for _, c := range in {
+			c.Close()
+		}
+		b.awaitSlots(0)
+		now := int64(0)
+		for _, t := range b.srv.sessions.Tallies() {
+			now += t.Now
+		}
+		if now != 0 {
+			t.Errorf("round %d: %d viewers are still counted", round, now)
+		}
+	}
+	t.Attr("promise", "there are no more viewers than places, whatever comes of those who ask for one")
+	t.Attr("figure", fmt.Sprintf("%d at a time of %d places, %d asked", most, slots, asked))
+}
