@@ -5,23 +5,23 @@ import (
 	"time"
 )
 
-// announceInterval is the least time between two tellings of the number of viewers.
+// announceInterval is the least time between two announcements of the number of viewers.
 const announceInterval = time.Second
 
-// An audience counts viewers and tells them how many they are. Its timer ends
-// with close.
+// An audience counts a hub's viewers and announces changes of their number. Its methods may be
+// called concurrently. Its timer stops with close.
 type audience struct {
 	mu        sync.Mutex
 	n         int
-	changed   chan struct{} // closed and renewed when n is to be told
-	announced time.Time     // when that was
-	timer     *time.Timer   // runs while n may be news to somebody
+	changed   chan struct{} // closed and replaced at each announcement
+	announced time.Time     // time of the last announcement
+	timer     *time.Timer   // set while an announcement is due
 	closed    bool
 }
 
 func newAudience() *audience { return &audience{changed: make(chan struct{})} }
 
-// add counts delta viewers more.
+// add adds delta to the number of viewers, and schedules an announcement.
 func (a *audience) add(delta int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -42,14 +42,15 @@ func (a *audience) announce() {
 	}
 }
 
-// count returns how many there are now, and what is closed when that is to be
-// told anew.
+// count returns the current number of viewers, and a channel that is closed at the next
+// announcement.
 func (a *audience) count() (int, <-chan struct{}) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.n, a.changed
 }
 
+// close stops all announcements. The count still works.
 func (a *audience) close() {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -10,27 +10,32 @@ import (
 	"wsrun/internal/protocol"
 )
 
-// Content is what viewers are told of content that ends.
+// Content describes finite content, such as a finished file, to the viewers it is sent to.
 type Content struct {
 	Kind     Kind
 	Title    string
-	Exact    bool            // its lines' numbers are those of the whole
-	Stopping <-chan struct{} // closed when the server is shut down
+	Exact    bool            // line numbers count from the start of the whole content
+	Stopping <-chan struct{} // closed when the server shuts down; nil if it never does
 }
 
-// ServeContent sends by WebSocket what copy writes, and closes it.
-func (s *Sessions) ServeContent(w http.ResponseWriter, visit *Session, e Content, copy func(io.Writer) error) bool {
-	v := s.upgrade(w, visit, false)
+// ServeContent upgrades the request of session to a WebSocket, sends everything that copy
+// writes to it, and closes the WebSocket. It ends the session, and returns when the session has
+// ended. It reports whether the upgrade succeeded; if not, it has answered the request.
+//
+// Writes in copy fail with [net.ErrClosed] once the viewer is gone, and copy should return then.
+// An error of copy closes the connection without a close frame.
+func (s *Sessions) ServeContent(w http.ResponseWriter, session *Session, e Content, copy func(io.Writer) error) bool {
+	v := s.upgrade(w, session, false)
 	if v == nil {
-		visit.End(Left)
+		session.End(Left)
 		return false
 	}
-	visit.End(v.end(v.content(e, copy)))
+	session.End(v.end(v.sendContent(e, copy)))
 	return true
 }
 
-// content sends content and all that goes with it.
-func (v *viewer) content(e Content, copy func(io.Writer) error) Outcome {
+// sendContent sends the hello event and all that copy writes.
+func (v *viewer) sendContent(e Content, copy func(io.Writer) error) Outcome {
 	v.nextPing = time.Now().Add(untilPing())
 	if out := v.sendStart(protocol.HelloEvent{
 		Event: "hello", Kind: string(e.Kind), Epoch: broadcaster.NewEpoch(), Line: 1, Title: e.Title, Command: []string{},
@@ -38,7 +43,7 @@ func (v *viewer) content(e Content, copy func(io.Writer) error) Outcome {
 	}, encodeTimes(nil), NoPrelude); out != Following {
 		return out
 	}
-	to := &frames{v: v}
+	to := &contentWriter{v: v}
 	err := copy(to)
 	select {
 	case <-e.Stopping:
@@ -54,23 +59,24 @@ func (v *viewer) content(e Content, copy func(io.Writer) error) Outcome {
 	return Ended
 }
 
-// frames writes to a viewer.
-type frames struct {
+// A contentWriter sends what is written to it to a viewer, and handles pings between writes.
+type contentWriter struct {
 	v   *viewer
 	out Outcome // of the last write
 }
 
-func (f *frames) Write(p []byte) (int, error) {
-	f.out = Left
+// Write implements [io.Writer]. Any error is [net.ErrClosed].
+func (c *contentWriter) Write(p []byte) (int, error) {
+	c.out = Left
 	select {
-	case <-f.v.left:
+	case <-c.v.left:
 	default:
-		if f.out = f.v.heartbeat(time.Now()); f.out == Following {
-			opcode, payload := f.v.payload(p)
-			f.out = f.v.sendChunk(opcode, payload, false)
+		if c.out = c.v.heartbeat(time.Now()); c.out == Following {
+			opcode, payload := c.v.payload(p)
+			c.out = c.v.sendChunk(opcode, payload, false)
 		}
 	}
-	if f.out != Following {
+	if c.out != Following {
 		return 0, net.ErrClosed
 	}
 	return len(p), nil

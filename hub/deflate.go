@@ -13,28 +13,28 @@ import (
 	"wsrun/internal/protocol"
 )
 
-// Output is deflated once for all who get it next (RFC 7692). That they have the same
-// in their windows is not needed: it is deflated with as much of the output before it
-// as each of them has had.
+// A chunk of output is deflated once for all viewers that get it (RFC 7692). Their windows don't
+// need to be equal: the dictionary is the output before the chunk, and only as much of it as a
+// viewer is known to have received.
 
 const (
-	// A chunk is deflated with maxDict or maxDict/4 or ... minDict of the output before
-	// it, or with none, in bytes: the less often its viewers differ, the fewer times. Of
-	// two lines of a log 0.74 are left with none, 0.38 with 2 KiB, 0.35 with 8, 0.33 with
-	// 32, the most there is in a window, which takes 150 µs.
+	// A chunk's dictionary has maxDict, maxDict/4, maxDict/16 … minDict bytes, or none: with
+	// few sizes, a chunk is rarely deflated more than once. 32 KiB is the largest window
+	// (RFC 7692, section 7.1.2.1). For what a dictionary saves and costs, see docs/facts.md,
+	// hub.
 	maxDict, minDict = 32 << 10, 512
-	// bareBytes is how large a message is at the least that is deflated with nothing.
-	bareBytes = 512
-	// largeBytes is how large one is that is deflated fast rather than well.
+	// minBareBytes is the size of the smallest message that is deflated without a dictionary.
+	minBareBytes = 512
+	// largeBytes is the size above which a message is deflated fast rather than well.
 	largeBytes = 4 << 10
-	// minDeflated is how many frames are kept besides one for so many bytes that the
-	// ring keeps, which all who come get one after the other.
+	// The cache keeps minDeflated frames, and one more for each bytesPerDeflated bytes of the
+	// ring: every joining viewer gets the chunks of the ring in turn.
 	minDeflated      = 32
 	bytesPerDeflated = 64 << 10
 )
 
-// A takeover says whether a viewer inflates, and if it does, whether with what it had
-// before.
+// A takeover is the kind of compression that a viewer has negotiated. "Context takeover" means
+// that a message may refer to the messages before it (RFC 7692, section 7.1.1).
 type takeover int
 
 const (
@@ -43,7 +43,8 @@ const (
 	withTakeover
 )
 
-// takeoverOf reads what was negotiated from the answer's header.
+// takeoverOf returns what was negotiated, from the Sec-WebSocket-Extensions header of the
+// response.
 func takeoverOf(extensions string) takeover {
 	switch {
 	case !strings.HasPrefix(extensions, "permessage-deflate"):
@@ -54,11 +55,12 @@ func takeoverOf(extensions string) takeover {
 	return withTakeover
 }
 
-// A deflateCache deflates messages of a stream and keeps the last frames.
+// A deflateCache deflates messages of a stream and keeps the frames that were used last. Its
+// methods may be called concurrently.
 type deflateCache struct {
 	stream *broadcaster.Broadcaster
 	mu     sync.Mutex
-	last   []*deflatedFrame // the last one used at the end
+	last   []*deflatedFrame // in the order of their last use
 }
 
 type deflatedFrame struct {
@@ -69,7 +71,7 @@ type deflatedFrame struct {
 	frame   []byte
 }
 
-// entry returns what is kept, or is to be made, of a payload.
+// entry returns the cache's entry for a payload, which may be new and have no frame yet.
 func (d *deflateCache) entry(opcode byte, payload []byte, dict int) *deflatedFrame {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -90,18 +92,18 @@ func (d *deflateCache) entry(opcode byte, payload []byte, dict int) *deflatedFra
 	return made
 }
 
-// clear keeps nothing more.
+// clear drops all frames.
 func (d *deflateCache) clear() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.last = nil
 }
 
-// dictOf returns how much of the output before a chunk it is deflated with, of the so
-// many bytes that its viewer has had without a gap.
+// dictOf returns the size of the dictionary for a chunk of the given size, if its viewer has
+// received had bytes before the chunk without a gap.
 func dictOf(had, chunk int) int {
 	if chunk > largeBytes {
-		return 0 // it helps itself
+		return 0 // a large chunk is its own dictionary
 	}
 	for size := maxDict; size >= minDict; size /= 4 {
 		if size <= had {
@@ -111,9 +113,9 @@ func dictOf(had, chunk int) int {
 	return 0
 }
 
-// frame returns a message of one frame, which is shared and never to be changed. Before
-// returns the so many bytes of output before the payload, or none of them; the viewer
-// must have them as its window's end.
+// frame returns the payload as a deflated message of one frame, which is shared and must not be
+// changed. before returns the size bytes of output before the payload, or nothing; the viewer's
+// window must end with these bytes.
 func (d *deflateCache) frame(opcode byte, payload []byte, dict int, before func(size int) []byte) []byte {
 	made := d.entry(opcode, payload, dict)
 	made.once.Do(func() {
@@ -125,22 +127,23 @@ func (d *deflateCache) frame(opcode byte, payload []byte, dict int, before func(
 	return made.frame
 }
 
-// Writers are large: 1.3 MB for the one that does it well. The levels above take longer for little.
-var wellWriters, fastWriters = writers(7), writers(flate.BestSpeed)
+// Writers are pooled because they are large. Levels above 7 take longer and save little
+// (docs/facts.md, hub).
+var denseWriters, fastWriters = flateWriters(7), flateWriters(flate.BestSpeed)
 
-func writers(level int) *sync.Pool {
+func flateWriters(level int) *sync.Pool {
 	return &sync.Pool{New: func() any {
 		w, err := flate.NewWriter(nil, level)
 		if err != nil {
-			panic(err) // of an unknown level
+			panic(err) // the level is unknown
 		}
 		return w
 	}}
 }
 
-// deflate returns p as section 7.2.1 of RFC 7692 has it.
+// deflate returns p deflated as RFC 7692, section 7.2.1, describes it.
 func deflate(p, dict []byte) []byte {
-	pool := wellWriters
+	pool := denseWriters
 	if len(p) > largeBytes {
 		pool = fastWriters
 	}
@@ -148,13 +151,13 @@ func deflate(p, dict []byte) []byte {
 	defer pool.Put(w)
 	var b bytes.Buffer
 	w.ResetDict(&b, dict)
-	w.Write(p) // to memory: it can't fail
+	w.Write(p) // a write to memory can't fail
 	w.Flush()
 	return bytes.TrimSuffix(b.Bytes(), []byte("\x00\x00\xff\xff"))
 }
 
-// sameChunk tells whether a chunk is the very one that was kept: as that is not freed, no
-// other bytes can have its place.
+// sameChunk reports whether p is the very chunk that was kept, at the same address. Other bytes
+// can't be at that address, because a kept chunk is never freed or changed.
 func sameChunk(kept, p []byte) bool {
 	return len(kept) == len(p) && unsafe.SliceData(kept) == unsafe.SliceData(p)
 }

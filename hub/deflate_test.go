@@ -3,6 +3,7 @@ package hub
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -14,11 +15,10 @@ import (
 	"github.com/coder/websocket"
 
 	"wsrun/broadcaster"
-	"wsrun/internal/client"
 	"wsrun/internal/protocol"
 )
 
-// A countedConn counts what is read.
+// A countedConn counts the bytes read from it.
 type countedConn struct {
 	net.Conn
 	read *atomic.Int64
@@ -30,43 +30,47 @@ func (c countedConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// dialDeflated dials as one that can inflate, and counts the bytes on the wire.
-func (b *fixture) dialDeflated(query string, mode websocket.CompressionMode, subprotocols ...string) (*client.Viewer, *atomic.Int64, string) {
-	b.t.Helper()
+// dialDeflated connects a viewer that offers compression. It returns the viewer, the number of bytes
+// read from the wire, and the extensions that the server has accepted.
+func (f *fixture) dialDeflated(query string, mode websocket.CompressionMode, subprotocols ...string) (*websocket.Conn, *atomic.Int64, string) {
+	f.t.Helper()
 	read := new(atomic.Int64)
 	transport := &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 		c, err := new(net.Dialer).DialContext(ctx, network, addr)
 		return countedConn{c, read}, err
 	}}
-	c, resp, err := websocket.Dial(b.t.Context(), "ws://"+b.addr+"/"+query, &websocket.DialOptions{
+	c, resp, err := websocket.Dial(f.t.Context(), "ws://"+f.addr+"/"+query, &websocket.DialOptions{
 		Subprotocols: subprotocols, CompressionMode: mode, HTTPClient: &http.Client{Transport: transport},
 	})
 	if err != nil {
-		b.t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	v := client.New(c)
-	b.t.Cleanup(v.Close)
-	return v, read, resp.Header.Get("Sec-WebSocket-Extensions")
+	c.SetReadLimit(-1)
+	f.t.Cleanup(func() { c.CloseNow() })
+	return c, read, resp.Header.Get("Sec-WebSocket-Extensions")
 }
 
-// logLine is a line as a web server logs it.
+// logLine returns a line like those in the log of a web server.
 func logLine(r *rand.Rand, n int) string {
-	return fmt.Sprintf("%d 192.168.%d.%d - - \"GET /api/items/%d HTTP/1.1\" %d %d\n", n, r.IntN(4), r.IntN(255), r.IntN(10_000), 200+r.IntN(3)*100, r.IntN(100_000))
+	return fmt.Sprintf("%d 192.168.%d.%d - - \"GET /api/items/%d HTTP/1.1\" %d %d\n",
+		n, r.IntN(4), r.IntN(255), r.IntN(10_000), 200+r.IntN(3)*100, r.IntN(100_000))
 }
 
-// Whoever joins whenever, and can inflate in whatever way, gets what was written.
-func TestDeflated(t *testing.T) {
+// Every viewer gets what was written, whenever it joins and whatever compression it offers.
+func TestDeflatedOutput(t *testing.T) {
+	const takeover = "permessage-deflate"
+	const bare = "permessage-deflate; client_no_context_takeover; server_no_context_takeover"
 	for _, tt := range []struct {
 		name         string
 		mode         websocket.CompressionMode
 		subprotocols []string
 		answer       string
-		most         float64 // of the bytes written that are on the wire
+		most         float64 // bytes on the wire for each byte of output, at most
 	}{
-		{"with takeover", websocket.CompressionContextTakeover, []string{"wsrun.v1"}, "permessage-deflate", 0.5},
-		{"without", websocket.CompressionNoContextTakeover, []string{"wsrun.v1"}, "permessage-deflate; client_no_context_takeover; server_no_context_takeover", 1},
-		{"plain, with takeover", websocket.CompressionContextTakeover, nil, "permessage-deflate", 1},
-		{"plain, without", websocket.CompressionNoContextTakeover, nil, "permessage-deflate; client_no_context_takeover; server_no_context_takeover", 1},
+		{"with takeover", websocket.CompressionContextTakeover, []string{"wsrun.v1"}, takeover, 0.5},
+		{"without", websocket.CompressionNoContextTakeover, []string{"wsrun.v1"}, bare, 1},
+		{"plain, with takeover", websocket.CompressionContextTakeover, nil, takeover, 1},
+		{"plain, without", websocket.CompressionNoContextTakeover, nil, bare, 1},
 		{"not at all", websocket.CompressionDisabled, []string{"wsrun.v1"}, "", 2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -98,12 +102,12 @@ func TestDeflated(t *testing.T) {
 				go func() {
 					var got []byte
 					for {
-						m, err := c.Next(context.Background())
+						kind, p, err := c.Read(context.Background())
 						if err != nil {
 							break
 						}
-						if m.Event == nil {
-							got = append(got, m.Payload...)
+						if kind == websocket.MessageBinary || tt.subprotocols == nil {
+							got = append(got, p...)
 						}
 					}
 					results <- result{joined, got, float64(read.Load()) / float64(len(got))}
@@ -116,14 +120,14 @@ func TestDeflated(t *testing.T) {
 					write(1 + r.IntN(1+i*i/2)) // some are large
 				}
 			}
-			b.awaitEntered(t, viewers)
+			b.awaitAdded(viewers)
 			for range 200 {
 				write(2)
 			}
 			b.end(0)
 			for range viewers {
 				got := <-results
-				// The others are placed some time after they were let in.
+				// A viewer that asks for no backlog gets its start some time after it was accepted.
 				if !bytes.HasSuffix(all.Bytes()[max(got.joined, 0):], got.got) || got.joined < 0 && len(got.got) != all.Len() || len(got.got) == 0 {
 					t.Errorf("joined at %d of %d: %d bytes, or others", got.joined, all.Len(), len(got.got))
 				}
@@ -135,14 +139,14 @@ func TestDeflated(t *testing.T) {
 	}
 }
 
-// After a gap a viewer has not what the others have.
-func TestDeflatedAfterAGap(t *testing.T) {
-	b := serve(t, broadcaster.Options{Lines: 20}) // less than helps itself
+// After a gap, a viewer is sent nothing that refers to output it has missed.
+func TestDeflatedOutputAfterGap(t *testing.T) {
+	b := serve(t, broadcaster.Options{Lines: 20}) // chunks small enough to be deflated with a dictionary
 	r := rand.New(rand.NewPCG(3, 4))
 	c, _, _ := b.dialDeflated("", websocket.CompressionContextTakeover, "wsrun.v1")
-	b.hello(c)
+	b.placing(c)
 	var all strings.Builder
-	for all.Len() < 24<<20 { // more than the sockets hold, and the ring, and its grace
+	for all.Len() < 24<<20 { // more than the sockets, the ring and its grace hold
 		line := strings.Repeat(logLine(r, all.Len()), 100)
 		all.WriteString(line)
 		b.Write([]byte(line))
@@ -156,30 +160,30 @@ func TestDeflatedAfterAGap(t *testing.T) {
 	b.end(0)
 	at, resets := int64(0), 0
 	for {
-		m, err := c.Next(t.Context())
+		kind, p, err := c.Read(t.Context())
 		if err != nil {
 			break
 		}
-		if m.Event != nil {
-			if e, ok := m.Event.(protocol.ResetEvent); ok {
+		if kind == websocket.MessageText {
+			var e placing
+			if json.Unmarshal(p, &e); e.Event == "reset" {
 				at = e.Offset
 				resets++
 			}
 			continue
 		}
-		end := at + int64(len(m.Payload))
-		if end > int64(all.Len()) || string(m.Payload) != all.String()[at:end] {
+		if end := at + int64(len(p)); end > int64(all.Len()) || string(p) != all.String()[at:end] {
 			t.Fatalf("other bytes at %d, after %d gaps", at, resets)
 		}
-		at = end
+		at += int64(len(p))
 	}
 	if at != int64(all.Len()) || resets == 0 {
 		t.Errorf("ended at %d of %d, after %d gaps", at, all.Len(), resets)
 	}
 }
 
-// A chunk is deflated once.
-func TestFramesAreShared(t *testing.T) {
+// A chunk is deflated once for each size of dictionary. The cache keeps the frames used last.
+func TestDeflateCacheSharesFrames(t *testing.T) {
 	stream := broadcaster.New(broadcaster.Options{})
 	d := deflateCache{stream: stream}
 	p := []byte(strings.Repeat("a line\n", 100))
@@ -196,16 +200,16 @@ func TestFramesAreShared(t *testing.T) {
 				t.Error("made twice")
 			}
 		}
-		p = p[:len(p)-1] // another
+		p = p[:len(p)-1] // another chunk
 	}
 	if dicts != 3*(1+2) {
-		t.Errorf("deflated with others to a sum of %d", dicts)
+		t.Errorf("the dictionaries have %d bytes in total", dicts)
 	}
 	first := d.frame(protocol.OpBinary, p, 0, before)
 	for i := range 10 * minDeflated {
 		d.frame(protocol.OpBinary, []byte(strings.Repeat("x", 1+i)), 0, before)
 		if again := d.frame(protocol.OpBinary, p, 0, before); &again[0] != &first[0] {
-			t.Fatal("what is used is not kept")
+			t.Fatal("a frame that is in use is dropped")
 		}
 	}
 	if len(d.last) != minDeflated || cap(d.last) > 4*minDeflated {
@@ -220,7 +224,7 @@ func TestFramesAreShared(t *testing.T) {
 	}
 }
 
-// BenchmarkDeflate is what it costs to deflate two lines.
+// BenchmarkDeflate measures what it costs to deflate two lines with the largest dictionary.
 func BenchmarkDeflate(b *testing.B) {
 	r := rand.New(rand.NewPCG(5, 6))
 	var all []byte

@@ -8,7 +8,7 @@ import (
 	"wsrun/internal/protocol"
 )
 
-// ResetData returns the reset event of a reader of lines, who gets no prelude.
+// ResetData returns the JSON of the reset event for a reader of lines, which gets no prelude.
 func ResetData(s broadcaster.Start) []byte {
 	return bytes.Join(protocol.Placing(newResetEvent(s), encodeTimes(s.Stamps), NoPrelude), nil)
 }
@@ -24,23 +24,24 @@ func newResizeEvent(s broadcaster.Resize) protocol.ResizeEvent {
 	return protocol.ResizeEvent{Event: "resize", Cols: s.Cols, Rows: s.Rows}
 }
 
+// NewFileEvent returns e as an event of wsrun.v1.
 func NewFileEvent(e FileEvent) protocol.FileEvent {
 	return protocol.FileEvent{Event: "file", State: e.State, Reason: e.Reason, Lost: e.Lost}
 }
 
+// NewExitEvent returns e as an event of wsrun.v1.
 func NewExitEvent(e broadcaster.Exit) *protocol.ExitEvent {
 	return &protocol.ExitEvent{Event: "exit", Code: e.Code, Signal: e.Signal, DurationMs: e.Duration.Milliseconds()}
 }
 
-// FileEvent says that something happened to a file that is followed: it was
-// "truncated", and at least Lost bytes with that before they were read; it was
-// "rotated", is "gone" for a reason, or "back".
+// A FileEvent is an event in the stream of a followed file.
 type FileEvent struct {
-	State, Reason string
-	Lost          int64
+	State  string // "truncated", "rotated", "gone" or "back"
+	Reason string // why the file is gone
+	Lost   int64  // bytes that are known to have been lost unread; there may be more
 }
 
-// String says it in words.
+// String returns the event in words.
 func (e FileEvent) String() string {
 	switch e.State {
 	case "gone":
@@ -54,7 +55,8 @@ func (e FileEvent) String() string {
 	return "the file was " + e.State
 }
 
-// StateOf returns a stream's state, as hello and status have it.
+// StateOf returns a stream's state, as the hello event and the status page show it: "ended" once
+// the source has ended, otherwise "running".
 func StateOf(st broadcaster.Stats) string {
 	if st.Exit != nil {
 		return "ended"

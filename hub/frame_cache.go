@@ -7,17 +7,18 @@ import (
 )
 
 const (
-	// maxCachedFrame is how large output is at the most that is copied into a frame which all
-	// share. That saves each viewer a head of its own, and is written by write(2) instead of
-	// writev(2). To copy more costs who watches alone more.
+	// maxCachedFrame is the largest chunk of output, in bytes, that is copied into a frame for
+	// all viewers to share. A shared frame saves each viewer a frame head of its own, and goes
+	// out by write(2) instead of writev(2). For larger chunks, the copy costs a lone viewer
+	// more than that saves.
 	maxCachedFrame = 4 << 10
-	// cachedFrames is how many frames are kept: a viewer may be sent several at a time, and
-	// some viewers others than the rest.
+	// cachedFrames is the number of frames that are kept: a viewer may be sent several at a
+	// time, and viewers may be at different chunks.
 	cachedFrames = 4
 )
 
-// A frameCache keeps the last output as messages. Its methods may be called concurrently: then
-// a frame may be made twice.
+// A frameCache keeps the last chunks of output as frames. Its methods may be called
+// concurrently. Concurrent calls may make the same frame twice.
 type frameCache struct {
 	last [cachedFrames]atomic.Pointer[cachedFrame]
 	made atomic.Uint32
@@ -28,8 +29,8 @@ type cachedFrame struct {
 	payload, frame []byte
 }
 
-// get returns output as a message of one frame, which is shared and never to be changed;
-// nil if it is too large.
+// get returns a chunk of output as a message of one frame, or nil if the chunk is too large. The
+// frame is shared and must not be changed.
 func (f *frameCache) get(opcode byte, payload []byte) []byte {
 	if len(payload) > maxCachedFrame {
 		return nil
@@ -44,7 +45,7 @@ func (f *frameCache) get(opcode byte, payload []byte) []byte {
 	return made.frame
 }
 
-// clear keeps nothing more.
+// clear drops all frames.
 func (f *frameCache) clear() {
 	for i := range f.last {
 		f.last[i].Store(nil)

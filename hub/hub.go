@@ -1,8 +1,8 @@
-// Package hub serves one stream to its viewers: it upgrades WebSockets, writes each chunk of
-// output to all of them, and begins late joiners with what the others see.
+// Package hub serves one stream to its viewers: it upgrades requests to WebSockets, writes each
+// chunk of output to all viewers, and brings late joiners to the state that the others see.
 //
-// Viewer, writer pool, frames and connection are one engine: they share cache lines on
-// purpose.
+// The viewer, the writer pool, the frames and the connection are one engine. They share cache
+// lines on purpose, so they stay in one package.
 package hub
 
 import (
@@ -13,17 +13,17 @@ import (
 	"wsrun/broadcaster"
 )
 
-// A Kind is what a stream is of. Never infer it from anything else.
+// A Kind is what a stream's source is. Never infer it from other properties of the stream.
 type Kind string
 
-// Kinds of streams, as viewers are told.
+// Kinds of streams. Viewers see these words in the hello event.
 const (
 	Command Kind = "command"
 	Pipe    Kind = "pipe"
 	File    Kind = "file"
 )
 
-// Options describes a stream. Stream is needed.
+// Options describes a hub's stream. Stream is required.
 type Options struct {
 	Stream  *broadcaster.Broadcaster
 	Kind    Kind
@@ -31,8 +31,8 @@ type Options struct {
 	Command []string // nil unless the stream is a command's output
 	Started time.Time
 
-	LF        bool // lines end in \n, where a terminal's end in \r\n
-	Ephemeral bool // the run ends with its viewers: a position needs the epoch
+	LF        bool // lines end in \n, not in a terminal's \r\n
+	Ephemeral bool // the run ends with its viewers, so a position is valid only with its epoch
 }
 
 // A Hub is a stream and its viewers. Its methods may be called concurrently.
@@ -43,38 +43,43 @@ type Hub struct {
 	deflated deflateCache
 	frames   frameCache
 	joins    *joinTracker
-	partial  atomic.Bool // lines are counted from somewhere within the whole
+	partial  atomic.Bool // line numbers count from somewhere inside the source
 }
 
-// New returns a hub and starts what follows its stream. The caller must call Close.
+// New returns a hub, and starts a goroutine that follows its stream's screen. The caller must
+// call Close, which waits for the goroutine.
 func New(o Options) *Hub {
-	f := &Hub{Options: o, audience: newAudience(), joins: newJoinTracker(o.Stream), deflated: deflateCache{stream: o.Stream}}
-	f.pool = newWriterPool(f)
-	return f
+	h := &Hub{Options: o, audience: newAudience(), joins: newJoinTracker(o.Stream), deflated: deflateCache{stream: o.Stream}}
+	h.pool = newWriterPool(h)
+	return h
 }
 
-// SetExact says whether line numbers are those of the whole, as they are at first.
-func (f *Hub) SetExact(exact bool) { f.partial.Store(!exact) }
+// SetExact sets whether line numbers count from the start of the source, as they do in a new
+// hub. Viewers that join from now on are told.
+func (h *Hub) SetExact(exact bool) { h.partial.Store(!exact) }
 
-// Viewers returns how many viewers there are now.
-func (f *Hub) Viewers() int {
-	n, _ := f.audience.count()
+// Viewers returns the current number of viewers.
+func (h *Hub) Viewers() int {
+	n, _ := h.audience.count()
 	return n
 }
 
-// Abandoned returns how many full-screen programs could not be followed.
-func (f *Hub) Abandoned() int64 { return f.joins.failed.Load() }
+// Abandoned returns the number of full-screen programs so far that could not be followed for late
+// joiners. It never waits for the screen.
+func (h *Hub) Abandoned() int64 { return h.joins.failed.Load() }
 
-// before returns the output before an offset, of so many bytes; nil if that can't be
-// read any more.
-func (f *Hub) before(offset int64, size int) []byte {
-	parts, _, _ := f.Stream.Range(max(offset-int64(size), 0), offset)
+// before returns size bytes of output that end at offset; fewer at the start of the stream, and
+// nil if the bytes are gone.
+func (h *Hub) before(offset int64, size int) []byte {
+	parts, _, _ := h.Stream.Range(max(offset-int64(size), 0), offset)
 	return bytes.Join(parts, nil)
 }
 
-// Close ends what New started, and waits for it. The viewers should have left.
-func (f *Hub) Close() {
-	f.audience.close()
-	f.pool.close()
-	f.joins.close()
+// Close stops all that New and the viewers have started, and waits for it. The caller should
+// close the stream first and wait until all sessions have ended: a viewer that is still here may
+// get no more output. Close may be called more than once.
+func (h *Hub) Close() {
+	h.audience.close()
+	h.pool.close()
+	h.joins.close()
 }

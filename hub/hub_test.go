@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -9,19 +10,21 @@ import (
 	"net/http"
 	"strconv"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/coder/websocket"
 	"go.uber.org/goleak"
 
 	"wsrun/broadcaster"
-	"wsrun/internal/client"
 	"wsrun/internal/protocol"
+	"wsrun/test/peer"
 	"wsrun/test/wait"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// A fixture is a stream whose viewers are served on loopback, by the hub alone.
+// A fixture is a stream that is served on loopback by the hub alone.
 type fixture struct {
 	*broadcaster.Broadcaster
 	t        testing.TB
@@ -31,7 +34,7 @@ type fixture struct {
 	addr     string
 }
 
-// serve serves a stream that keeps what o says.
+// serve returns a fixture whose stream keeps what o says. It stops at the end of the test.
 func serve(t testing.TB, o broadcaster.Options) *fixture {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -41,20 +44,20 @@ func serve(t testing.TB, o broadcaster.Options) *fixture {
 	return serveOn(t, l, o)
 }
 
-// serveOn is serve for a listener of the test's.
+// serveOn is serve with the test's own listener.
 func serveOn(t testing.TB, l net.Listener, o broadcaster.Options) *fixture {
 	t.Helper()
-	b := broadcaster.New(o)
+	stream := broadcaster.New(o)
 	f := &fixture{
-		Broadcaster: b, t: t, addr: l.Addr().String(),
-		hub:      New(Options{Stream: b, Started: time.Now()}),
+		Broadcaster: stream, t: t, addr: l.Addr().String(),
+		hub:      New(Options{Stream: stream, Started: time.Now()}),
 		sessions: NewSessions(SessionOptions{Deflate: true, Log: slog.New(slog.DiscardHandler)}),
 	}
 	f.http = http.Server{Handler: f, ConnContext: ConnContext}
 	done := make(chan error)
 	go func() { done <- f.http.Serve(Listener(l, func(err error) { t.Error(err) })) }()
 	t.Cleanup(func() {
-		b.Close()
+		stream.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 		defer cancel()
 		defer context.AfterFunc(ctx, f.sessions.Cut)()
@@ -69,7 +72,7 @@ func serveOn(t testing.TB, l net.Listener, o broadcaster.Options) *fixture {
 	return f
 }
 
-// ServeHTTP upgrades all that ask for it, and answers everything else with ok.
+// ServeHTTP serves a WebSocket to requests that ask for one, and answers all others with ok.
 func (f *fixture) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Upgrade") == "" {
 		io.WriteString(w, "ok\n")
@@ -92,32 +95,31 @@ func (f *fixture) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.sessions.ServeWebSocket(w, session, f.hub, Join{at, q.Get("deflate") != "0"})
 }
 
+// end ends the stream with an exit status.
 func (f *fixture) end(code int) {
 	f.Emit(broadcaster.Exit{Code: code})
 	f.Close()
 }
 
-// dial dials as a viewer of wsrun.v1, or as a plain one if there is no subprotocol.
-func (f *fixture) dial(query string, subprotocols ...string) *client.Viewer {
+// dial connects a viewer with a query such as "?n=0". The connection is closed at the end of the
+// test.
+func (f *fixture) dial(query string, subprotocols ...string) *websocket.Conn {
 	f.t.Helper()
-	return f.dialBy(http.DefaultClient, query, subprotocols...)
-}
-
-func (f *fixture) dialBy(by *http.Client, query string, subprotocols ...string) *client.Viewer {
-	f.t.Helper()
-	v, err := client.Dial(f.t.Context(), "ws://"+f.addr+"/"+query, client.Options{HTTPClient: by, Plain: len(subprotocols) == 0})
+	c, _, err := websocket.Dial(f.t.Context(), "ws://"+f.addr+"/"+query, &websocket.DialOptions{Subprotocols: subprotocols})
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	f.t.Cleanup(v.Close)
-	return v
+	c.SetReadLimit(-1)
+	f.t.Cleanup(func() { c.CloseNow() })
+	return c
 }
 
-// dialNarrow dials with a small receive buffer, so that a viewer that does not
-// read stalls soon.
-func (f *fixture) dialNarrow() *client.Viewer { return f.dialSlow(protocol.Subprotocol) }
+// dialNarrow connects a wsrun.v1 viewer with a small receive buffer, which stalls soon if it
+// doesn't read.
+func (f *fixture) dialNarrow() *websocket.Conn { return f.dialSlow(protocol.Subprotocol) }
 
-func (f *fixture) dialSlow(subprotocols ...string) *client.Viewer {
+// dialSlow is dialNarrow with the test's own subprotocols.
+func (f *fixture) dialSlow(subprotocols ...string) *websocket.Conn {
 	f.t.Helper()
 	transport := &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 		c, err := new(net.Dialer).DialContext(ctx, network, addr)
@@ -126,41 +128,78 @@ func (f *fixture) dialSlow(subprotocols ...string) *client.Viewer {
 		}
 		return c, err
 	}}
-	return f.dialBy(&http.Client{Transport: transport}, "", subprotocols...)
+	c, _, err := websocket.Dial(f.t.Context(), "ws://"+f.addr+"/", &websocket.DialOptions{
+		Subprotocols: subprotocols, HTTPClient: &http.Client{Transport: transport},
+	})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	c.SetReadLimit(-1)
+	f.t.Cleanup(func() { c.CloseNow() })
+	return c
 }
 
-// A report is what a viewer has got.
+// inTime runs f in a synctest bubble with a server, whose viewers dial through pipes. The pipes
+// have no buffer, so a viewer that doesn't read stalls at once.
+func inTime(t *testing.T, f func(t *testing.T, b *broadcaster.Broadcaster, dial func(*websocket.DialOptions) *websocket.Conn)) {
+	synctest.Test(t, func(t *testing.T) {
+		l := peer.Listen()
+		b := serveOn(t, l, broadcaster.Options{}).Broadcaster
+		f(t, b, func(o *websocket.DialOptions) *websocket.Conn {
+			o.Subprotocols = []string{protocol.Subprotocol}
+			o.HTTPClient = &http.Client{Transport: &http.Transport{DialContext: l.Dial}}
+			c, _, err := websocket.Dial(t.Context(), "ws://pipe/", o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.SetReadLimit(-1)
+			t.Cleanup(func() { c.CloseNow() })
+			return c
+		})
+	})
+}
+
+// A report is what a viewer has received.
 type report struct {
 	data   []byte
 	hello  protocol.HelloEvent
-	events []string // the others but viewers and ping, with their place
-	code   int
+	events []string // except hello, viewers and ping; each with the length of data before it
+	code   websocket.StatusCode
 }
 
-// watch reads a viewer to its end, or until it has had limit bytes.
-func watch(v *client.Viewer, limit int) (r report, err error) {
+// watch reads what a wsrun.v1 viewer gets, to the end or until it has limit bytes of output. A
+// negative limit is none. The error is nil if the server sent a close frame.
+func watch(c *websocket.Conn, limit int) (r report, err error) {
 	for limit < 0 || len(r.data) < limit {
-		m, err := v.Next(context.Background())
+		kind, p, err := c.Read(context.Background())
 		if err != nil {
-			if r.code = client.CloseCode(err); r.code == 0 {
+			if r.code = websocket.CloseStatus(err); r.code == -1 {
 				return r, err
 			}
 			return r, nil
 		}
-		switch e := m.Event.(type) {
-		case nil:
-			r.data = append(r.data, m.Payload...)
-		case protocol.HelloEvent:
-			r.hello = e
-		case protocol.ViewersEvent, protocol.PingEvent:
+		if kind == websocket.MessageBinary {
+			r.data = append(r.data, p...)
+			continue
+		}
+		var e struct{ Event string }
+		if err := json.Unmarshal(p, &e); err != nil {
+			return r, fmt.Errorf("event %q: %w", p, err)
+		}
+		switch e.Event {
+		case "hello":
+			if err := json.Unmarshal(p, &r.hello); err != nil {
+				return r, err
+			}
+		case "viewers", "ping":
 		default:
-			r.events = append(r.events, fmt.Sprintf("%d %s", len(r.data), m.Payload))
+			r.events = append(r.events, fmt.Sprintf("%d %s", len(r.data), p))
 		}
 	}
 	return r, nil
 }
 
-// awaitSlots waits until so many slots are taken.
+// awaitSlots waits until want slots are taken.
 func (f *fixture) awaitSlots(want int) {
 	f.t.Helper()
 	wait.For(f.t, wait.Patience, fmt.Sprintf("not %d slots are taken", want), func() bool {

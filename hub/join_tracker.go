@@ -11,48 +11,49 @@ import (
 )
 
 const (
-	// followTime is for how long output may wait to be followed. A flood is published
-	// more often: to be woken each time took a tenth of its CPU. In that time less may come
-	// than a cursor may be behind what is kept, which is 1 MiB: at 60 MB/s it is 240 KB.
+	// followTime is the pause between two looks at new output. Without a pause, the many
+	// wakeups of a flood cost too much (docs/facts.md, hub). A longer pause risks losing the
+	// colors: a cursor may be at most 1 MiB behind the ring, and a flood must not write that
+	// much during one pause.
 	followTime = 4 * time.Millisecond
-	// screenStep is how many bytes are followed at a time, at the most, before
-	// somebody who joins gets a turn, and stepTime how long that may take: the emulator
-	// needs a millisecond or two for them, or seconds (for a thousand scrolls).
+	// screenStep is the most that is followed, in bytes, before a joining viewer gets the
+	// lock, and stepTime is about the longest that this may take: there are sequences that
+	// occupy the emulator for seconds (docs/facts.md, hub).
 	screenStep = 4 << 10
 	stepTime   = 10 * time.Millisecond
-	// screenLag is how far the screen may be behind the output, in bytes. A
-	// program that draws faster than the emulator is not followed.
+	// screenLag is how far the screen may be behind the output, in bytes. A program that
+	// draws faster than the emulator is not followed.
 	screenLag = 1 << 20
-	// pictureTime is for how long those who join get the same picture, and what
-	// was written since.
+	// pictureTime is how long joining viewers share one picture, followed by the output since.
 	pictureTime = 250 * time.Millisecond
-	// keptBytes is how much is kept of the normal screen's lines while a program
-	// fills the screen, whatever that writes, in bytes.
+	// keptBytes is how much of the normal screen's output is kept while a program fills the
+	// screen, in bytes.
 	keptBytes = 64 << 10
-	// historyBytes is how much of them the emulator is shown, to know where they
-	// leave the cursor, in bytes: some 6 ms of its time.
+	// historyBytes is how much of that output the emulator gets, so that it knows where the
+	// output leaves the cursor, in bytes. More would take too long (docs/facts.md, hub).
 	historyBytes = 16 << 10
 )
 
-// A joinTracker follows a stream's screen, so that viewers who join late see what the
-// others see.
+// A joinTracker follows a stream's screen, so that viewers who join late see what the others see.
+// Its methods may be called concurrently.
 type joinTracker struct {
 	stream *broadcaster.Broadcaster
 	cancel context.CancelFunc
-	done   chan struct{}
-	failed atomic.Int64 // programs that could not be followed
+	done   chan struct{} // closed when the goroutine has ended
+	failed atomic.Int64  // programs that could not be followed; see release
 
-	mu          sync.Mutex // given back by release
+	mu          sync.Mutex // unlocked with release if the screen may have changed
 	screen      *screen.Screen
-	kept        Lines          // before the program that was followed last
-	picture     screen.Picture // for all who join
-	pictureMade time.Time      // when it was
-	pictureAt   int64          // offset that the screen was at then
-	shared      opening        // for all who join likewise
-	times       sharedTimes    // and their times
+	kept        Lines          // from before the program that was followed last
+	picture     screen.Picture // for all joining viewers
+	pictureMade time.Time      // when picture was made
+	pictureAt   int64          // the screen's offset at that time
+	shared      sharedStart    // of the viewer that joined last
+	times       sharedTimes    // of the viewer that joined last
 }
 
-// newJoinTracker follows stream in a goroutine, until close.
+// newJoinTracker returns a tracker that follows stream in a goroutine. The caller must call close,
+// which waits for the goroutine.
 func newJoinTracker(stream *broadcaster.Broadcaster) *joinTracker {
 	ctx, cancel := context.WithCancel(context.Background())
 	t := &joinTracker{stream: stream, cancel: cancel, done: make(chan struct{}), screen: screen.New()}
@@ -67,9 +68,10 @@ func newJoinTracker(stream *broadcaster.Broadcaster) *joinTracker {
 	return t
 }
 
+// run follows the stream until it ends or ctx is done.
 func (t *joinTracker) run(ctx context.Context, cursor *broadcaster.Cursor) {
-	nap := time.NewTimer(0)
-	defer nap.Stop()
+	pause := time.NewTimer(0)
+	defer pause.Stop()
 	for {
 		item, wait, err := cursor.Poll()
 		switch {
@@ -80,7 +82,7 @@ func (t *joinTracker) run(ctx context.Context, cursor *broadcaster.Cursor) {
 			continue
 		}
 		select {
-		case <-nap.C:
+		case <-pause.C:
 		case <-ctx.Done():
 			return
 		}
@@ -89,11 +91,12 @@ func (t *joinTracker) run(ctx context.Context, cursor *broadcaster.Cursor) {
 		case <-ctx.Done():
 			return
 		}
-		nap.Reset(followTime)
+		pause.Reset(followTime)
 	}
 }
 
-// close ends what newJoinTracker started, and waits for it.
+// close stops the goroutine and waits for it. The other methods still work, with what is known by
+// then.
 func (t *joinTracker) close() {
 	t.cancel()
 	<-t.done
@@ -102,13 +105,13 @@ func (t *joinTracker) close() {
 	t.screen.Close()
 }
 
-// release gives mu back, and tells of failures: who asks for them does not wait.
+// release unlocks mu, and publishes the number of failures so that readers of it need no lock.
 func (t *joinTracker) release() {
 	t.failed.Store(int64(t.screen.Failures()))
 	t.mu.Unlock()
 }
 
-// follow takes the screen through item, unless ctx is done before.
+// follow updates the screen with an item. It stops early when ctx is done.
 func (t *joinTracker) follow(ctx context.Context, item broadcaster.Item) {
 	for data := item.Data; len(data) > 0 && ctx.Err() == nil; {
 		data = data[t.write(data[:min(screenStep, len(data))]):]
@@ -124,7 +127,7 @@ func (t *joinTracker) follow(ctx context.Context, item broadcaster.Item) {
 	}
 }
 
-// write takes the screen through p for stepTime, and returns how far that was.
+// write updates the screen with output for up to stepTime, and returns the number of bytes it took.
 func (t *joinTracker) write(p []byte) int {
 	stats := t.stream.Stats()
 	t.mu.Lock()
@@ -132,12 +135,13 @@ func (t *joinTracker) write(p []byte) int {
 	if stats.End-t.screen.Offset() > screenLag {
 		t.screen.GiveUp()
 	}
-	t.screen.Forget(stats.Start - keptBytes) // of which tail is told
+	t.screen.Forget(stats.Start - keptBytes) // linesUpTo still needs the states of the kept lines
 	n := t.screen.WriteUntil(p, time.Now().Add(stepTime))
 	t.keepLines()
 	return n
 }
 
+// resize updates the screen with a new size of the terminal.
 func (t *joinTracker) resize(size broadcaster.Resize) {
 	t.mu.Lock()
 	defer t.release()
@@ -145,8 +149,8 @@ func (t *joinTracker) resize(size broadcaster.Resize) {
 	t.picture = screen.Picture{}
 }
 
-// keepLines keeps the last lines before a program that has begun: the ring may lose
-// them while it runs. mu must be held.
+// keepLines keeps the last lines before a program that has just begun: the ring may drop them
+// while the program runs. mu must be held.
 func (t *joinTracker) keepLines() {
 	since, ok := t.screen.Since()
 	if !ok || since == t.kept.since && t.kept.Text != nil {
@@ -157,15 +161,15 @@ func (t *joinTracker) keepLines() {
 	}
 }
 
-// history returns the end of the output before an offset, and the state there. mu
-// must be held.
+// history returns the last output before the offset end, and the terminal's state at the beginning
+// of that output. It reports whether the output could be read. mu must be held.
 func (t *joinTracker) history(end int64) ([]byte, screen.State, bool) {
 	lines, ok := t.linesUpTo(t.stream.Snapshot(), end, historyBytes)
 	return lines.Text, lines.State, ok
 }
 
-// refreshPicture makes a new picture if the last one shows something else, and that for longer
-// than age. mu must be held.
+// refreshPicture makes a new picture, unless the last one is of the program that fills the screen
+// now, and is up to date or at most age old. mu must be held.
 func (t *joinTracker) refreshPicture(age time.Duration) {
 	since, _ := t.screen.Since()
 	old := t.pictureAt != t.screen.Offset() && time.Since(t.pictureMade) > age

@@ -9,7 +9,7 @@ import (
 	"wsrun/internal/rawsys"
 )
 
-// descriptorOf returns the descriptor of a socket, and -1 of what is none.
+// descriptorOf returns a socket's file descriptor, or -1 if c is not a socket.
 func descriptorOf(c net.Conn) int {
 	s, ok := c.(syscall.Conn)
 	if !ok {
@@ -24,9 +24,12 @@ func descriptorOf(c net.Conn) int {
 	return fd
 }
 
-// writeNonblock writes as much of the parts as the system takes at once, and returns the rest. It
-// uses the descriptor as it is: package net's way to it reads four objects more, which
-// are in no cache when there are thousands of viewers.
+// writeNonblock writes as much of the parts as the kernel accepts without waiting, and returns
+// the rest. It changes the slice of parts, but not their bytes. An error other than a full socket
+// means that the connection is broken or closed.
+//
+// writeNonblock uses the descriptor directly: package net would read four more objects on the
+// way, none of which is in the processor's cache when there are thousands of viewers.
 func (c *conn) writeNonblock(parts net.Buffers) (rest net.Buffers, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -52,8 +55,7 @@ func (c *conn) writeNonblock(parts net.Buffers) (rest net.Buffers, err error) {
 	return parts, nil
 }
 
-// delivered returns how many bytes the viewer's system has acknowledged, ever, and how
-// many it has not yet (tcp(7)). It is not ok where that is unknown.
+// delivered implements sender: acked is tcpi_bytes_acked, and queued is SIOCOUTQ (tcp(7)).
 func (c *conn) delivered() (acked, queued int64, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

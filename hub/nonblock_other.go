@@ -7,10 +7,10 @@ import (
 	"syscall"
 )
 
-// descriptorOf returns -1: viewers can't be written to without waiting.
+// descriptorOf returns -1: on this system, viewers can't be written to without waiting.
 func descriptorOf(net.Conn) int { return -1 }
 
 func (c *conn) writeNonblock(net.Buffers) (net.Buffers, error) { return nil, syscall.ENOTSUP }
 
-// delivered is not ok.
+// delivered implements sender. On this system, it never knows.
 func (c *conn) delivered() (acked, queued int64, ok bool) { return 0, 0, false }

@@ -1,25 +1,25 @@
 package hub
 
-// An Outcome is how a session ends. The zero Outcome is that it has not ended.
+// An Outcome is how a session has ended. The zero Outcome, Following, means that it hasn't.
 type Outcome uint8
 
 // Outcomes of a session.
 const (
-	Following Outcome = iota // it goes on
+	Following Outcome = iota // the session continues
 	Left                     // the viewer has disconnected
-	Ended                    // the stream has ended, and the viewer has all of it
-	Stopping                 // wsrun stops before the stream's source has ended
-	Stalled                  // the viewer takes nothing
-	Silent                   // the viewer does not answer pings
+	Ended                    // the stream has ended, and all of it was sent
+	Stopping                 // wsrun is shutting down before the stream's source has ended
+	Stalled                  // the viewer accepted no byte for stallTime
+	Silent                   // the viewer didn't answer a ping
 	Spoke                    // the viewer has sent a message
-	Missed                   // output is missing that can't be left out
+	Missed                   // output is gone that this form of the stream can't skip
 
-	pooled  // the writer pool goes on with the viewer
-	behind  // the viewer has fallen out of the ring, and is to be placed anew
+	pooled  // the writer pool serves the viewer from here on
+	behind  // the viewer has fallen out of the ring, and needs a new start
 	closing // a close frame was sent: the connection is in its closing handshake
 )
 
-// String returns how the session has ended, as logs say it.
+// String returns how the session has ended, as logs and close frames say it.
 func (o Outcome) String() string {
 	switch o {
 	case Ended:

@@ -14,16 +14,16 @@ import (
 	"wsrun/test/wait"
 )
 
-// A viewer that takes something is waited for until it has the ping, however long that
-// takes; then it has pongTime to answer.
-func TestAPingBehindOutput(t *testing.T) {
+// A viewer that accepts some bytes isn't considered dead until it has the ping, however long that
+// takes. Then it has pongTime to answer.
+func TestPingBehindOutput(t *testing.T) {
 	near, far := connected(t)
 	near.(*net.TCPConn).SetReadBuffer(16 << 10)
 	v := &viewer{pings: make(chan []byte, 1), pong: make(chan struct{}, 1), wire: wire{sender: far}}
 	fill(t, &v.wire)
 	now := time.Now()
-	pingCheck := func() Outcome { now = now.Add(pongTime); return v.heartbeat(now) }
-	if out := pingCheck(); out != Following || v.pongBy.IsZero() {
+	beat := func() Outcome { now = now.Add(pongTime); return v.heartbeat(now) }
+	if out := beat(); out != Following || v.pongBy.IsZero() {
 		t.Fatalf("no ping is sent: %v", out)
 	}
 	takes := func(n int64) {
@@ -38,12 +38,12 @@ func TestAPingBehindOutput(t *testing.T) {
 		})
 	}
 	takes(150_000)
-	v.nextPing = now.Add(time.Hour) // this one is followed
-	if out := pingCheck(); out != Following {
-		t.Errorf("it has taken something, but %v", out)
+	v.nextPing = now.Add(time.Hour) // only this ping matters
+	if out := beat(); out != Following {
+		t.Errorf("the viewer has accepted bytes, but the outcome is %v", out)
 	}
-	if out := pingCheck(); out != Silent {
-		t.Errorf("it has taken nothing, and %v", out)
+	if out := beat(); out != Silent {
+		t.Errorf("the viewer has accepted nothing, and the outcome is %v", out)
 	}
 	takes(50_000)
 	v.wire.setNonblocking(false)
@@ -54,27 +54,27 @@ func TestAPingBehindOutput(t *testing.T) {
 	if out := v.wire.flush(); out != Following {
 		t.Fatal(out)
 	}
-	wait.For(t, wait.Patience, "it does not have all", func() bool {
+	wait.For(t, wait.Patience, "the viewer does not have all output", func() bool {
 		_, queued, ok := v.wire.delivered()
 		return ok && queued == 0
 	})
-	if out := pingCheck(); out != Following {
-		t.Errorf("it has had the ping for less than pongTime, but %v", out)
+	if out := beat(); out != Following {
+		t.Errorf("the viewer has had the ping for less than pongTime, but the outcome is %v", out)
 	}
-	if out := pingCheck(); out != Silent {
-		t.Errorf("it has had the ping for long, and %v", out)
+	if out := beat(); out != Silent {
+		t.Errorf("the viewer has had the ping for long, and the outcome is %v", out)
 	}
 }
 
-// At the stream's end one that is slow gets all that was sent, though it pings.
-func TestASlowViewerGetsTheEnd(t *testing.T) {
+// At the end of the stream, a slow viewer gets all that was sent, even though it sends pings.
+func TestSlowViewerGetsEnd(t *testing.T) {
 	if testing.Short() {
 		t.Skip("waits for longer than a close handshake may take")
 	}
 	t.Parallel()
 	b := serve(t, broadcaster.Options{})
 	c := b.dialNarrow()
-	all := numbered(400_000) // more than its system holds, less than wsrun's
+	all := numbered(400_000) // more than the viewer's system holds, less than wsrun's does
 	b.Write(all)
 	b.end(0)
 	for range 7 { // coder/websocket waits 5 s
@@ -86,8 +86,9 @@ func TestASlowViewerGetsTheEnd(t *testing.T) {
 	}
 }
 
-// Who has answers to read may have to be waited for: it has no turn to become a viewer.
-func TestNobodyWaitsInItsTurn(t *testing.T) {
+// A viewer that still has responses to read may have to be waited for, so it is upgraded without a
+// turn.
+func TestUpgradeTurnNeverBlocks(t *testing.T) {
 	b := serve(t, broadcaster.Options{})
 	for range cap(b.sessions.upgrades) {
 		b.sessions.upgrades <- struct{}{}
@@ -106,7 +107,7 @@ func TestNobodyWaitsInItsTurn(t *testing.T) {
 	c.(*net.TCPConn).SetReadBuffer(4 << 10)
 	c.SetDeadline(time.Now().Add(wait.Patience))
 	io.WriteString(c, strings.Repeat("GET /-/healthz HTTP/1.1\r\nHost: "+b.addr+"\r\n\r\n", 500)+peer.Upgrade(b.addr))
-	wait.For(t, wait.Patience, "it becomes no viewer", func() bool { n, _ := b.hub.audience.count(); return n == 1 })
+	wait.For(t, wait.Patience, "the connection does not become a viewer", func() bool { n, _ := b.hub.audience.count(); return n == 1 })
 
 	joined := make(chan error, 1)
 	go func() {
@@ -116,7 +117,7 @@ func TestNobodyWaitsInItsTurn(t *testing.T) {
 	}()
 	time.Sleep(50 * time.Millisecond)
 	if n, _ := b.hub.audience.count(); n != 1 {
-		t.Error("another comes in when it is not its turn")
+		t.Error("another viewer joined without a turn")
 	}
 	free()
 	if err := <-joined; err != nil {

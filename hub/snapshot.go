@@ -12,77 +12,79 @@ import (
 )
 
 const (
-	// rowsTime, and followTime on top of it, is how old rows may be that are given as text
-	// with nothing to follow: those of a large screen cost 30 ms.
+	// rowsTime is how old, on top of followTime, a screen may be that is given as text to a
+	// reader that doesn't follow. A large screen is expensive to turn into text
+	// (docs/facts.md, hub).
 	rowsTime = 50 * time.Millisecond
-	// joinTries is how often a viewer is placed: the picture may be too old, but a new one
-	// only if the screen is.
+	// joinTries is how often a picture is tried as a joining viewer's start. The first one may
+	// be too old, and a new one is too old only if the screen itself is behind.
 	joinTries = 2
-	// maxTimes is how many times of lines a joining viewer gets: the last ones.
+	// maxTimes is the most line times that a joining viewer gets: the last ones.
 	maxTimes = 4096
 )
 
-// A Position is where a viewer asks to begin.
+// A Position is where a viewer asks to begin. If Epoch is the stream's and the byte at Offset is
+// still available, the viewer resumes at that byte; otherwise it gets backlog.
 type Position struct {
-	Lines  int    // of backlog; negative for all that is kept
-	Epoch  string // with Offset: where to resume
-	Offset int64  // negative where there is none
+	Lines  int    // lines of backlog; if negative, all that the ring keeps
+	Epoch  string // of the run that Offset is in
+	Offset int64  // of the next byte that the viewer needs; negative if it doesn't resume
 }
 
-// A Join is where and how a WebSocket begins.
+// A Join is where and how a WebSocket viewer begins.
 type Join struct {
 	Position
-	Deflate bool // unless the viewer asked for none
+	Deflate bool // compress output, if both the server and the client support it
 }
 
-// A snapshot is everything that a joining viewer needs, from one look at the stream and the
+// A snapshot is everything that a joining viewer needs, from one moment of the stream and the
 // screen.
 type snapshot struct {
 	cursor *broadcaster.Cursor
 	start  broadcaster.Start
-	opening
-	times []byte // of the lines from there on, as JSON; only for wsrun.v1
+	sharedStart
+	times []byte // of the lines from the start on, as JSON; only for wsrun.v1
 }
 
-// An opening is what puts a new terminal into the state at an offset. All that join there
-// share it.
-type opening struct {
-	openingKey
+// A sharedStart is what puts a new terminal into the state at an offset. All viewers that join
+// there share it.
+type sharedStart struct {
+	startKey
 	offset  int64               // of the next byte
 	size    broadcaster.Resize  // of the picture
-	prelude []byte              // for the terminal
+	prelude []byte              // what the terminal gets
 	quoted  []byte              // prelude as JSON
-	kept    *protocol.KeptEvent // which of it are lines of output
+	kept    *protocol.KeptEvent // which part of prelude is lines of output; nil if none is
 }
 
-// An openingKey is what openings that are alike have in common: where the ring would begin,
-// or the picture's offset and how many lines before it were asked for.
-type openingKey struct {
+// A startKey identifies a sharedStart: by the offset at which the ring's lines would begin, or by
+// the picture's offset and the number of lines asked for before the picture.
+type startKey struct {
 	start, picture int64
 	lines          int
 }
 
-// NoPrelude is an empty one, as JSON.
+// NoPrelude is an empty prelude as JSON. It must not be changed.
 var NoPrelude = []byte(`""`)
 
 // open returns the snapshot for a viewer that asks for a position.
 func (t *joinTracker) open(p Position, v1 bool) snapshot {
 	t.mu.Lock()
 	defer t.release()
-	look := t.stream.Snapshot()
-	if cursor, start := look.Resume(p.Epoch, p.Offset, p.Lines); start.Resumed {
-		s := snapshot{cursor: cursor, start: start, opening: opening{quoted: NoPrelude}}
-		return t.withTimes(s, look, v1)
+	ring := t.stream.Snapshot()
+	if cursor, start := ring.Resume(p.Epoch, p.Offset, p.Lines); start.Resumed {
+		s := snapshot{cursor: cursor, start: start, sharedStart: sharedStart{quoted: NoPrelude}}
+		return t.withTimes(s, ring, v1)
 	}
-	return t.withTimes(t.join(look, p.Lines), look, v1)
+	return t.withTimes(t.join(ring, p.Lines), ring, v1)
 }
 
-// reopen is open for a viewer that has fallen out of the ring and was to go on at gap.
+// reopen is open for a viewer that has fallen out of the ring, whose cursor would continue at gap.
 func (t *joinTracker) reopen(gap broadcaster.Start, v1 bool) snapshot {
 	t.mu.Lock()
 	defer t.release()
-	look := t.stream.Snapshot()
-	s := t.withTimes(t.join(look, -1), look, v1)
+	ring := t.stream.Snapshot()
+	s := t.withTimes(t.join(ring, -1), ring, v1)
 	first, line := s.start.Offset, s.start.Line
 	if s.kept != nil {
 		first, line = s.kept.Offset, s.kept.Line
@@ -92,8 +94,9 @@ func (t *joinTracker) reopen(gap broadcaster.Start, v1 bool) snapshot {
 	return s
 }
 
-// withTimes adds the times to a snapshot of a look, if they are wanted. mu must be held.
-func (t *joinTracker) withTimes(s snapshot, look *broadcaster.Snapshot, wanted bool) snapshot {
+// withTimes adds line times to a snapshot that was made from ring, if they are wanted. mu must be
+// held.
+func (t *joinTracker) withTimes(s snapshot, ring *broadcaster.Snapshot, wanted bool) snapshot {
 	if !wanted {
 		return s
 	}
@@ -101,16 +104,16 @@ func (t *joinTracker) withTimes(s snapshot, look *broadcaster.Snapshot, wanted b
 	if s.kept != nil {
 		from = s.kept.Offset
 	}
-	if t.times.look != look || t.times.from != from {
-		t.times = sharedTimes{look, from, encodeTimes(look.Stamps(from))}
+	if t.times.ring != ring || t.times.from != from {
+		t.times = sharedTimes{ring, from, encodeTimes(ring.Stamps(from))}
 	}
 	s.times = t.times.json
 	return s
 }
 
-// sharedTimes are those of the lines from an offset on, as of a look.
+// sharedTimes are the times of the lines from an offset on, at one moment of the ring.
 type sharedTimes struct {
-	look *broadcaster.Snapshot
+	ring *broadcaster.Snapshot
 	from int64
 	json []byte
 }
@@ -129,79 +132,79 @@ func encodeTimes(stamps []broadcaster.Stamp) []byte {
 	return append(b, ']')
 }
 
-// join returns the snapshot for a new viewer that is to get the last n lines, all if n is
-// negative. mu must be held.
-func (t *joinTracker) join(look *broadcaster.Snapshot, n int) snapshot {
+// join returns the snapshot for a new viewer that gets the last n lines, or all if n is negative. mu
+// must be held.
+func (t *joinTracker) join(ring *broadcaster.Snapshot, n int) snapshot {
 	for range joinTries {
 		t.refreshPicture(pictureTime)
-		o := t.opening(look, n)
-		cursor, at, ok := look.At(o.offset)
+		shared := t.startFor(ring, n)
+		cursor, at, ok := ring.At(shared.offset)
 		if !ok {
 			t.picture = screen.Picture{}
 			continue
 		}
-		if o.picture != 0 {
-			at.Size = o.size
+		if shared.picture != 0 {
+			at.Size = shared.size
 		}
-		return snapshot{cursor: cursor, start: at, opening: o}
+		return snapshot{cursor: cursor, start: at, sharedStart: shared}
 	}
-	cursor, start := look.Open(n)
+	cursor, start := ring.Open(n)
 	state, _ := t.screen.StateAt(start.Offset)
 	prelude := state.Append(nil)
-	return snapshot{cursor: cursor, start: start, opening: opening{prelude: prelude, quoted: quote(prelude)}}
+	return snapshot{cursor: cursor, start: start, sharedStart: sharedStart{prelude: prelude, quoted: quote(prelude)}}
 }
 
-// opening returns the opening for the last n lines. mu must be held.
-func (t *joinTracker) opening(look *broadcaster.Snapshot, n int) opening {
-	_, start := look.Open(n)
-	p, key := t.picture, openingKey{start: start.Offset}
+// startFor returns the shared start for viewers that get the last n lines. mu must be held.
+func (t *joinTracker) startFor(ring *broadcaster.Snapshot, n int) sharedStart {
+	_, start := ring.Open(n)
+	p, key := t.picture, startKey{start: start.Offset}
 	if p.Text != nil {
-		key = openingKey{picture: p.To, lines: n}
+		key = startKey{picture: p.To, lines: n}
 	} else if within(start.Offset, p) {
-		key = openingKey{picture: p.To, lines: linesBefore(look, n, p.To)}
+		key = startKey{picture: p.To, lines: linesBefore(ring, n, p.To)}
 	}
-	if t.shared.quoted != nil && t.shared.openingKey == key {
+	if t.shared.quoted != nil && t.shared.startKey == key {
 		return t.shared
 	}
-	o := opening{openingKey: key}
+	s := sharedStart{startKey: key}
 	if key.picture != 0 {
-		t.compose(look, &o, p)
+		t.compose(ring, &s, p)
 	} else {
-		at := t.nearestStartPoint(look, start.Offset)
-		o.prelude, o.offset = at.prelude(), at.Offset
+		at := t.nearestStartPoint(ring, start.Offset)
+		s.prelude, s.offset = at.prelude(), at.Offset
 	}
-	o.quoted = quote(o.prelude)
-	t.shared = o
-	return o
+	s.quoted = quote(s.prelude)
+	t.shared = s
+	return s
 }
 
-// within reports whether an offset is behind a picture's beginning and before its end.
+// within reports whether an offset lies after a picture's beginning and before its end.
 func within(offset int64, p screen.Picture) bool { return offset > p.From && offset < p.To }
 
-// compose makes an opening of lines and a picture. mu must be held.
-func (t *joinTracker) compose(look *broadcaster.Snapshot, o *opening, p screen.Picture) {
-	o.offset, o.size = p.To, broadcaster.Resize{Cols: p.Cols, Rows: p.Rows}
-	if before, ok := t.linesBeforePicture(look, p, o.lines); ok {
-		o.prelude = before.prelude()
-		from := len(drawn(o.prelude))
-		o.prelude = append(o.prelude, before.Text...)
-		o.kept = &protocol.KeptEvent{Offset: before.Offset, Line: before.line, From: from, To: len(drawn(o.prelude))}
-	} else { // it was too late to keep any
-		o.prelude = p.Before.Append(nil)
+// compose fills a shared start with lines and a picture. mu must be held.
+func (t *joinTracker) compose(ring *broadcaster.Snapshot, s *sharedStart, p screen.Picture) {
+	s.offset, s.size = p.To, broadcaster.Resize{Cols: p.Cols, Rows: p.Rows}
+	if before, ok := t.linesBeforePicture(ring, p, s.lines); ok {
+		s.prelude = before.prelude()
+		from := len(drawn(s.prelude))
+		s.prelude = append(s.prelude, before.Text...)
+		s.kept = &protocol.KeptEvent{Offset: before.Offset, Line: before.line, From: from, To: len(drawn(s.prelude))}
+	} else { // the lines were gone before they could be kept
+		s.prelude = p.Before.Append(nil)
 	}
-	o.prelude = append(o.prelude, p.Prelude...)
+	s.prelude = append(s.prelude, p.Prelude...)
 }
 
-// drawn returns what a browser's terminal draws of text: it drops what is not UTF-8.
+// drawn returns the part of text that a browser's terminal draws: a browser drops invalid UTF-8.
 func drawn(text []byte) []byte { return bytes.ToValidUTF8(text, nil) }
 
-// quote returns what is drawn of text as a string in JSON.
+// quote returns the drawn part of text as a JSON string.
 func quote(text []byte) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(string(drawn(text))); err != nil {
-		panic(err) // a string can't fail
+		panic(err) // a string always encodes
 	}
 	return bytes.TrimSpace(b.Bytes())
 }

@@ -9,38 +9,39 @@ import (
 	"wsrun/screen"
 )
 
-// A StartPoint is one in the output where a viewer can begin.
+// A StartPoint is a point in the output where a viewer can begin: not inside a character, and
+// inside a control sequence only with that sequence's Head.
 type StartPoint struct {
-	Offset int64
-	State  screen.State // of the terminal
-	Head   []byte       // of the control sequence that the place is within; mostly empty
+	Offset int64        // of the first byte to send
+	State  screen.State // the terminal's state there
+	Head   []byte       // the part of a control sequence that lies before Offset; usually empty
 }
 
-// prelude puts a new terminal into the state at the place.
+// prelude returns what puts a new terminal into the state at the start point.
 func (p StartPoint) prelude() []byte { return append(p.State.Append(nil), p.Head...) }
 
-// startPoint returns the first place from an offset on that is outside of control
-// sequences, but not behind most; or the beginning of the character that the offset
-// is within. It is false if the output before that can't be read any more. mu must be
-// held.
-func (t *joinTracker) startPoint(look *broadcaster.Snapshot, from, most int64) (StartPoint, bool) {
+// startPoint returns the first point at or after the offset from that is outside of control
+// sequences. If there is none up to the offset last, it returns from, or the beginning of the
+// character that from is inside of. It reports whether the output that it needs could be read. mu
+// must be held.
+func (t *joinTracker) startPoint(ring *broadcaster.Snapshot, from, last int64) (StartPoint, bool) {
 	state, at := t.screen.StateAt(from)
-	parts, _, ok := look.Range(at, most)
+	parts, _, ok := ring.Range(at, last)
 	if at > from || !ok {
 		return StartPoint{}, false
 	}
 	text := bytes.Join(parts, nil)
 	n, head := state.ScanTo(text, int(from-at))
-	var last plaintext.Decoder
-	last.Decode(text[max(n-utf8.UTFMax, 0):n])
-	cut := last.Pending()
+	var decoder plaintext.Decoder
+	decoder.Decode(text[max(n-utf8.UTFMax, 0):n])
+	cut := decoder.Pending()
 	return StartPoint{at + int64(n-cut), state, head[:max(len(head)-cut, 0)]}, true
 }
 
-// nearestStartPoint is place for those who begin there whatever is known: if the output before
-// can't be read any more, the state is the last one known. mu must be held.
-func (t *joinTracker) nearestStartPoint(look *broadcaster.Snapshot, from int64) StartPoint {
-	if at, ok := t.startPoint(look, from, min(from+screenStep, look.Stats().End)); ok {
+// nearestStartPoint is startPoint for a viewer that has to begin at from in any case: if the output
+// that startPoint needs is gone, the result has the last state that is known. mu must be held.
+func (t *joinTracker) nearestStartPoint(ring *broadcaster.Snapshot, from int64) StartPoint {
+	if at, ok := t.startPoint(ring, from, min(from+screenStep, ring.Stats().End)); ok {
 		return at
 	}
 	state, _ := t.screen.StateAt(from)

@@ -1,54 +1,36 @@
 package hub
 
 import (
-	"bufio"
-	"context"
-	"crypto/tls"
 	"encoding/binary"
 	"net"
-	"net/http"
 	"sync"
 	"time"
 	"unicode/utf8"
 
-	"wsrun/internal/protocol"
-
 	"github.com/coder/websocket"
+
+	"wsrun/internal/protocol"
 )
 
-// controlFrame is the most that coder/websocket writes at a time here: a control
-// frame with its mask, which it must not split.
-const controlFrame = 6 + 125
-
-// closeReason is where a close frame of a server has its reason, behind the frame's
-// head and the status.
+// closeReason is the index of the reason in a server's close frame, after the frame's head and the
+// status.
 const closeReason = 4
 
-// A sender is a conn or a tlsConn.
-type sender interface {
-	net.Conn
-	send(*net.Buffers) error
-	stalled() bool
-	delivered() (acked, queued int64, ok bool)
-	giveUp(net.Buffers, time.Duration) error
-}
-
-// A wire is the connection below a WebSocket, for two writers: wsrun's frames
-// of output, which can then be written as they are, and coder/websocket's close
-// frames. Each Write and each frame goes out whole, and nothing after a close
-// frame.
+// A wire is the connection below a WebSocket. It has two users that write: wsrun, which sends frames of
+// output as they are, and coder/websocket, which sends close frames. The wire writes each frame whole,
+// and nothing after a close frame. Its methods may be called concurrently.
 type wire struct {
 	sender
-	nonblocking bool   // frames are written without waiting; for its user to say
-	closing     func() // called before coder/websocket's close frame
+	nonblocking bool   // frames are written without waiting; see setNonblocking
+	closing     func() // called before a close frame of coder/websocket
 
 	mu     sync.Mutex
-	closed bool
-	unsent net.Buffers // of frames that stalled, or that there was no waiting for
+	closed bool        // a close frame or a failed write was the last
+	unsent net.Buffers // what is left of frames that stalled, or that would have had to wait
 }
 
-// Write passes on one control frame of coder/websocket's. That echoes the reason of a
-// viewer's close frame; one that is no UTF-8 is answered with 1007 (RFC 6455, sections
+// Write sends one control frame of coder/websocket. coder/websocket echoes the reason of the viewer's
+// close frame. If the reason is invalid UTF-8, Write sends status 1007 instead (RFC 6455, sections
 // 7.4.1 and 8.1).
 func (w *wire) Write(p []byte) (int, error) {
 	frame, last := p, len(p) > 0 && p[0] == protocol.FinBit|protocol.OpClose
@@ -64,12 +46,13 @@ func (w *wire) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// frame writes a message of one frame. Unless the outcome is Following, the connection is of
-// no use any more.
+// frame sends a message of one frame. If the outcome isn't Following, the connection can't be used any
+// more.
 func (w *wire) frame(opcode byte, payload ...[]byte) Outcome {
 	return w.send(false, append([][]byte{protocol.FrameHead(opcode, sizeOf(payload))}, payload...)...)
 }
 
+// sizeOf returns the total size of the parts in bytes.
 func sizeOf(parts [][]byte) (n int) {
 	for _, part := range parts {
 		n += len(part)
@@ -77,7 +60,8 @@ func sizeOf(parts [][]byte) (n int) {
 	return n
 }
 
-// send writes a frame that is in parts, which are not changed.
+// send sends a frame that consists of parts, after everything that is unsent. Without parts, it only
+// sends what is unsent. last says that the frame is a close frame. send doesn't change the parts' bytes.
 func (w *wire) send(last bool, parts ...[]byte) Outcome {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -85,7 +69,7 @@ func (w *wire) send(last bool, parts ...[]byte) Outcome {
 		return closing
 	}
 	if last {
-		w.closed, w.nonblocking = true, false // what is unsent then is lost: the connection is closed
+		w.closed, w.nonblocking = true, false // whatever a close frame leaves unsent is lost: the connection closes next
 	}
 	if w.nonblocking {
 		return w.sendNonblock(parts)
@@ -103,8 +87,8 @@ func (w *wire) send(last bool, parts ...[]byte) Outcome {
 	return Stalled
 }
 
-// sendNonblock writes a frame as far as that goes without waiting, and keeps the rest. mu
-// must be held.
+// sendNonblock writes as much of a frame as possible without waiting, and keeps the rest. mu must be
+// held.
 func (w *wire) sendNonblock(frame net.Buffers) Outcome {
 	if len(w.unsent) == 0 {
 		var err error
@@ -117,14 +101,14 @@ func (w *wire) sendNonblock(frame net.Buffers) Outcome {
 	return Following
 }
 
-// supportsNonblock tells whether the wire may be hurried.
+// supportsNonblock reports whether setNonblocking(true) is allowed.
 func (w *wire) supportsNonblock() bool {
 	c, ok := w.sender.(*conn)
 	return ok && c.supportsNonblock()
 }
 
-// setNonblocking makes frames be written without waiting, or no longer so. Nothing is hurried
-// from a close frame on.
+// setNonblocking sets whether frames are written without waiting. It has no effect after a close frame,
+// which is always waited for.
 func (w *wire) setNonblocking(yes bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -133,14 +117,14 @@ func (w *wire) setNonblocking(yes bool) {
 	}
 }
 
-// blocked tells whether something of a hurried wire is unsent.
+// blocked reports whether something is unsent.
 func (w *wire) blocked() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return len(w.unsent) > 0
 }
 
-// delivered returns what the sender does, with what is unsent as queued.
+// delivered is the sender's delivered, but also counts unsent bytes as queued.
 func (w *wire) delivered() (acked, queued int64, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -148,7 +132,7 @@ func (w *wire) delivered() (acked, queued int64, ok bool) {
 	return acked, queued + int64(sizeOf(w.unsent)), ok
 }
 
-// flush writes what is unsent. The wire must not be hurried.
+// flush sends what is unsent, and waits for that. The wire must not be nonblocking.
 func (w *wire) flush() Outcome {
 	if !w.blocked() {
 		return Following
@@ -156,8 +140,8 @@ func (w *wire) flush() Outcome {
 	return w.send(false)
 }
 
-// giveUp is for a viewer that has stalled: if it wakes within the time given, it
-// gets the rest of its frame and learns why it is dropped. It reports whether it did.
+// giveUp tries to send the rest of the frame and a close frame that says why to a viewer that has
+// stalled. It reports whether the viewer woke up for that within the given time.
 func (w *wire) giveUp(within time.Duration) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -166,42 +150,3 @@ func (w *wire) giveUp(within time.Duration) bool {
 	w.unsent = append(w.unsent, protocol.FrameHead(protocol.OpClose, len(status)+len(reason)), status, []byte(reason))
 	return w.sender.giveUp(w.unsent, within) == nil
 }
-
-// connection is the key of a request's sender, in its context.
-type connection struct{}
-
-// ConnContext is a server's [http.Server.ConnContext], for connections of [Listener].
-func ConnContext(ctx context.Context, c net.Conn) context.Context {
-	return context.WithValue(ctx, connection{}, senderOf(c))
-}
-
-// senderOf returns what a listener of Serve's has accepted.
-func senderOf(c net.Conn) sender {
-	if encrypted, ok := c.(*tls.Conn); ok {
-		return tlsConn{encrypted}
-	}
-	return c.(*conn)
-}
-
-// A hijacker makes coder/websocket use a wire, of which it sets the sender.
-type hijacker struct {
-	http.ResponseWriter
-	wire *wire
-}
-
-// Hijack implements [http.Hijacker].
-func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	c, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
-	if err != nil {
-		return nil, nil, err
-	}
-	h.wire.sender = senderOf(c)
-	reader := rw.Reader
-	if reader.Buffered() == 0 {
-		reader = bufio.NewReaderSize(h.wire, controlFrame)
-	}
-	return h.wire, bufio.NewReadWriter(reader, bufio.NewWriterSize(h.wire, controlFrame)), nil
-}
-
-// Unwrap lets [http.ResponseController] find the writer beneath.
-func (h *hijacker) Unwrap() http.ResponseWriter { return h.ResponseWriter }

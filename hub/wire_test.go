@@ -13,24 +13,7 @@ import (
 	"wsrun/test/wait"
 )
 
-// BenchmarkFrame is what it costs the crowd to frame a chunk and hand it to the system,
-// which has nothing to do with it.
-func BenchmarkFrame(b *testing.B) {
-	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer null.Close()
-	w := wire{sender: &conn{fd: int(null.Fd())}, nonblocking: true}
-	chunk := bytes.Repeat([]byte("x"), 160)
-	b.SetBytes(int64(len(chunk)))
-	b.ReportAllocs()
-	for b.Loop() {
-		w.frame(protocol.OpBinary, chunk)
-	}
-}
-
-// connected returns both ends of a connection, which are closed at the test's end.
+// connected returns both ends of a TCP connection. They are closed at the end of the test.
 func connected(t *testing.T) (near net.Conn, far *conn) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -53,7 +36,7 @@ func connected(t *testing.T) (near net.Conn, far *conn) {
 	return near, accepted.(*conn)
 }
 
-// fill writes to a wire, which it hurries, until that takes no more.
+// fill makes a wire nonblocking and writes to it until it is blocked.
 func fill(t *testing.T, w *wire) {
 	t.Helper()
 	w.setNonblocking(true)
@@ -64,9 +47,9 @@ func fill(t *testing.T, w *wire) {
 	}
 }
 
-// A close frame of coder/websocket's that comes when half a frame was written goes
-// behind the other half, and nothing behind it.
-func TestACloseFrameTearsNone(t *testing.T) {
+// If coder/websocket sends a close frame while half a frame is written, the close frame goes out
+// after the other half, and nothing goes out after it.
+func TestCloseFrameWaitsForFrame(t *testing.T) {
 	near, far := connected(t)
 	w := wire{sender: far}
 	w.closing = func() {}
@@ -75,7 +58,7 @@ func TestACloseFrameTearsNone(t *testing.T) {
 	go func() {
 		_, err := w.Write(append(protocol.FrameHead(protocol.OpClose, 2), peer.StatusBytes(1000)...))
 		if w.frame(protocol.OpBinary, []byte("late")) != closing {
-			t.Error("a frame can be written behind a close frame")
+			t.Error("a frame can be sent after a close frame")
 		}
 		w.Close()
 		written <- err
@@ -85,5 +68,22 @@ func TestACloseFrameTearsNone(t *testing.T) {
 	}
 	if err := <-written; err != nil {
 		t.Error(err)
+	}
+}
+
+// BenchmarkFrame measures what it costs a writer to frame a chunk and pass it to the kernel, which
+// does nothing with it.
+func BenchmarkFrame(b *testing.B) {
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer null.Close()
+	w := wire{sender: &conn{fd: int(null.Fd())}, nonblocking: true}
+	chunk := bytes.Repeat([]byte("x"), 160)
+	b.SetBytes(int64(len(chunk)))
+	b.ReportAllocs()
+	for b.Loop() {
+		w.frame(protocol.OpBinary, chunk)
 	}
 }

@@ -1,11 +1,10 @@
-// Package rawsys makes the system calls that wsrun makes most without a word to
-// Go's scheduler. The descriptors must not block: nothing else runs on the processor
-// meanwhile.
+// Package rawsys makes wsrun's most frequent system calls, reads and writes of non-blocking
+// descriptors, without involving Go's scheduler.
 //
-// Each ordinary call that follows a moment's rest wakes the scheduler's monitor, which
-// then looks around every 20 µs while there is anything to do. With 200 viewers and 200
-// lines a second that was a third of all that wsrun cost: without it 1.25 s of CPU in 5 s
-// became 0.79.
+// An ordinary system call after a short idle period wakes the scheduler's monitor thread
+// (sysmon), which then polls every 20 µs for as long as there is work to do. A raw call
+// doesn't (docs/facts.md, internal/rawsys). The price is that the processor runs nothing else
+// until the call returns, so every descriptor passed to this package must be non-blocking.
 package rawsys
 
 import (
@@ -17,12 +16,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxParts is how many parts one call writes.
+// maxParts is the number of parts that one call writes.
 const maxParts = 8
 
-// Writev writes the parts one behind the other, as far as the system takes them at once,
-// and returns how many bytes that were: by write(2) if there is one part, which costs less.
-// It may leave the ninth part and what follows to the next call.
+// Writev writes parts in order to fd, as much as the kernel accepts without waiting, and
+// returns the number of bytes written. The caller must write the rest: Writev may stop within
+// a part, and doesn't write more than eight parts in one call. The error is a [syscall.Errno];
+// EAGAIN means that the kernel accepts nothing at the moment.
 func Writev(fd int, parts [][]byte) (int, error) {
 	var vector [maxParts]syscall.Iovec
 	n := 0
@@ -36,25 +36,28 @@ func Writev(fd int, parts [][]byte) (int, error) {
 	switch n {
 	case 0:
 		return 0, nil
-	case 1:
+	case 1: // write(2) is cheaper than writev(2)
 		return call(syscall.SYS_WRITE, uintptr(fd), unsafe.Pointer(vector[0].Base), uintptr(vector[0].Len))
 	}
 	return call(syscall.SYS_WRITEV, uintptr(fd), unsafe.Pointer(&vector), uintptr(n))
 }
 
-// Read reads once into p, which must not be empty. It returns 0 at the end.
+// Read makes one read(2) call. p must not be empty. Read returns 0 and no error at the end of
+// the file; other errors are a [syscall.Errno], EAGAIN if there is nothing to read yet.
 func Read(fd int, p []byte) (int, error) {
 	return call(syscall.SYS_READ, uintptr(fd), unsafe.Pointer(&p[0]), uintptr(len(p)))
 }
 
-// Reader returns a reader of f by raw calls; by ordinary ones if it may block.
+// Reader returns a reader of f that uses raw calls if f's descriptor is non-blocking, and
+// ordinary ones if it isn't. The reader has no methods but Read, and doesn't close f.
 func Reader(f *os.File) io.Reader {
 	if raw, err := f.SyscallConn(); err == nil && !mayBlock(raw) {
 		return reader{f, raw}
 	}
-	return struct{ io.Reader }{f} // without the rest of f's methods, which io.Copy prefers
+	return struct{ io.Reader }{f} // hides f's WriteTo, which io.Copy would prefer
 }
 
+// mayBlock reports whether a call on the descriptor may wait.
 func mayBlock(raw syscall.RawConn) bool {
 	flags := 0
 	raw.Control(func(fd uintptr) { flags, _ = unix.FcntlInt(fd, unix.F_GETFL, 0) })
@@ -76,7 +79,7 @@ func (r reader) Read(p []byte) (n int, err error) {
 		return err != syscall.EAGAIN
 	})
 	switch {
-	case failed != nil: // it was closed, or its time is over
+	case failed != nil: // f was closed or its deadline passed: f knows the right error
 		return r.f.Read(p)
 	case n == 0 && err == nil:
 		return 0, io.EOF
@@ -84,7 +87,7 @@ func (r reader) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// call repeats a call that a signal interrupts.
+// call makes a system call, again if a signal interrupts it.
 func call(trap, fd uintptr, p unsafe.Pointer, n uintptr) (int, error) {
 	for {
 		n, _, err := syscall.RawSyscall(trap, fd, uintptr(p), n)

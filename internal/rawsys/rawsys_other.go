@@ -1,5 +1,6 @@
 //go:build !linux
 
+// Package rawsys makes raw system calls on Linux only; elsewhere its reader uses ordinary ones.
 package rawsys
 
 import (
@@ -7,7 +8,8 @@ import (
 	"os"
 )
 
-// Reader returns a reader of f by ordinary calls.
+// Reader returns a reader of f that uses ordinary calls. The reader has no methods but Read,
+// and doesn't close f.
 func Reader(f *os.File) io.Reader {
-	return struct{ io.Reader }{f} // without the rest of f's methods, which io.Copy prefers
+	return struct{ io.Reader }{f} // hides f's WriteTo, which io.Copy would prefer
 }

@@ -1,4 +1,4 @@
-// Package htpasswd writes files of users for tests.
+// Package htpasswd writes password files for tests, in the format of Apache's htpasswd.
 package htpasswd
 
 import (
@@ -9,8 +9,8 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// Write writes a file of users, each with the bcrypt cost given; a user's password is the
-// name and "-pw". It returns what it has written.
+// Write writes a password file to path and returns its contents. costs maps each user to the
+// bcrypt cost of the user's hash. The password of NAME is NAME-pw. An error ends the test.
 func Write(t testing.TB, path string, costs map[string]int) string {
 	t.Helper()
 	lines := "# users\n\n"
@@ -19,7 +19,7 @@ func Write(t testing.TB, path string, costs map[string]int) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		lines += user + ":" + strings.Replace(string(hash), "$2a$", "$2y$", 1) + "\n" // as htpasswd writes it
+		lines += user + ":" + strings.Replace(string(hash), "$2a$", "$2y$", 1) + "\n" // htpasswd's prefix
 	}
 	if err := os.WriteFile(path, []byte(lines), 0o600); err != nil {
 		t.Fatal(err)

@@ -16,21 +16,23 @@ import (
 	"wsrun/internal/protocol"
 )
 
-// Upgrade returns a request for a WebSocket with some lines in place of others.
+// Upgrade returns the request of a WebSocket handshake with the server at addr. Like the
+// arguments of [strings.NewReplacer], instead are pairs of old and new strings to replace in
+// the request.
 func Upgrade(addr string, instead ...string) string {
 	r := strings.NewReplacer(instead...)
 	return r.Replace("GET / HTTP/1.1\r\nHost: " + addr + "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
 }
 
-// How a connection ends, where that is not the status of a close frame.
+// What [RawSocket.End] returns in place of the status of a close frame.
 const (
 	NoStatus = "no status" // an empty close frame
 	Dropped  = "dropped"   // no close frame
 )
 
-// Opcodes of RFC 6455, section 5.2, and bits of a frame's first byte. They are not
-// those of the code under test.
+// Opcodes and bits of a frame's first byte (RFC 6455, section 5.2). They are deliberately not
+// taken from the code under test.
 const (
 	peerBinary = 0x2
 	peerClose  = 0x8
@@ -39,12 +41,13 @@ const (
 	fin, rsv1 = 0x80, 0x40
 )
 
-// Masked returns a client's frame (RFC 6455, section 5.2).
+// Masked returns a client's frame with the given first byte, masked by a fixed key (RFC 6455,
+// section 5.2).
 func Masked(first byte, payload string) []byte {
 	return MaskedBy(first, payload, "\x12\x34\x56\x78")
 }
 
-// MaskedBy is Masked with a given key of four bytes.
+// MaskedBy is Masked with a key of the caller's choice, of four bytes.
 func MaskedBy(first byte, payload, key string) []byte {
 	f := protocol.FrameHead(first, len(payload))
 	f[0], f[1] = first, f[1]|0x80
@@ -55,17 +58,20 @@ func MaskedBy(first byte, payload, key string) []byte {
 	return f
 }
 
-// StatusBytes returns the payload of a close frame.
+// StatusBytes returns the payload of a close frame that has a status code and no reason.
 func StatusBytes(code int) string { return string(binary.BigEndian.AppendUint16(nil, uint16(code))) }
 
-// A RawSocket is a client's side of a WebSocket, without any code to get it right.
+// A RawSocket is the client's side of a WebSocket. A test writes whatever bytes it likes to
+// Conn; reads go through R. One goroutine at a time may read.
 type RawSocket struct {
 	net.Conn
 	R       *bufio.Reader
-	deflate bool // was negotiated
+	deflate bool // permessage-deflate was negotiated (RFC 7692)
 }
 
-// RawDial sends a handshake and returns the answer to it.
+// RawDial connects to addr, sends request and returns the response. The caller must close the
+// socket. All of the connection's reads and writes fail 20 seconds from now. After an error
+// the connection is closed, and the socket is nil if it was never open.
 func RawDial(addr, request string) (*RawSocket, *http.Response, error) {
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -84,8 +90,9 @@ func RawDial(addr, request string) (*RawSocket, *http.Response, error) {
 	return s, resp, err
 }
 
-// Next returns the next control frame, or [io.EOF]. What a server must not send is an
-// error (RFC 6455, section 5).
+// Next skips data frames and returns the next control frame. The error is [io.EOF] when the
+// connection ends, in whatever way. A frame that a server must not send is an error too
+// (RFC 6455, section 5).
 func (s *RawSocket) Next() (opcode byte, payload string, err error) {
 	for {
 		var head [2]byte
@@ -115,7 +122,8 @@ func (s *RawSocket) Next() (opcode byte, payload string, err error) {
 		if opcode = head[0] &^ fin; s.deflate && opcode&^rsv1 <= peerBinary {
 			opcode &^= rsv1
 		}
-		if head[0]&fin == 0 || size>>63 != 0 || opcode > peerPong || opcode == 0 || opcode > peerBinary && opcode < peerClose || opcode >= peerClose && size > 125 {
+		knownOpcode := opcode > 0 && opcode <= peerBinary || opcode >= peerClose && opcode <= peerPong
+		if head[0]&fin == 0 || size>>63 != 0 || !knownOpcode || opcode >= peerClose && size > 125 {
 			return 0, "", fmt.Errorf("a bad frame %x", head)
 		}
 		p := make([]byte, size)
@@ -128,12 +136,14 @@ func (s *RawSocket) Next() (opcode byte, payload string, err error) {
 	}
 }
 
-// IsReset tells whether the peer closed without having read all.
+// IsReset reports whether err says that the peer reset the connection, as a system does when a
+// program closes a connection with unread data.
 func IsReset(err error) bool {
 	return strings.Contains(err.Error(), "reset") || strings.Contains(err.Error(), "forcibly closed")
 }
 
-// AwaitPong reads until the pong.
+// AwaitPong reads until a pong with the given payload arrives. A close frame before that, or the
+// connection's end, is an error.
 func (s *RawSocket) AwaitPong(payload string) error {
 	for {
 		opcode, p, err := s.Next()
@@ -146,7 +156,9 @@ func (s *RawSocket) AwaitPong(payload string) error {
 	}
 }
 
-// End reads to the end, and says what it is.
+// End reads until the server closes the connection and returns the status of the server's
+// close frame in decimal, [NoStatus] or [Dropped]. When the close frame arrives, End closes the
+// client's side. A bad close frame is an error, and so is another control frame after it.
 func (s *RawSocket) End() (string, error) {
 	for {
 		opcode, p, err := s.Next()
