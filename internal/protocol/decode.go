@@ -60,7 +60,8 @@ func checkPosition(name string, offset int64, prelude string, k *KeptEvent) erro
 		return fmt.Errorf("decode the event %s: the offset is %d", name, offset)
 	}
 	if k != nil && (k.Offset < 0 || k.From < 0 || k.From > k.To || k.To > len(prelude)) {
-		return fmt.Errorf("decode the event %s: bytes %d to %d of a prelude of %d bytes, from offset %d on", name, k.From, k.To, len(prelude), k.Offset)
+		return fmt.Errorf("decode the event %s: bytes %d to %d of a prelude of %d bytes, from offset %d on",
+			name, k.From, k.To, len(prelude), k.Offset)
 	}
 	return nil
 }
