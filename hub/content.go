@@ -20,18 +20,17 @@ type Content struct {
 
 // ServeContent upgrades the request of session to a WebSocket, sends everything that copy
 // writes to it, and closes the WebSocket. It ends the session, and returns when the session has
-// ended. It reports whether the upgrade succeeded; if not, it has answered the request.
+// ended. If the handshake is bad, it answers the request with an error's status.
 //
 // Writes in copy fail with [net.ErrClosed] once the viewer is gone, and copy should return then.
 // An error of copy closes the connection without a close frame.
-func (s *Sessions) ServeContent(w http.ResponseWriter, session *Session, e Content, copy func(io.Writer) error) bool {
+func (s *Sessions) ServeContent(w http.ResponseWriter, session *Session, e Content, copy func(io.Writer) error) {
 	v := s.upgrade(w, session, false)
 	if v == nil {
 		session.End(Left)
-		return false
+		return
 	}
 	session.End(v.end(v.sendContent(e, copy)))
-	return true
 }
 
 // sendContent sends the hello event and all that copy writes.

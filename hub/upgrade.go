@@ -89,22 +89,21 @@ func (v *viewer) acceptOptions(deflate bool) *websocket.AcceptOptions {
 
 // TurnAway refuses a WebSocket with why, for example because there is no slot. It accepts the upgrade
 // and closes with status 1013, since a page can't see why an upgrade fails. It calls accepted after
-// the handshake, before the client can learn that it was refused. It reports whether the handshake
-// succeeded; if not, it has answered the request.
-func (s *Sessions) TurnAway(w http.ResponseWriter, r *http.Request, why error, accepted func()) bool {
+// the handshake, before the client can learn that it was refused. If the handshake is bad, it answers
+// the request with an error's status.
+func (s *Sessions) TurnAway(w http.ResponseWriter, r *http.Request, why error, accepted func()) {
 	s.viewers.Add(1)
 	defer s.viewers.Done()
 	c, err := accept(w, r, &websocket.AcceptOptions{
 		Subprotocols: []string{protocol.Subprotocol}, InsecureSkipVerify: true, CompressionMode: websocket.CompressionDisabled,
 	})
 	if err != nil {
-		return false
+		return // Accept has answered
 	}
 	defer context.AfterFunc(s.stop, func() { c.CloseNow() })()
 	accepted()
 	c.SetReadLimit(readLimit)
 	c.Close(websocket.StatusTryAgainLater, why.Error())
-	return true
 }
 
 var errHandshake = errors.New("a WebSocket's handshake has one version and no body")

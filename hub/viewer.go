@@ -55,16 +55,15 @@ type viewer struct {
 
 // ServeWebSocket upgrades the request of session to a WebSocket that follows h's stream, from where
 // j says, until the stream ends, the viewer leaves, stalls or sends a message, or the server shuts
-// down. It ends the session. It reports whether the upgrade succeeded; if not, it has answered the
-// request.
+// down. It ends the session. If the handshake is bad, it answers the request with an error's status.
 //
 // ServeWebSocket may return before the session ends: the hub's writer pool continues to serve the
 // viewer. [Sessions.Wait] waits for all sessions.
-func (s *Sessions) ServeWebSocket(w http.ResponseWriter, session *Session, h *Hub, j Join) bool {
+func (s *Sessions) ServeWebSocket(w http.ResponseWriter, session *Session, h *Hub, j Join) {
 	v := s.upgradeInTurn(w, session, j.Deflate)
 	if v == nil {
 		session.End(Left)
-		return false
+		return
 	}
 	v.hub = h
 	h.audience.add(1)
@@ -73,7 +72,6 @@ func (s *Sessions) ServeWebSocket(w http.ResponseWriter, session *Session, h *Hu
 	} else {
 		v.run()
 	}
-	return true
 }
 
 // run follows the stream until the session ends, or until the writer pool takes over.

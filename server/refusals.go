@@ -21,7 +21,8 @@ const (
 	reasonNotFound   access.Reason = "not_found"
 )
 
-// reasons lists all reasons, in the order of the metrics.
+// reasons lists all reasons, in the order of the metrics. A reason that is missing here is not
+// counted.
 var reasons = [...]access.Reason{
 	reasonBadRequest, access.Full, access.Host, reasonMethod, reasonNotFound, access.Origin, access.Rate, access.Token,
 }
@@ -38,7 +39,9 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, f *access.Refusa
 // countRefusal counts and logs a refusal. It is called before the response is sent, so that
 // a client that was refused always finds itself in the metrics.
 func (s *Server) countRefusal(r *http.Request, reason access.Reason) {
-	s.refusals[slices.Index(reasons[:], reason)].Add(1)
+	if i := slices.Index(reasons[:], reason); i >= 0 {
+		s.refusals[i].Add(1)
+	}
 	ctx := context.Background()
 	if !s.o.Log.Enabled(ctx, slog.LevelDebug) {
 		return
@@ -94,9 +97,7 @@ func (s *Server) turnAway(w http.ResponseWriter, r *http.Request, form form, why
 			slog.String("why", why.Error()), slog.Int64("earlier", held))
 	}
 	if form == asWebSocket {
-		if !s.sessions.TurnAway(w, r, why, func() { s.countRefusal(r, access.Full) }) {
-			s.countRefusal(r, reasonBadRequest)
-		}
+		s.sessions.TurnAway(s.handshake(w, r), r, why, func() { s.countRefusal(r, access.Full) })
 		return
 	}
 	wait := fullTime - fullJitter + rand.N(2*fullJitter)
@@ -148,3 +149,25 @@ func (l *logLimiter) allow() (held int64, ok bool) {
 	l.held++
 	return 0, false
 }
+
+// handshake returns w for a WebSocket's handshake, which counts a refusal if the handshake is
+// bad: then the hub responds.
+func (s *Server) handshake(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
+	return &handshakeWriter{w, func() { s.countRefusal(r, reasonBadRequest) }}
+}
+
+type handshakeWriter struct {
+	http.ResponseWriter
+	refused func()
+}
+
+// WriteHeader implements [http.ResponseWriter].
+func (w *handshakeWriter) WriteHeader(status int) {
+	if status >= http.StatusBadRequest {
+		w.refused()
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets [http.ResponseController] find the writer beneath.
+func (w *handshakeWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

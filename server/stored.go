@@ -63,9 +63,7 @@ func (s *Server) serveLast(w http.ResponseWriter, r *http.Request, stream Stream
 	defer content.Close()
 	about := stored.About()
 	about.Exact = content.Exact()
-	if !s.sessions.ServeContent(w, session, about, content.Copy) {
-		s.countRefusal(r, reasonBadRequest)
-	}
+	s.sessions.ServeContent(s.handshake(w, r), session, about, content.Copy)
 }
 
 // refuseContent responds for content that could not be read because of err, for example

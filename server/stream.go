@@ -129,9 +129,7 @@ func (s *Server) serveLive(w http.ResponseWriter, r *http.Request, stream Stream
 	}
 	session.OnEnd(leave)
 	if form == asWebSocket {
-		if !s.sessions.ServeWebSocket(w, session, h, q.join()) {
-			s.countRefusal(r, reasonBadRequest)
-		}
+		s.sessions.ServeWebSocket(s.handshake(w, r), session, h, q.join())
 		return
 	}
 	out := hub.Left
