@@ -9,6 +9,7 @@ import (
 	"github.com/coder/websocket"
 
 	"wsrun/broadcaster"
+	"wsrun/internal/client"
 )
 
 // While viewers connect, the others are told their number at most once a second.
@@ -33,7 +34,7 @@ func TestViewersAreAnnouncedOnceASecond(t *testing.T) {
 		}()
 		for range 20 {
 			c := dial(&websocket.DialOptions{})
-			go watch(c, -1)
+			go watch(client.New(c), -1)
 			b.Write([]byte("x")) // wakes the first viewer up
 			time.Sleep(announceInterval / 5)
 		}

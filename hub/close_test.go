@@ -9,6 +9,7 @@ import (
 	"github.com/coder/websocket"
 
 	"wsrun/broadcaster"
+	"wsrun/internal/client"
 	"wsrun/internal/protocol"
 )
 
@@ -18,7 +19,7 @@ func TestStalledViewerThatWakesGets4008(t *testing.T) {
 		c := dial(&websocket.DialOptions{})
 		b.Write([]byte(strings.Repeat("x", 1<<20)))
 		time.Sleep(stallTime + giveUpTime*2/3)
-		if r, err := watch(c, -1); err != nil || r.code != protocol.CloseTooSlow {
+		if r, err := watch(client.New(c), -1); err != nil || r.code != protocol.CloseTooSlow {
 			t.Errorf("closed with %v, %v; want %d", r.code, err, protocol.CloseTooSlow)
 		}
 	})
@@ -75,5 +76,5 @@ func TestStalledViewerIsDropped(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Errorf("the other viewer: %v", err)
 	}
-	stalled.CloseNow()
+	stalled.Close()
 }

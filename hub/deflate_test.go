@@ -3,7 +3,6 @@ package hub
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -15,6 +14,7 @@ import (
 	"github.com/coder/websocket"
 
 	"wsrun/broadcaster"
+	"wsrun/internal/client"
 	"wsrun/internal/protocol"
 )
 
@@ -32,7 +32,7 @@ func (c countedConn) Read(p []byte) (int, error) {
 
 // dialDeflated connects a viewer that offers compression. It returns the viewer, the number of bytes
 // read from the wire, and the extensions that the server has accepted.
-func (f *fixture) dialDeflated(query string, mode websocket.CompressionMode, subprotocols ...string) (*websocket.Conn, *atomic.Int64, string) {
+func (f *fixture) dialDeflated(query string, mode websocket.CompressionMode, subprotocols ...string) (*client.Viewer, *atomic.Int64, string) {
 	f.t.Helper()
 	read := new(atomic.Int64)
 	transport := &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -45,9 +45,9 @@ func (f *fixture) dialDeflated(query string, mode websocket.CompressionMode, sub
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	c.SetReadLimit(-1)
-	f.t.Cleanup(func() { c.CloseNow() })
-	return c, read, resp.Header.Get("Sec-WebSocket-Extensions")
+	v := client.New(c)
+	f.t.Cleanup(v.Close)
+	return v, read, resp.Header.Get("Sec-WebSocket-Extensions")
 }
 
 // logLine returns a line like those in the log of a web server.
@@ -102,12 +102,12 @@ func TestDeflatedOutput(t *testing.T) {
 				go func() {
 					var got []byte
 					for {
-						kind, p, err := c.Read(context.Background())
+						m, err := c.Next(context.Background())
 						if err != nil {
 							break
 						}
-						if kind == websocket.MessageBinary || tt.subprotocols == nil {
-							got = append(got, p...)
+						if m.Event == nil {
+							got = append(got, m.Payload...)
 						}
 					}
 					results <- result{joined, got, float64(read.Load()) / float64(len(got))}
@@ -144,7 +144,7 @@ func TestDeflatedOutputAfterGap(t *testing.T) {
 	b := serve(t, broadcaster.Options{Lines: 20}) // chunks small enough to be deflated with a dictionary
 	r := rand.New(rand.NewPCG(3, 4))
 	c, _, _ := b.dialDeflated("", websocket.CompressionContextTakeover, "wsrun.v1")
-	b.placing(c)
+	b.hello(c)
 	var all strings.Builder
 	for all.Len() < 24<<20 { // more than the sockets, the ring and its grace hold
 		line := strings.Repeat(logLine(r, all.Len()), 100)
@@ -160,22 +160,22 @@ func TestDeflatedOutputAfterGap(t *testing.T) {
 	b.end(0)
 	at, resets := int64(0), 0
 	for {
-		kind, p, err := c.Read(t.Context())
+		m, err := c.Next(t.Context())
 		if err != nil {
 			break
 		}
-		if kind == websocket.MessageText {
-			var e placing
-			if json.Unmarshal(p, &e); e.Event == "reset" {
+		if m.Event != nil {
+			if e, ok := m.Event.(protocol.ResetEvent); ok {
 				at = e.Offset
 				resets++
 			}
 			continue
 		}
-		if end := at + int64(len(p)); end > int64(all.Len()) || string(p) != all.String()[at:end] {
+		end := at + int64(len(m.Payload))
+		if end > int64(all.Len()) || string(m.Payload) != all.String()[at:end] {
 			t.Fatalf("other bytes at %d, after %d gaps", at, resets)
 		}
-		at += int64(len(p))
+		at = end
 	}
 	if at != int64(all.Len()) || resets == 0 {
 		t.Errorf("ended at %d of %d, after %d gaps", at, all.Len(), resets)

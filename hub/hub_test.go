@@ -2,7 +2,6 @@ package hub
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -17,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"wsrun/broadcaster"
+	"wsrun/internal/client"
 	"wsrun/internal/protocol"
 	"wsrun/test/peer"
 	"wsrun/test/wait"
@@ -101,25 +101,30 @@ func (f *fixture) end(code int) {
 	f.Close()
 }
 
-// dial connects a viewer with a query such as "?n=0". The connection is closed at the end of the
-// test.
-func (f *fixture) dial(query string, subprotocols ...string) *websocket.Conn {
+// dial connects a viewer with a query such as "?n=0": a viewer of wsrun.v1, or a plain one if
+// there is no subprotocol. The connection is closed at the end of the test.
+func (f *fixture) dial(query string, subprotocols ...string) *client.Viewer {
 	f.t.Helper()
-	c, _, err := websocket.Dial(f.t.Context(), "ws://"+f.addr+"/"+query, &websocket.DialOptions{Subprotocols: subprotocols})
+	return f.dialBy(http.DefaultClient, query, subprotocols...)
+}
+
+// dialBy is dial with the test's own HTTP client.
+func (f *fixture) dialBy(by *http.Client, query string, subprotocols ...string) *client.Viewer {
+	f.t.Helper()
+	v, err := client.Dial(f.t.Context(), "ws://"+f.addr+"/"+query, client.Options{HTTPClient: by, Plain: len(subprotocols) == 0})
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	c.SetReadLimit(-1)
-	f.t.Cleanup(func() { c.CloseNow() })
-	return c
+	f.t.Cleanup(v.Close)
+	return v
 }
 
 // dialNarrow connects a wsrun.v1 viewer with a small receive buffer, which stalls soon if it
 // doesn't read.
-func (f *fixture) dialNarrow() *websocket.Conn { return f.dialSlow(protocol.Subprotocol) }
+func (f *fixture) dialNarrow() *client.Viewer { return f.dialSlow(protocol.Subprotocol) }
 
 // dialSlow is dialNarrow with the test's own subprotocols.
-func (f *fixture) dialSlow(subprotocols ...string) *websocket.Conn {
+func (f *fixture) dialSlow(subprotocols ...string) *client.Viewer {
 	f.t.Helper()
 	transport := &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 		c, err := new(net.Dialer).DialContext(ctx, network, addr)
@@ -128,15 +133,7 @@ func (f *fixture) dialSlow(subprotocols ...string) *websocket.Conn {
 		}
 		return c, err
 	}}
-	c, _, err := websocket.Dial(f.t.Context(), "ws://"+f.addr+"/", &websocket.DialOptions{
-		Subprotocols: subprotocols, HTTPClient: &http.Client{Transport: transport},
-	})
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	c.SetReadLimit(-1)
-	f.t.Cleanup(func() { c.CloseNow() })
-	return c
+	return f.dialBy(&http.Client{Transport: transport}, "", subprotocols...)
 }
 
 // inTime runs f in a synctest bubble with a server, whose viewers dial through pipes. The pipes
@@ -164,36 +161,28 @@ type report struct {
 	data   []byte
 	hello  protocol.HelloEvent
 	events []string // except hello, viewers and ping; each with the length of data before it
-	code   websocket.StatusCode
+	code   int
 }
 
-// watch reads what a wsrun.v1 viewer gets, to the end or until it has limit bytes of output. A
-// negative limit is none. The error is nil if the server sent a close frame.
-func watch(c *websocket.Conn, limit int) (r report, err error) {
+// watch reads what a viewer gets, to the end or until it has limit bytes of output. A negative limit
+// is none. The error is nil if the server sent a close frame.
+func watch(v *client.Viewer, limit int) (r report, err error) {
 	for limit < 0 || len(r.data) < limit {
-		kind, p, err := c.Read(context.Background())
+		m, err := v.Next(context.Background())
 		if err != nil {
-			if r.code = websocket.CloseStatus(err); r.code == -1 {
+			if r.code = client.CloseCode(err); r.code == 0 {
 				return r, err
 			}
 			return r, nil
 		}
-		if kind == websocket.MessageBinary {
-			r.data = append(r.data, p...)
-			continue
-		}
-		var e struct{ Event string }
-		if err := json.Unmarshal(p, &e); err != nil {
-			return r, fmt.Errorf("event %q: %w", p, err)
-		}
-		switch e.Event {
-		case "hello":
-			if err := json.Unmarshal(p, &r.hello); err != nil {
-				return r, err
-			}
-		case "viewers", "ping":
+		switch e := m.Event.(type) {
+		case nil:
+			r.data = append(r.data, m.Payload...)
+		case protocol.HelloEvent:
+			r.hello = e
+		case protocol.ViewersEvent, protocol.PingEvent:
 		default:
-			r.events = append(r.events, fmt.Sprintf("%d %s", len(r.data), p))
+			r.events = append(r.events, fmt.Sprintf("%d %s", len(r.data), m.Payload))
 		}
 	}
 	return r, nil

@@ -1,16 +1,14 @@
 package hub
 
 import (
-	"encoding/json"
 	"io"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"wsrun/broadcaster"
+	"wsrun/internal/client"
 	"wsrun/internal/protocol"
 	"wsrun/screen"
 )
@@ -33,41 +31,22 @@ func (f *fixture) followed() {
 	}
 }
 
-// A placing is an event that says where a viewer is in the stream: a hello or a reset.
-type placing struct {
-	Event        string
-	Offset, Line int64
-	Prelude      string
-	Kept         *protocol.KeptEvent
-	Times        [][2]int64
-	SkippedLines int64
-	SkippedBytes int64
-	Cols, Rows   int
-}
-
-// kept returns the lines of output in the prelude.
-func (p placing) kept() string {
-	if p.Kept == nil {
-		return ""
-	}
-	return p.Prelude[p.Kept.From:p.Kept.To]
-}
-
 // join returns a new viewer and its hello.
-func (f *fixture) join(query string) (*websocket.Conn, placing) {
+func (f *fixture) join(query string) (*client.Viewer, protocol.HelloEvent) {
 	f.t.Helper()
-	c := f.dial(query, "wsrun.v1")
-	return c, f.placing(c)
+	v := f.dial(query, "wsrun.v1")
+	return v, f.hello(v)
 }
 
-// placing reads a viewer's next message, which must be a hello or a reset.
-func (f *fixture) placing(c *websocket.Conn) (p placing) {
+// hello reads the first message of a viewer, which must be a hello.
+func (f *fixture) hello(v *client.Viewer) protocol.HelloEvent {
 	f.t.Helper()
-	kind, data, err := c.Read(f.t.Context())
-	if err != nil || kind != websocket.MessageText || json.Unmarshal(data, &p) != nil {
-		f.t.Fatalf("got %v %q, %v", kind, data, err)
+	m, err := v.Next(f.t.Context())
+	hello, ok := m.Event.(protocol.HelloEvent)
+	if err != nil || !ok {
+		f.t.Fatalf("got %q, %v", m.Payload, err)
 	}
-	return p
+	return hello
 }
 
 // shown returns the text that a terminal shows after it has got written, and the terminal's state.
@@ -94,11 +73,11 @@ func TestJoinSendsColors(t *testing.T) {
 		t.Errorf("n=1: hello = %+v", hello)
 	}
 	plain := b.dial("?n=1")
-	if _, data, err := plain.Read(t.Context()); string(data) != "\x1b[?25l\x1b[0;4;31m" {
-		t.Errorf("plain: %q, %v", data, err)
+	if m, err := plain.Next(t.Context()); string(m.Payload) != "\x1b[?25l\x1b[0;4;31m" {
+		t.Errorf("plain: %q, %v", m.Payload, err)
 	}
-	if _, data, err := plain.Read(t.Context()); string(data) != "three\r\n" {
-		t.Errorf("plain: %q, %v", data, err)
+	if m, err := plain.Next(t.Context()); string(m.Payload) != "three\r\n" {
+		t.Errorf("plain: %q, %v", m.Payload, err)
 	}
 }
 
@@ -117,13 +96,13 @@ func TestJoinSendsSize(t *testing.T) {
 			size := broadcaster.Resize{Cols: hello.Cols, Rows: hello.Rows}
 			b.end(0)
 			for size != (broadcaster.Resize{Cols: 50, Rows: 20}) {
-				kind, data, err := c.Read(t.Context())
+				m, err := c.Next(t.Context())
 				if err != nil {
 					t.Errorf("%q%s: the size is %v, then %v", in, n, size, err)
 					break
 				}
-				if kind == websocket.MessageText {
-					json.Unmarshal(data, &size)
+				if e, ok := m.Event.(protocol.ResizeEvent); ok {
+					size = broadcaster.Resize{Cols: e.Cols, Rows: e.Rows}
 				}
 			}
 		}
@@ -155,7 +134,7 @@ func TestJoinDuringFlood(t *testing.T) {
 		if hello.Prelude != "\x1b[0;31m" {
 			t.Errorf("join %d: %q at %d", i, hello.Prelude, hello.Offset)
 		}
-		c.CloseNow()
+		c.Close()
 	}
 }
 
@@ -171,7 +150,7 @@ func TestJoinAfterScreenIsLost(t *testing.T) {
 	b.Write([]byte(strings.Repeat("line\r\n", 1<<19)))
 	b.Flush()
 	c, hello := b.join("")
-	if _, data, err := c.Read(t.Context()); hello.Prelude != "\x1b[0;31m" || string(data) != "line\r\nline\r\n" {
-		t.Errorf("hello = %+v, then %q, %v", hello, data, err)
+	if m, err := c.Next(t.Context()); hello.Prelude != "\x1b[0;31m" || string(m.Payload) != "line\r\nline\r\n" {
+		t.Errorf("hello = %+v, then %q, %v", hello, m.Payload, err)
 	}
 }

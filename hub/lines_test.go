@@ -23,8 +23,9 @@ func TestKeptLinesAreWhole(t *testing.T) {
 		b.followed()
 		b.Write([]byte(strings.Repeat("\x1b[8;8H0123456789", 100)))
 		b.followed()
-		if _, hello := b.join(""); hello.kept() != tt.want {
-			t.Errorf("%d bytes: kept %d: %.20q; want %d", len(tt.lines), len(hello.kept()), hello.kept(), len(tt.want))
+		_, hello := b.join("")
+		if kept := hello.Kept.Of(hello.Prelude); kept != tt.want {
+			t.Errorf("%d bytes: kept %d: %.20q; want %d", len(tt.lines), len(kept), kept, len(tt.want))
 		}
 	}
 }
@@ -35,8 +36,8 @@ func TestPlainViewerGetsKeptLines(t *testing.T) {
 	b.Emit(broadcaster.Resize{Cols: 40, Rows: 10})
 	b.Write([]byte("caf\xe9 noir\r\n\x1b[?1049h\x1b[Hhello"))
 	b.followed()
-	if _, data, err := b.dial("").Read(t.Context()); !strings.HasPrefix(string(data), "caf\uFFFD noir\r\n") {
-		t.Errorf("plain: %q, %v", data, err)
+	if m, err := b.dial("").Next(t.Context()); !strings.HasPrefix(string(m.Payload), "caf\uFFFD noir\r\n") {
+		t.Errorf("plain: %q, %v", m.Payload, err)
 	}
 }
 
@@ -58,8 +59,8 @@ func TestLinesBeforeProgram(t *testing.T) {
 				want += "\r\n"
 			}
 			_, hello := b.join("?n=" + n)
-			if hello.kept() != want {
-				t.Errorf("ring %d, n=%s: kept %q, want %q", ring, n, hello.kept(), want)
+			if kept := hello.Kept.Of(hello.Prelude); kept != want {
+				t.Errorf("ring %d, n=%s: kept %q, want %q", ring, n, kept, want)
 			}
 			if last > 0 && (hello.Kept.Line != int64(4-last) || hello.Times[0][0] > hello.Kept.Offset && ring > 600) {
 				t.Errorf("ring %d, n=%s: %+v, times %v", ring, n, hello.Kept, hello.Times)

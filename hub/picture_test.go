@@ -33,22 +33,22 @@ func TestJoinSendsPicture(t *testing.T) {
 		}
 		c, hello := b.join("")
 		if hello.Offset != int64(len(all)) || hello.Cols != 40 || hello.Kept == nil || hello.Kept.Offset != 0 || hello.Kept.Line != 1 ||
-			hello.Prelude[hello.Kept.From:hello.Kept.To] != lines {
+			hello.Kept.Of(hello.Prelude) != lines {
 			t.Fatalf("hello = %+v", hello)
 		}
 		write(after)
-		_, data, _ := c.Read(t.Context())
-		if string(data) != after {
-			t.Errorf("then %q, want %q", data, after)
+		m, _ := c.Next(t.Context())
+		if string(m.Payload) != after {
+			t.Errorf("then %q, want %q", m.Payload, after)
 		}
 		wantText, want := shown(t, all)
-		gotText, got := shown(t, hello.Prelude+string(data))
+		gotText, got := shown(t, hello.Prelude+string(m.Payload))
 		if wantText != gotText || got != want || !strings.Contains(gotText, "more") {
 			t.Errorf("%q, %+v; want %q, %+v", gotText, got, wantText, want)
 		}
 		plain := b.dial("")
-		if _, data, _ := plain.Read(t.Context()); string(data) == "" || !strings.HasPrefix(string(data), lines) {
-			t.Errorf("plain: %q", data)
+		if m, _ := plain.Next(t.Context()); len(m.Payload) == 0 || !strings.HasPrefix(string(m.Payload), lines) {
+			t.Errorf("plain: %q", m.Payload)
 		}
 
 		// The program ends. Only its colors remain.
@@ -76,8 +76,9 @@ func TestJoinSendsPictureOfSecondProgram(t *testing.T) {
 	b.Write([]byte("\x1b[?1049lsecond\r\n\x1b[?1049h\x1b[Htwo\x1b[m"))
 	b.followed()
 	_, hello := b.join("")
-	if text, _ := shown(t, hello.Prelude); text != "two\n" || !strings.HasSuffix(hello.kept(), "second\r\n") {
-		t.Errorf("shows %q, kept %q", text, hello.kept())
+	kept := hello.Kept.Of(hello.Prelude)
+	if text, _ := shown(t, hello.Prelude); text != "two\n" || !strings.HasSuffix(kept, "second\r\n") {
+		t.Errorf("shows %q, kept %q", text, kept)
 	}
 }
 

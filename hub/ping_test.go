@@ -10,6 +10,7 @@ import (
 	"github.com/coder/websocket"
 
 	"wsrun/broadcaster"
+	"wsrun/internal/client"
 )
 
 // A viewer gets a ping and a ping event every 25 s, give or take 5 s, and stays if it answers.
@@ -75,7 +76,7 @@ func TestSlowViewerGetsPong(t *testing.T) {
 		ponged := make(chan error, 1)
 		go func() { ponged <- c.Ping(t.Context()) }()
 		time.Sleep(stallTime * 8 / 10)
-		if r, err := watch(c, -1); err != nil || len(r.data) != 60_000 || r.code != 1000 {
+		if r, err := watch(client.New(c), -1); err != nil || len(r.data) != 60_000 || r.code != 1000 {
 			t.Errorf("%d bytes, %v, %v", len(r.data), r.code, err)
 		}
 		if err := <-ponged; err != nil {

@@ -59,14 +59,8 @@ func TestPlainViewerAfterGap(t *testing.T) {
 	}
 	b.followed()
 	b.end(0)
-	var all []byte
-	for {
-		_, p, err := c.Read(t.Context())
-		if err != nil {
-			break
-		}
-		all = append(all, p...)
-	}
+	r, _ := watch(c, -1)
+	all := r.data
 	at := bytes.LastIndex(all, []byte("\x1b[0;35m"))
 	if at < 0 || len(all) > 100_000*200 || !bytes.HasSuffix(all, []byte("x\n")) || all[at+7] != 'x' {
 		t.Errorf("%d bytes, the colors at %d", len(all), at)

@@ -16,10 +16,10 @@ func TestBacklogNeverBeginsInSequence(t *testing.T) {
 		b.Write([]byte(strings.Repeat("x", 1000) + sequence + strings.Repeat("y", 100)))
 		b.followed()
 		c, hello := b.join("")
-		_, data, err := c.Read(t.Context())
-		got := hello.Prelude + string(data)
+		m, err := c.Next(t.Context())
+		got := hello.Prelude + string(m.Payload)
 		if want := sequenceOnce(got); err != nil || !want || !strings.HasSuffix(got, strings.Repeat("y", 100)) {
-			t.Errorf("%d more: %q %q, %v", extra, hello.Prelude, data, err)
+			t.Errorf("%d more: %q %q, %v", extra, hello.Prelude, m.Payload, err)
 		}
 	}
 }
@@ -71,16 +71,9 @@ func TestJoinInsideSequence(t *testing.T) {
 		if _, got := shown(t, hello.Prelude+string(r.data)); got != want || err != nil || !strings.HasSuffix(string(r.data), tt.after) {
 			t.Errorf("%.20q: %q, then %q, %v", tt.before, hello.Prelude, r.data, err)
 		}
-		var all []byte
-		for {
-			_, data, err := plain.Read(t.Context())
-			if err != nil {
-				break
-			}
-			all = append(all, data...)
-		}
-		if _, got := shown(t, string(all)); got != want {
-			t.Errorf("%.20q: plain %q", tt.before, all)
+		all, _ := watch(plain, -1)
+		if _, got := shown(t, string(all.data)); got != want {
+			t.Errorf("%.20q: plain %q", tt.before, all.data)
 		}
 	}
 }

@@ -5,9 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"wsrun/broadcaster"
+	"wsrun/internal/client"
 	"wsrun/internal/protocol"
 )
 
@@ -18,7 +17,7 @@ func TestLargePoolPassesInTurns(t *testing.T) {
 	b := serve(t, broadcaster.Options{})
 	b.hub.audience.add(maxParallelViewers)
 	defer b.hub.audience.add(-maxParallelViewers)
-	var early []*websocket.Conn
+	var early []*client.Viewer
 	for range 4 {
 		early = append(early, b.dial("?n=0", protocol.Subprotocol))
 	}
@@ -45,7 +44,7 @@ func TestLargePoolPassesInTurns(t *testing.T) {
 	for range 2 { // one for each writer
 		late := b.dial("", protocol.Subprotocol)
 		gets(t, late, "one\ntwo\n")
-		late.CloseNow()
+		late.Close()
 	}
 	b.awaitSlots(len(early))
 	time.Sleep(pingCheck + countDelay) // time for pings, and for the number of viewers
@@ -57,7 +56,7 @@ func TestLargePoolPassesInTurns(t *testing.T) {
 		<-passes
 	}
 	for _, c := range early {
-		if r, err := watch(c, -1); err != nil || string(r.data) != "two\n" || r.code != websocket.StatusNormalClosure {
+		if r, err := watch(c, -1); err != nil || string(r.data) != "two\n" || r.code != protocol.CloseEnded {
 			t.Errorf("in the end %q, %v, %v", r.data, r.code, err)
 		}
 	}

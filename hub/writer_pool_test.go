@@ -3,7 +3,6 @@ package hub
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
@@ -12,9 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"wsrun/broadcaster"
+	"wsrun/internal/client"
 	"wsrun/internal/protocol"
 	"wsrun/test/wait"
 )
@@ -73,7 +71,7 @@ func (f *fixture) sentBytes() (n int64) {
 }
 
 // gets reads as much from a viewer as want has, and fails the test if it isn't want.
-func gets(t *testing.T, c *websocket.Conn, want string) {
+func gets(t *testing.T, c *client.Viewer, want string) {
 	t.Helper()
 	if r, err := watch(c, len(want)); err != nil || string(r.data) != want {
 		t.Fatalf("got %q, %v; want %q", r.data, err, want)
@@ -87,7 +85,7 @@ func TestWriterPoolServesEverySpeed(t *testing.T) {
 	b := serve(t, broadcaster.Options{Lines: 1 << 20, Bytes: 64 << 20})
 	const viewers = 30
 	before := runtime.NumGoroutine()
-	var conns []*websocket.Conn
+	var conns []*client.Viewer
 	for range viewers {
 		conns = append(conns, b.dialNarrow())
 	}
@@ -96,7 +94,7 @@ func TestWriterPoolServesEverySpeed(t *testing.T) {
 	})
 	type result struct {
 		data []byte
-		code websocket.StatusCode
+		code int
 	}
 	results := make(chan result)
 	halfway := make(chan struct{})
@@ -111,13 +109,13 @@ func TestWriterPoolServesEverySpeed(t *testing.T) {
 		go func() {
 			var data []byte
 			for reads := 0; ; reads++ {
-				kind, p, err := c.Read(context.Background())
+				m, err := c.Next(context.Background())
 				if err != nil {
-					results <- result{data, websocket.CloseStatus(err)}
+					results <- result{data, client.CloseCode(err)}
 					return
 				}
-				if kind == websocket.MessageBinary {
-					data = append(data, p...)
+				if m.Event == nil {
+					data = append(data, m.Payload...)
 				}
 				if i%3 > 0 && reads == 7 {
 					<-halfway // more than the sockets hold
@@ -146,7 +144,7 @@ func TestWriterPoolServesEverySpeed(t *testing.T) {
 	}
 	b.end(0)
 	for range conns {
-		if got := <-results; !bytes.Equal(got.data, all.Bytes()) || got.code != websocket.StatusNormalClosure {
+		if got := <-results; !bytes.Equal(got.data, all.Bytes()) || got.code != protocol.CloseEnded {
 			t.Errorf("got %d of %d bytes, or others, and %v", len(got.data), all.Len(), got.code)
 		}
 	}
@@ -160,13 +158,13 @@ func TestWriterPoolServesEverySpeed(t *testing.T) {
 func TestStuckViewerDoesNotDelayOthers(t *testing.T) {
 	b := serve(t, broadcaster.Options{Lines: 1 << 20})
 	const others = 3
-	conns := []*websocket.Conn{b.dialNarrow()}
+	conns := []*client.Viewer{b.dialNarrow()}
 	for range others {
 		conns = append(conns, b.dial("", protocol.Subprotocol))
 	}
 	b.awaitAdded(len(conns))
 	all := numbered(3 << 20) // more than the sockets hold
-	gets := func(who string, c *websocket.Conn) {
+	gets := func(who string, c *client.Viewer) {
 		if r, err := watch(c, len(all)); err != nil || !bytes.Equal(r.data, all) || len(r.events) > 0 {
 			t.Errorf("%s: %d of %d bytes, or others, %q, %v", who, len(r.data), len(all), r.events, err)
 		}
@@ -192,7 +190,7 @@ func TestStuckViewerDoesNotDelayOthers(t *testing.T) {
 func TestGapIsSentOnce(t *testing.T) {
 	b := serve(t, broadcaster.Options{Lines: 1 << 20, Bytes: 4 << 20})
 	c := b.dialNarrow()
-	b.placing(c)
+	b.hello(c)
 	b.awaitAdded(1)
 	var all []byte
 	write := func(size int) {
@@ -204,16 +202,12 @@ func TestGapIsSentOnce(t *testing.T) {
 	at, resets := int64(0), 0
 	read := func() {
 		for at < int64(len(all)) {
-			kind, p, err := c.Read(t.Context())
+			m, err := c.Next(t.Context())
 			if err != nil {
 				t.Fatalf("at %d of %d, after %d gaps: %v", at, len(all), resets, err)
 			}
-			if kind == websocket.MessageText {
-				var e placing
-				if err := json.Unmarshal(p, &e); err != nil {
-					t.Fatal(err)
-				}
-				if e.Event == "reset" {
+			if m.Event != nil {
+				if e, ok := m.Event.(protocol.ResetEvent); ok {
 					if e.SkippedBytes != e.Offset-at {
 						t.Fatalf("the viewer is told that %d bytes from %d to %d are missing", e.SkippedBytes, at, e.Offset)
 					}
@@ -224,10 +218,11 @@ func TestGapIsSentOnce(t *testing.T) {
 				}
 				continue
 			}
-			if end := at + int64(len(p)); end > int64(len(all)) || !bytes.Equal(p, all[at:end]) {
+			end := at + int64(len(m.Payload))
+			if end > int64(len(all)) || !bytes.Equal(m.Payload, all[at:end]) {
 				t.Fatalf("other bytes at %d, after %d gaps", at, resets)
 			}
-			at += int64(len(p))
+			at = end
 		}
 	}
 	write(12 << 20) // more than the sockets, the ring and its grace hold
@@ -249,7 +244,7 @@ func TestWriterPoolRetiresIdleWriter(t *testing.T) {
 	b := serve(t, broadcaster.Options{})
 	const viewers = 3
 	for round := 1; ; round++ {
-		var conns []*websocket.Conn
+		var conns []*client.Viewer
 		for range viewers {
 			conns = append(conns, b.dial("?n=0", protocol.Subprotocol))
 		}
@@ -257,12 +252,12 @@ func TestWriterPoolRetiresIdleWriter(t *testing.T) {
 		line := fmt.Sprintf("round %d\n", round)
 		b.Write([]byte(line))
 		for _, c := range conns {
-			tooLong := time.AfterFunc(wait.Patience, func() { c.CloseNow() })
+			tooLong := time.AfterFunc(wait.Patience, c.Close)
 			if r, err := watch(c, len(line)); err != nil || string(r.data) != line {
 				t.Fatalf("in round %d a viewer got %q, %v", round, r.data, err)
 			}
 			tooLong.Stop()
-			c.CloseNow()
+			c.Close()
 		}
 		if round == 2 {
 			return

@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"wsrun/broadcaster"
 	"wsrun/internal/protocol"
 	"wsrun/test/peer"
@@ -33,15 +31,15 @@ func TestBacklogIsSentInTurns(t *testing.T) {
 	go func() {
 		var data []byte
 		for {
-			kind, p, err := c.Read(context.Background())
+			m, err := c.Next(context.Background())
 			if err != nil {
 				got <- data
 				return
 			}
-			if kind == websocket.MessageBinary {
-				data = append(data, p...)
+			if m.Event == nil {
+				data = append(data, m.Payload...)
 			}
-			read.Add(int64(len(p)))
+			read.Add(int64(len(m.Payload)))
 		}
 	}()
 	turns := 1
@@ -71,7 +69,7 @@ func TestBacklogIsSentInTurns(t *testing.T) {
 	if least := len(all) / (burstBytes + 64<<10); turns < least {
 		t.Errorf("%d turns, want %d", turns, least)
 	}
-	c.CloseNow()
+	c.Close()
 	if data := <-got; !bytes.Equal(data, all) {
 		t.Errorf("got %d of %d bytes, or others", len(data), len(all))
 	}
