@@ -85,13 +85,13 @@ func (l *Logs) start(v view, filter Filter, file *os.File) *follower {
 		l.filtered++
 		o.Lines, o.Bytes = -1, 0
 	}
-	go func() {
+	l.following.Go(func() {
 		defer close(f.done)
 		filetail.Follow(ctx, f.intake, o)
 		f.intake.end()
 		b.Close()
 		l.ended(f)
-	}()
+	})
 	return f
 }
 

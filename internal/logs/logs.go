@@ -64,7 +64,8 @@ type Logs struct {
 	leaving  map[*follower]bool // dropped, but still running
 	past     tally              // of all followers so far; its chunks only of those that have ended
 
-	stopping chan struct{} // closed by End
+	following sync.WaitGroup // the goroutines that follow
+	stopping  chan struct{}  // closed by End
 }
 
 // A tally counts followers that were started and dropped, and chunks published.
@@ -165,6 +166,7 @@ func (l *Logs) Close() {
 		<-f.done
 		f.hub.Close()
 	}
+	l.following.Wait() // also for followers that were dropped just before
 }
 
 // newHub returns a hub for a followed file.
