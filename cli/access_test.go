@@ -21,8 +21,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
 	"golang.org/x/crypto/bcrypt"
+
+	"wsrun/internal/client"
 )
 
 // certify writes a self-signed certificate and its key into a new folder.
@@ -204,15 +205,16 @@ func TestHTTPS(t *testing.T) {
 	r := start(t, "--tls-cert", cert, "--tls-key", key, "--base-path", "/x", "--token", "sesame", "sh", "-c", "echo hi; read x")
 	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	defer transport.CloseIdleConnections()
-	c, _, err := websocket.Dial(t.Context(), "wss://"+r.addr+"/x/", &websocket.DialOptions{
-		HTTPClient: &http.Client{Transport: transport}, HTTPHeader: http.Header{"Authorization": {"Bearer sesame"}, "Origin": {"https://" + r.addr}},
+	v, err := client.Dial(t.Context(), "wss://"+r.addr+"/x/", client.Options{
+		HTTPClient: &http.Client{Transport: transport}, Plain: true,
+		Header: http.Header{"Authorization": {"Bearer sesame"}, "Origin": {"https://" + r.addr}},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.CloseNow()
-	if _, p, err := c.Read(t.Context()); string(p) != "hi\r\n" || err != nil {
-		t.Errorf("%q, %v", p, err)
+	defer v.Close()
+	if m, err := v.Next(t.Context()); string(m.Payload) != "hi\r\n" || err != nil {
+		t.Errorf("%q, %v", m.Payload, err)
 	}
 	// A broken certificate is reported, and the previous pair stays in use.
 	os.WriteFile(cert, nil, 0o600)

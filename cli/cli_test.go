@@ -189,10 +189,10 @@ func TestSignalsArePassedOn(t *testing.T) {
 		name := strings.TrimPrefix(unix.SignalName(s), "SIG")
 		r := start(t, "sh", "-c", "trap 'echo got; exit 42' "+name+"; echo ready; while :; do read x; done")
 		c := r.dial()
-		if _, p, err := c.Read(t.Context()); err != nil || !strings.Contains(string(p), "ready") {
-			t.Fatalf("%q, %v", p, err)
+		if m, err := c.Next(t.Context()); err != nil || !strings.Contains(string(m.Payload), "ready") {
+			t.Fatalf("%q, %v", m.Payload, err)
 		}
-		c.CloseNow()
+		c.Close()
 		r.Process.Signal(s)
 		r.Stdin.Close()
 		if code := r.end(); code != 42 || !strings.HasSuffix(r.out.String(), "got\r\n") {

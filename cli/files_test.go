@@ -13,7 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
+	"wsrun/internal/client"
+	"wsrun/internal/protocol"
 )
 
 func TestFileForms(t *testing.T) {
@@ -67,8 +68,8 @@ func TestFileForms(t *testing.T) {
 		"build.log": lines(2001, 3000), "build.log?n=1": "3000\n", "build.log?n=all": lines(1, 3000),
 		"build.log?n=all&grep=29": grep(lines(1, 3000), "29"),
 	} {
-		for _, sub := range []string{"", "wsrun.v1"} {
-			data, _, err := watch(l.open(path, sub), func() {})
+		for _, sub := range [][]string{nil, {"wsrun.v1"}} {
+			data, _, err := watch(l.open(path, sub...), func() {})
 			if err != nil || string(data) != want {
 				t.Errorf("WebSocket %q of %s: %d bytes, %v; want %d", sub, path, len(data), err, len(want))
 			}
@@ -81,11 +82,11 @@ func TestFileForms(t *testing.T) {
 		c := l.open(path)
 		var got string
 		for !strings.HasSuffix(got, "200000\n") {
-			_, p, err := c.Read(t.Context())
+			m, err := c.Next(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			got += string(p)
+			got += string(m.Payload)
 		}
 		if got != want {
 			t.Errorf("the first viewer of %s: %d bytes, want %q", path, len(got), want)
@@ -105,16 +106,17 @@ func TestFilesAreFollowed(t *testing.T) {
 	}
 	l := startFiles(t)
 	l.write("a.log", lines(1, 100))
-	until := func(c *websocket.Conn, want string) (data, events string) {
+	until := func(c *client.Viewer, want string) (data, events string) {
 		for !strings.HasSuffix(data, want) {
-			kind, p, err := c.Read(t.Context())
+			m, err := c.Next(t.Context())
 			if err != nil {
 				t.Fatalf("%v after %q, %q", err, data, events)
 			}
-			if kind == websocket.MessageBinary || c.Subprotocol() == "" {
-				data += string(p)
-			} else if !strings.Contains(string(p), `"viewers"`) {
-				events += string(p)
+			switch m.Event.(type) {
+			case nil:
+				data += string(m.Payload)
+			case protocol.FileEvent:
+				events += string(m.Payload)
 			}
 		}
 		return data, events
@@ -131,7 +133,7 @@ func TestFilesAreFollowed(t *testing.T) {
 	}
 	l.append("a.log", "half a ")
 	l.append("a.log", "line 0\n")
-	for _, c := range []*websocket.Conn{v1, plain, filtered} {
+	for _, c := range []*client.Viewer{v1, plain, filtered} {
 		if data, _ := until(c, "0\n"); data != "half a line 0\n" {
 			t.Errorf("then %q", data)
 		}
@@ -148,9 +150,9 @@ func TestFilesAreFollowed(t *testing.T) {
 	os.Remove(filepath.Join(l.dir, "a.log"))
 	os.Mkdir(filepath.Join(l.dir, "a.log"), 0o755)
 	for {
-		if _, p, err := v1.Read(t.Context()); err != nil {
+		if m, err := v1.Next(t.Context()); err != nil {
 			t.Fatal(err)
-		} else if strings.Contains(string(p), `"gone","reason":"not a regular file"`) {
+		} else if strings.Contains(string(m.Payload), `"gone","reason":"not a regular file"`) {
 			break
 		}
 	}
@@ -189,20 +191,20 @@ func TestTooManyFiles(t *testing.T) {
 	}
 	for i := range most {
 		c := l.open(fmt.Sprintf("%d?tail=1", i))
-		if _, p, err := c.Read(t.Context()); err != nil || string(p) != "x\n" {
-			t.Fatalf("file %d: %q, %v", i, p, err)
+		if m, err := c.Next(t.Context()); err != nil || string(m.Payload) != "x\n" {
+			t.Fatalf("file %d: %q, %v", i, m.Payload, err)
 		}
 	}
 	if resp, body := l.get(fmt.Sprintf("%d?tail=1", most)); resp.StatusCode != 503 || !strings.Contains(body, "256 files") {
 		t.Errorf("%s, %q", resp.Status, body)
 	}
-	_, _, err := l.open(fmt.Sprintf("%d?tail=1", most), "wsrun.v1").Read(t.Context())
-	if websocket.CloseStatus(err) != websocket.StatusTryAgainLater {
+	_, err := l.open(fmt.Sprintf("%d?tail=1", most), "wsrun.v1").Next(t.Context())
+	if client.CloseCode(err) != protocol.CloseFull {
 		t.Errorf("WebSocket: %v, want 1013", err)
 	}
 	second := l.open("0?tail=1")
-	if _, p, err := second.Read(t.Context()); err != nil || string(p) != "x\n" {
-		t.Errorf("one more viewer of a file that is followed: %q, %v", p, err)
+	if m, err := second.Next(t.Context()); err != nil || string(m.Payload) != "x\n" {
+		t.Errorf("one more viewer of a file that is followed: %q, %v", m.Payload, err)
 	}
 	if _, body := l.get(fmt.Sprint(most)); body != "x\n" {
 		t.Errorf("a file that is not followed: %q", body)
@@ -238,13 +240,13 @@ func TestFilesMetrics(t *testing.T) {
 		"wsrun_files_follows_total": 3, "wsrun_files_evictions_total": 0, `wsrun_viewers{kind="wsrun.v1"}`: 3,
 		"wsrun_received_bytes_total": 8 + 8 + 6, "wsrun_ring_bytes": 8 + 4 + 6, "wsrun_ring_lines": 4, "wsrun_chunks_total": 3,
 	})
-	filtered.CloseNow() // a filtered view ends with its last viewer
-	b.CloseNow()        // a file is still followed for a while
+	filtered.Close() // a filtered view ends with its last viewer
+	b.Close()        // a file is still followed for a while
 	l.append("a.log", "four\n")
 	await(map[string]float64{
 		`wsrun_files_followed{state="watched"}`: 1, `wsrun_files_followed{state="idle"}`: 1, "wsrun_files_filtered": 0,
 		"wsrun_files_follows_total": 3, "wsrun_files_evictions_total": 1, `wsrun_viewers{kind="wsrun.v1"}`: 1,
 		"wsrun_ring_bytes": 13 + 6, "wsrun_chunks_total": 4,
 	})
-	a.CloseNow()
+	a.Close()
 }

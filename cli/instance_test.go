@@ -5,7 +5,6 @@ package cli
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"io"
 	"net/http"
 	"os"
@@ -15,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
-
+	"wsrun/internal/client"
+	"wsrun/internal/protocol"
 	"wsrun/test/launch"
 )
 
@@ -91,16 +90,22 @@ func (r *instance) announced() {
 	r.addr = addr
 }
 
-// dial connects a WebSocket viewer.
-func (r *instance) dial(subprotocols ...string) *websocket.Conn {
+// dial connects a viewer of wsrun.v1, or a plain one if there is no subprotocol.
+func (r *instance) dial(subprotocols ...string) *client.Viewer {
 	r.t.Helper()
-	c, _, err := websocket.Dial(r.t.Context(), "ws://"+r.addr+"/", &websocket.DialOptions{Subprotocols: subprotocols})
+	return dial(r.t, "ws://"+r.addr+"/", subprotocols...)
+}
+
+// dial is like the method of that name, for any URL. The connection is closed at the end of the
+// test.
+func dial(t *testing.T, url string, subprotocols ...string) *client.Viewer {
+	t.Helper()
+	v, err := client.Dial(t.Context(), url, client.Options{Plain: len(subprotocols) == 0})
 	if err != nil {
-		r.t.Fatal(err)
+		t.Fatal(err)
 	}
-	c.SetReadLimit(-1)
-	r.t.Cleanup(func() { c.CloseNow() })
-	return c
+	t.Cleanup(v.Close)
+	return v
 }
 
 // end waits until wsrun has ended and returns its exit status.
@@ -111,21 +116,20 @@ func (r *instance) end() int {
 
 // watch reads a viewer until it is closed, and returns the output and the exit event. It calls
 // pause after each message.
-func watch(c *websocket.Conn, pause func()) (data []byte, exit string, err error) {
+func watch(v *client.Viewer, pause func()) (data []byte, exit string, err error) {
 	for {
-		kind, p, err := c.Read(context.Background())
+		m, err := v.Next(context.Background())
+		if client.CloseCode(err) == protocol.CloseEnded {
+			return data, exit, nil
+		}
 		if err != nil {
-			if websocket.CloseStatus(err) == websocket.StatusNormalClosure {
-				err = nil
-			}
 			return data, exit, err
 		}
-		var e struct{ Event string }
-		switch {
-		case c.Subprotocol() == "" || kind == websocket.MessageBinary:
-			data = append(data, p...)
-		case json.Unmarshal(p, &e) == nil && e.Event == "exit":
-			exit = string(p)
+		switch m.Event.(type) {
+		case nil:
+			data = append(data, m.Payload...)
+		case protocol.ExitEvent:
+			exit = string(m.Payload)
 		}
 		pause()
 	}

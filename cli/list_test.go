@@ -15,8 +15,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/coder/websocket"
 )
 
 func TestFileList(t *testing.T) {
@@ -163,14 +161,11 @@ func TestOddNames(t *testing.T) {
 		}
 		delete(want, string(body))
 		link.Scheme, link.RawQuery = "ws", "tail=1"
-		c, _, err := websocket.Dial(t.Context(), link.String(), nil)
-		if err != nil {
-			t.Fatal(err)
+		v := dial(t, link.String())
+		if m, err := v.Next(t.Context()); err != nil || string(m.Payload) != string(body) {
+			t.Errorf("%q by WebSocket: %q, %v", f.Link, m.Payload, err)
 		}
-		if _, p, err := c.Read(t.Context()); err != nil || string(p) != string(body) {
-			t.Errorf("%q by WebSocket: %q, %v", f.Link, p, err)
-		}
-		c.CloseNow()
+		v.Close()
 	}
 	if len(want) > 0 {
 		t.Errorf("not listed: %q", slices.Collect(maps.Keys(want)))

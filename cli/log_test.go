@@ -148,7 +148,7 @@ func TestLogOnRawTerminal(t *testing.T) {
 		if !strings.HasSuffix(said, "\r\n") {
 			t.Errorf("%s: %q", format, said)
 		}
-		viewer.CloseNow()
+		viewer.Close()
 		io.WriteString(master, "\r")
 		awaitCooked(t, slave)
 		io.WriteString(master, "\n")

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/coder/websocket"
+	"wsrun/internal/client"
 )
 
 // A logFolder is a folder that wsrun files serves.
@@ -82,16 +82,11 @@ func (l *logFolder) get(path string, headers ...string) (*http.Response, string)
 	return resp, string(body)
 }
 
-// open connects a WebSocket viewer of a path below the folder.
-func (l *logFolder) open(path string, subprotocols ...string) *websocket.Conn {
+// open connects a viewer of a path below the folder: one of wsrun.v1, or a plain one if there is
+// no subprotocol.
+func (l *logFolder) open(path string, subprotocols ...string) *client.Viewer {
 	l.t.Helper()
-	c, _, err := websocket.Dial(l.t.Context(), "ws://"+l.addr+l.dir+"/"+path, &websocket.DialOptions{Subprotocols: subprotocols})
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	c.SetReadLimit(-1)
-	l.t.Cleanup(func() { c.CloseNow() })
-	return c
+	return dial(l.t, "ws://"+l.addr+l.dir+"/"+path, subprotocols...)
 }
 
 // lines returns the numbers from a to b, one per line.

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/coder/websocket"
 )
 
 // TestSwapsDuringRequests atomically replaces two links 5,000 times, during requests for them
@@ -23,15 +21,15 @@ func TestSwapsDuringRequests(t *testing.T) {
 		}
 	}
 	c := l.open("swapped?tail=1")
-	if _, p, err := c.Read(t.Context()); err != nil || string(p) != insideText {
-		t.Fatalf("%q, %v", p, err)
+	if m, err := c.Next(t.Context()); err != nil || string(m.Payload) != insideText {
+		t.Fatalf("%q, %v", m.Payload, err)
 	}
 	followed := make(chan string, 1)
 	go func() {
 		for {
-			_, p, err := c.Read(t.Context())
-			if err != nil || strings.ReplaceAll(string(p), insideText, "") != "" {
-				followed <- fmt.Sprintf("%q, %v", p, err)
+			m, err := c.Next(t.Context())
+			if err != nil || strings.ReplaceAll(string(m.Payload), insideText, "") != "" {
+				followed <- fmt.Sprintf("%q, %v", m.Payload, err)
 				return
 			}
 		}
@@ -93,6 +91,6 @@ func TestSwapsDuringRequests(t *testing.T) {
 		t.Errorf("followed: %s", got)
 	default:
 	}
-	c.Close(websocket.StatusNormalClosure, "")
+	c.Close()
 	<-followed
 }

@@ -10,6 +10,7 @@ import (
 
 	"wsrun/broadcaster"
 	"wsrun/internal/client"
+	"wsrun/test/watch"
 )
 
 // While viewers connect, the others are told their number at most once a second.
@@ -34,7 +35,7 @@ func TestViewersAreAnnouncedOnceASecond(t *testing.T) {
 		}()
 		for range 20 {
 			c := dial(&websocket.DialOptions{})
-			go watch(client.New(c), -1)
+			go watch.Viewer(client.New(c), -1)
 			b.Write([]byte("x")) // wakes the first viewer up
 			time.Sleep(announceInterval / 5)
 		}

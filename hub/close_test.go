@@ -11,6 +11,7 @@ import (
 	"wsrun/broadcaster"
 	"wsrun/internal/client"
 	"wsrun/internal/protocol"
+	"wsrun/test/watch"
 )
 
 // A stalled viewer that wakes up in time is closed with status 4008.
@@ -19,8 +20,8 @@ func TestStalledViewerThatWakesGets4008(t *testing.T) {
 		c := dial(&websocket.DialOptions{})
 		b.Write([]byte(strings.Repeat("x", 1<<20)))
 		time.Sleep(stallTime + giveUpTime*2/3)
-		if r, err := watch(client.New(c), -1); err != nil || r.code != protocol.CloseTooSlow {
-			t.Errorf("closed with %v, %v; want %d", r.code, err, protocol.CloseTooSlow)
+		if r, err := watch.Viewer(client.New(c), -1); err != nil || r.Code != protocol.CloseTooSlow {
+			t.Errorf("closed with %v, %v; want %d", r.Code, err, protocol.CloseTooSlow)
 		}
 	})
 }
@@ -49,9 +50,9 @@ func TestStalledViewerIsDropped(t *testing.T) {
 	const total = 64 << 20
 	done := make(chan error, 1)
 	go func() {
-		r, err := watch(good, -1)
-		if err == nil && len(r.data) != total && !strings.Contains(fmt.Sprint(r.events), "reset") {
-			err = fmt.Errorf("%d bytes, %q", len(r.data), r.events)
+		r, err := watch.Viewer(good, -1)
+		if err == nil && len(r.Data) != total && !strings.Contains(fmt.Sprint(r.Events), "reset") {
+			err = fmt.Errorf("%d bytes, %q", len(r.Data), r.Events)
 		}
 		done <- err
 	}()

@@ -156,38 +156,6 @@ func inTime(t *testing.T, f func(t *testing.T, b *broadcaster.Broadcaster, dial 
 	})
 }
 
-// A report is what a viewer has received.
-type report struct {
-	data   []byte
-	hello  protocol.HelloEvent
-	events []string // except hello, viewers and ping; each with the length of data before it
-	code   int
-}
-
-// watch reads what a viewer gets, to the end or until it has limit bytes of output. A negative limit
-// is none. The error is nil if the server sent a close frame.
-func watch(v *client.Viewer, limit int) (r report, err error) {
-	for limit < 0 || len(r.data) < limit {
-		m, err := v.Next(context.Background())
-		if err != nil {
-			if r.code = client.CloseCode(err); r.code == 0 {
-				return r, err
-			}
-			return r, nil
-		}
-		switch e := m.Event.(type) {
-		case nil:
-			r.data = append(r.data, m.Payload...)
-		case protocol.HelloEvent:
-			r.hello = e
-		case protocol.ViewersEvent, protocol.PingEvent:
-		default:
-			r.events = append(r.events, fmt.Sprintf("%d %s", len(r.data), m.Payload))
-		}
-	}
-	return r, nil
-}
-
 // awaitSlots waits until want slots are taken.
 func (f *fixture) awaitSlots(want int) {
 	f.t.Helper()

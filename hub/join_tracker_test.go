@@ -13,6 +13,7 @@ import (
 	"wsrun/broadcaster"
 	"wsrun/ptyproc"
 	"wsrun/test/wait"
+	"wsrun/test/watch"
 )
 
 // The tracker knows the colors at every start, though the output arrives at 100 MB/s and the ring
@@ -98,9 +99,9 @@ func BenchmarkFlood(b *testing.B) {
 			p.Run(s.Broadcaster)
 			s.end(0)
 		}()
-		r, err := watch(c, -1)
-		if len(r.data) != 200_000*100 || err != nil {
-			b.Fatalf("%d bytes, %q, %v", len(r.data), r.events, err)
+		r, err := watch.Viewer(c, -1)
+		if len(r.Data) != 200_000*100 || err != nil {
+			b.Fatalf("%d bytes, %q, %v", len(r.Data), r.Events, err)
 		}
 		return time.Since(begin)
 	}

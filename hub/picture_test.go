@@ -9,6 +9,7 @@ import (
 
 	"wsrun/broadcaster"
 	"wsrun/test/wait"
+	"wsrun/test/watch"
 )
 
 // A viewer that joins while a program fills the screen gets the lines before the program, and a
@@ -55,13 +56,13 @@ func TestJoinSendsPicture(t *testing.T) {
 		write("\x1b[?1049l\x1b[r\x1b[?25h$ ")
 		b.end(0)
 		_, hello = b.join("")
-		rest, _ := watch(b.dial("", "wsrun.v1"), -1)
+		rest, _ := watch.Viewer(b.dial("", "wsrun.v1"), -1)
 		_, want = shown(t, all)
-		if _, got := shown(t, hello.Prelude+string(rest.data)); got != want {
+		if _, got := shown(t, hello.Prelude+string(rest.Data)); got != want {
 			t.Errorf("in the end %+v, want %+v", got, want)
 		}
-		if !strings.Contains(hello.Prelude+string(rest.data), lines) {
-			t.Errorf("in the end: %q, then %q", hello.Prelude, rest.data)
+		if !strings.Contains(hello.Prelude+string(rest.Data), lines) {
+			t.Errorf("in the end: %q, then %q", hello.Prelude, rest.Data)
 		}
 	}
 }
@@ -100,11 +101,11 @@ func TestJoinWhileProgramDraws(t *testing.T) {
 		wg.Go(func() {
 			time.Sleep(time.Duration(i) * 3 * time.Millisecond) // spread over the writing
 			c, hello := b.join("")
-			r, err := watch(c, -1)
-			if err != nil || len(r.events) != 1 {
-				t.Errorf("%q, %v", r.events, err)
+			r, err := watch.Viewer(c, -1)
+			if err != nil || len(r.Events) != 1 {
+				t.Errorf("%q, %v", r.Events, err)
 			}
-			seen <- [2]string{hello.Prelude + string(r.data), fmt.Sprint(hello.Offset + int64(len(r.data)))}
+			seen <- [2]string{hello.Prelude + string(r.Data), fmt.Sprint(hello.Offset + int64(len(r.Data)))}
 		})
 	}
 	for i := range 2000 {

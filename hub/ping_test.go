@@ -11,6 +11,7 @@ import (
 
 	"wsrun/broadcaster"
 	"wsrun/internal/client"
+	"wsrun/test/watch"
 )
 
 // A viewer gets a ping and a ping event every 25 s, give or take 5 s, and stays if it answers.
@@ -76,8 +77,8 @@ func TestSlowViewerGetsPong(t *testing.T) {
 		ponged := make(chan error, 1)
 		go func() { ponged <- c.Ping(t.Context()) }()
 		time.Sleep(stallTime * 8 / 10)
-		if r, err := watch(client.New(c), -1); err != nil || len(r.data) != 60_000 || r.code != 1000 {
-			t.Errorf("%d bytes, %v, %v", len(r.data), r.code, err)
+		if r, err := watch.Viewer(client.New(c), -1); err != nil || len(r.Data) != 60_000 || r.Code != 1000 {
+			t.Errorf("%d bytes, %v, %v", len(r.Data), r.Code, err)
 		}
 		if err := <-ponged; err != nil {
 			t.Errorf("no pong: %v", err)

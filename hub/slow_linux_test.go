@@ -12,6 +12,7 @@ import (
 	"wsrun/broadcaster"
 	"wsrun/test/peer"
 	"wsrun/test/wait"
+	"wsrun/test/watch"
 )
 
 // A viewer that accepts some bytes isn't considered dead until it has the ping, however long that
@@ -81,8 +82,8 @@ func TestSlowViewerGetsEnd(t *testing.T) {
 		time.Sleep(time.Second)
 		go c.Ping(t.Context())
 	}
-	if r, err := watch(c, -1); err != nil || r.code != 1000 || !bytes.Equal(r.data, all) {
-		t.Errorf("got %d of %d bytes, %v, %v", len(r.data), len(all), r.code, err)
+	if r, err := watch.Viewer(c, -1); err != nil || r.Code != 1000 || !bytes.Equal(r.Data, all) {
+		t.Errorf("got %d of %d bytes, %v, %v", len(r.Data), len(all), r.Code, err)
 	}
 }
 

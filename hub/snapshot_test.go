@@ -12,6 +12,7 @@ import (
 
 	"wsrun/broadcaster"
 	"wsrun/test/wait"
+	"wsrun/test/watch"
 )
 
 // The start after a gap puts the terminal into the right state, and says how much is missing.
@@ -59,8 +60,8 @@ func TestPlainViewerAfterGap(t *testing.T) {
 	}
 	b.followed()
 	b.end(0)
-	r, _ := watch(c, -1)
-	all := r.data
+	r, _ := watch.Viewer(c, -1)
+	all := r.Data
 	at := bytes.LastIndex(all, []byte("\x1b[0;35m"))
 	if at < 0 || len(all) > 100_000*200 || !bytes.HasSuffix(all, []byte("x\n")) || all[at+7] != 'x' {
 		t.Errorf("%d bytes, the colors at %d", len(all), at)

@@ -6,6 +6,7 @@ import (
 
 	"wsrun/broadcaster"
 	"wsrun/test/wait"
+	"wsrun/test/watch"
 )
 
 // No backlog begins inside a control sequence, even if the ring does and the line is long.
@@ -39,9 +40,9 @@ func TestJoinNeverBeginsInCharacter(t *testing.T) {
 			c, hello := b.join("?n=0")
 			b.Write([]byte(char[n:] + " x\r\n"))
 			b.end(0)
-			r, err := watch(c, -1)
-			if hello.Prelude != "\x1b[0;1m" || string(r.data) != char+" x\r\n" || err != nil {
-				t.Errorf("%q: %q, then %q, %v", char[:n], hello.Prelude, r.data, err)
+			r, err := watch.Viewer(c, -1)
+			if hello.Prelude != "\x1b[0;1m" || string(r.Data) != char+" x\r\n" || err != nil {
+				t.Errorf("%q: %q, then %q, %v", char[:n], hello.Prelude, r.Data, err)
 			}
 		}
 	}
@@ -66,14 +67,14 @@ func TestJoinInsideSequence(t *testing.T) {
 		wait.For(t, wait.Patience, "the plain viewer has not joined", func() bool { return b.sessions.Tallies()[formOf(false)].Now == 1 })
 		b.Write([]byte(tt.after))
 		b.end(0)
-		r, err := watch(c, -1)
+		r, err := watch.Viewer(c, -1)
 		_, want := shown(t, tt.before+tt.after)
-		if _, got := shown(t, hello.Prelude+string(r.data)); got != want || err != nil || !strings.HasSuffix(string(r.data), tt.after) {
-			t.Errorf("%.20q: %q, then %q, %v", tt.before, hello.Prelude, r.data, err)
+		if _, got := shown(t, hello.Prelude+string(r.Data)); got != want || err != nil || !strings.HasSuffix(string(r.Data), tt.after) {
+			t.Errorf("%.20q: %q, then %q, %v", tt.before, hello.Prelude, r.Data, err)
 		}
-		all, _ := watch(plain, -1)
-		if _, got := shown(t, string(all.data)); got != want {
-			t.Errorf("%.20q: plain %q", tt.before, all.data)
+		all, _ := watch.Viewer(plain, -1)
+		if _, got := shown(t, string(all.Data)); got != want {
+			t.Errorf("%.20q: plain %q", tt.before, all.Data)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"wsrun/broadcaster"
 	"wsrun/internal/client"
 	"wsrun/internal/protocol"
+	"wsrun/test/watch"
 )
 
 // While other writers have all turns to make a pass, the writers of a large pool send backlogs, but
@@ -56,8 +57,8 @@ func TestLargePoolPassesInTurns(t *testing.T) {
 		<-passes
 	}
 	for _, c := range early {
-		if r, err := watch(c, -1); err != nil || string(r.data) != "two\n" || r.code != protocol.CloseEnded {
-			t.Errorf("in the end %q, %v, %v", r.data, r.code, err)
+		if r, err := watch.Viewer(c, -1); err != nil || string(r.Data) != "two\n" || r.Code != protocol.CloseEnded {
+			t.Errorf("in the end %q, %v, %v", r.Data, r.Code, err)
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"wsrun/internal/client"
 	"wsrun/internal/protocol"
 	"wsrun/test/wait"
+	"wsrun/test/watch"
 )
 
 // manualWriter gives the pool a writer whose loop doesn't run, so that the test can make its passes
@@ -73,8 +74,8 @@ func (f *fixture) sentBytes() (n int64) {
 // gets reads as much from a viewer as want has, and fails the test if it isn't want.
 func gets(t *testing.T, c *client.Viewer, want string) {
 	t.Helper()
-	if r, err := watch(c, len(want)); err != nil || string(r.data) != want {
-		t.Fatalf("got %q, %v; want %q", r.data, err, want)
+	if r, err := watch.Viewer(c, len(want)); err != nil || string(r.Data) != want {
+		t.Fatalf("got %q, %v; want %q", r.Data, err, want)
 	}
 }
 
@@ -165,8 +166,8 @@ func TestStuckViewerDoesNotDelayOthers(t *testing.T) {
 	b.awaitAdded(len(conns))
 	all := numbered(3 << 20) // more than the sockets hold
 	gets := func(who string, c *client.Viewer) {
-		if r, err := watch(c, len(all)); err != nil || !bytes.Equal(r.data, all) || len(r.events) > 0 {
-			t.Errorf("%s: %d of %d bytes, or others, %q, %v", who, len(r.data), len(all), r.events, err)
+		if r, err := watch.Viewer(c, len(all)); err != nil || !bytes.Equal(r.Data, all) || len(r.Events) > 0 {
+			t.Errorf("%s: %d of %d bytes, or others, %q, %v", who, len(r.Data), len(all), r.Events, err)
 		}
 	}
 	done := make(chan struct{})
@@ -253,8 +254,8 @@ func TestWriterPoolRetiresIdleWriter(t *testing.T) {
 		b.Write([]byte(line))
 		for _, c := range conns {
 			tooLong := time.AfterFunc(wait.Patience, c.Close)
-			if r, err := watch(c, len(line)); err != nil || string(r.data) != line {
-				t.Fatalf("in round %d a viewer got %q, %v", round, r.data, err)
+			if r, err := watch.Viewer(c, len(line)); err != nil || string(r.Data) != line {
+				t.Fatalf("in round %d a viewer got %q, %v", round, r.Data, err)
 			}
 			tooLong.Stop()
 			c.Close()

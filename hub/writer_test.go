@@ -12,6 +12,7 @@ import (
 	"wsrun/internal/protocol"
 	"wsrun/test/peer"
 	"wsrun/test/wait"
+	"wsrun/test/watch"
 )
 
 // A viewer gets a long backlog in parts. In between, viewers that have all output get live output.
@@ -62,8 +63,8 @@ func TestBacklogIsSentInTurns(t *testing.T) {
 		b.Write(line)
 		b.Flush()
 		w.pass(noCount)
-		if r, err := watch(early, len(line)); err != nil || !bytes.Equal(r.data, line) {
-			t.Fatalf("the early viewer got %q, %v", r.data, err)
+		if r, err := watch.Viewer(early, len(line)); err != nil || !bytes.Equal(r.Data, line) {
+			t.Fatalf("the early viewer got %q, %v", r.Data, err)
 		}
 	}
 	if least := len(all) / (burstBytes + 64<<10); turns < least {
@@ -128,7 +129,7 @@ func TestQueuedViewerGetsCount(t *testing.T) {
 	b.Write(numbered(2 * burstBytes))
 	b.Flush()
 	w := b.manualWriter()
-	go watch(b.dial("", protocol.Subprotocol), -1)
+	go watch.Viewer(b.dial("", protocol.Subprotocol), -1)
 	v := w.awaitQueued(t)
 	w.dequeue()
 	if _, current := w.serve(v, time.Now(), 1, true); current {

@@ -17,6 +17,7 @@ import (
 	"wsrun/hub"
 	"wsrun/internal/protocol"
 	"wsrun/test/peer"
+	"wsrun/test/watch"
 )
 
 // A failingListener is a listener whose Accept first fails a number of times.
@@ -86,8 +87,8 @@ func TestDescriptorShortageClosesIdleConnections(t *testing.T) {
 	}
 	io.Copy(io.Discard, resp.Body)
 	busy := b.dial("", protocol.Subprotocol)
-	watched := make(chan report)
-	go func() { r, _ := watch(busy, -1); watched <- r }()
+	watched := make(chan watch.Report)
+	go func() { r, _ := watch.Viewer(busy, -1); watched <- r }()
 	closed := make(chan error)
 	go func() { _, err := r.ReadByte(); closed <- err }()
 	for { // until net/http has noticed that the connection is idle
@@ -104,7 +105,7 @@ func TestDescriptorShortageClosesIdleConnections(t *testing.T) {
 	}
 	b.Write([]byte("unharmed"))
 	b.end(0)
-	if r := <-watched; string(r.data) != "unharmed" || r.code != 1000 {
+	if r := <-watched; string(r.Data) != "unharmed" || r.Code != 1000 {
 		t.Errorf("the viewer: %+v", r)
 	}
 }

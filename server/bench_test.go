@@ -4,19 +4,15 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"encoding/json"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"wsrun/broadcaster"
 	"wsrun/hub"
-	"wsrun/internal/protocol"
+	"wsrun/internal/client"
 )
 
 // A bench is a server on loopback, together with the stream that it serves.
@@ -126,20 +122,26 @@ func (b *bench) raw(request string) *http.Response {
 	return resp
 }
 
-// dial connects a WebSocket viewer.
-func (b *bench) dial(query string, subprotocols ...string) *websocket.Conn {
+// dial connects a viewer of wsrun.v1, or a plain one if there is no subprotocol. The connection
+// is closed at the end of the test.
+func (b *bench) dial(query string, subprotocols ...string) *client.Viewer {
 	b.t.Helper()
-	c, _, err := websocket.Dial(b.t.Context(), "ws://"+b.addr+"/"+query, &websocket.DialOptions{Subprotocols: subprotocols})
+	return b.dialBy(http.DefaultClient, query, subprotocols...)
+}
+
+// dialBy is dial with the test's own HTTP client.
+func (b *bench) dialBy(by *http.Client, query string, subprotocols ...string) *client.Viewer {
+	b.t.Helper()
+	v, err := client.Dial(b.t.Context(), "ws://"+b.addr+"/"+query, client.Options{HTTPClient: by, Plain: len(subprotocols) == 0})
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	c.SetReadLimit(-1)
-	b.t.Cleanup(func() { c.CloseNow() })
-	return c
+	b.t.Cleanup(v.Close)
+	return v
 }
 
 // dialSlow dials with a small receive buffer, so that a viewer that reads nothing soon stalls.
-func (b *bench) dialSlow(subprotocols ...string) *websocket.Conn {
+func (b *bench) dialSlow(subprotocols ...string) *client.Viewer {
 	b.t.Helper()
 	transport := &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 		c, err := new(net.Dialer).DialContext(ctx, network, addr)
@@ -148,53 +150,5 @@ func (b *bench) dialSlow(subprotocols ...string) *websocket.Conn {
 		}
 		return c, err
 	}}
-	c, _, err := websocket.Dial(b.t.Context(), "ws://"+b.addr+"/", &websocket.DialOptions{
-		Subprotocols: subprotocols, HTTPClient: &http.Client{Transport: transport},
-	})
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	c.SetReadLimit(-1)
-	b.t.Cleanup(func() { c.CloseNow() })
-	return c
-}
-
-// A report describes what a wsrun.v1 viewer received.
-type report struct {
-	data   []byte
-	hello  protocol.HelloEvent
-	events []string             // all but hello, viewers and ping, with the number of bytes before them
-	code   websocket.StatusCode // of the close frame, if there was one
-}
-
-// watch reads a wsrun.v1 viewer until it is closed or, if limit isn't negative, until it has
-// received limit bytes.
-func watch(c *websocket.Conn, limit int) (r report, err error) {
-	for limit < 0 || len(r.data) < limit {
-		kind, p, err := c.Read(context.Background())
-		if err != nil {
-			if r.code = websocket.CloseStatus(err); r.code == -1 {
-				return r, err
-			}
-			return r, nil
-		}
-		if kind == websocket.MessageBinary {
-			r.data = append(r.data, p...)
-			continue
-		}
-		var e struct{ Event string }
-		if err := json.Unmarshal(p, &e); err != nil {
-			return r, fmt.Errorf("event %q: %w", p, err)
-		}
-		switch e.Event {
-		case "hello":
-			if err := json.Unmarshal(p, &r.hello); err != nil {
-				return r, err
-			}
-		case "viewers", "ping":
-		default:
-			r.events = append(r.events, fmt.Sprintf("%d %s", len(r.data), p))
-		}
-	}
-	return r, nil
+	return b.dialBy(&http.Client{Transport: transport}, "", subprotocols...)
 }

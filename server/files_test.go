@@ -16,10 +16,10 @@ import (
 	"wsrun/broadcaster"
 	"wsrun/filetail"
 	"wsrun/hub"
+	"wsrun/internal/client"
 	"wsrun/internal/logs"
 	"wsrun/internal/protocol"
-
-	"github.com/coder/websocket"
+	"wsrun/test/watch"
 )
 
 // A logFile is a catalog of one file, /a.log. Its followers see it truncated twice, first
@@ -126,17 +126,17 @@ func TestFileEvents(t *testing.T) {
 	if got := read("", "Accept", "text/event-stream"); strings.Count(got, "data: "+first+"\n") != 1 || strings.Count(got, "data: "+second+"\n") != 1 {
 		t.Errorf("as events %q", got)
 	}
-	r, err := watch(b.dial("a.log?tail=1", protocol.Subprotocol), len(logContent+"halfnew\nend\n"))
-	if err != nil || len(r.events) != 2 || r.events[0] != "15 "+first || r.events[1] != "19 "+second {
-		t.Errorf("wsrun.v1: %q, %v", r.events, err)
+	r, err := watch.Viewer(b.dial("a.log?tail=1", protocol.Subprotocol), len(logContent+"halfnew\nend\n"))
+	if err != nil || len(r.Events) != 2 || r.Events[0] != "15 "+first || r.Events[1] != "19 "+second {
+		t.Errorf("wsrun.v1: %q, %v", r.Events, err)
 	}
-	c, got := b.dial("a.log?tail=1"), ""
+	v, got := b.dial("a.log?tail=1"), ""
 	for !strings.HasSuffix(got, "end\n") {
-		_, p, err := c.Read(t.Context())
+		m, err := v.Next(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		got += string(p)
+		got += string(m.Payload)
 	}
 	if want := logContent + "half\nnew\nend\n"; got != want {
 		t.Errorf("plain WebSocket %q, want %q", got, want)
@@ -228,13 +228,13 @@ func TestFilesAreGuarded(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	c, _, err := websocket.Dial(ctx, "ws://"+b.addr+"/a.log",
-		&websocket.DialOptions{HTTPHeader: http.Header{"Authorization": {"Bearer secret"}, "Origin": {"http://localhost:" + port}}})
+	header := http.Header{"Authorization": {"Bearer secret"}, "Origin": {"http://localhost:" + port}}
+	v, err := client.Dial(ctx, "ws://"+b.addr+"/a.log", client.Options{Header: header, Plain: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.CloseNow()
-	if _, p, err := c.Read(ctx); err != nil || string(p) != logContent {
-		t.Errorf("by WebSocket: %q, %v", p, err)
+	defer v.Close()
+	if m, err := v.Next(ctx); err != nil || string(m.Payload) != logContent {
+		t.Errorf("by WebSocket: %q, %v", m.Payload, err)
 	}
 }

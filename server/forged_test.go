@@ -6,10 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"wsrun/internal/client"
 	"wsrun/internal/plaintext"
 	"wsrun/internal/protocol"
-
-	"github.com/coder/websocket"
+	"wsrun/test/watch"
 )
 
 // forged holds lines of output that look like messages of wsrun, or like parts of the
@@ -78,32 +78,27 @@ func TestForgedOutput(t *testing.T) {
 	for _, step := range []int{1, 2, 3, 7, 64, len(all)} {
 		b := serve(t, Options{})
 		v1, plain := b.dial("", protocol.Subprotocol), b.dial("")
-		if r, err := watch(v1, 0); err != nil || len(r.data) > 0 {
+		if r, err := watch.Viewer(v1, 0); err != nil || len(r.Data) > 0 {
 			t.Fatal(r, err)
 		}
 		for at := 0; at < len(all); at += step {
 			b.Write([]byte(all[at:min(at+step, len(all))]))
 		}
 		b.end(7)
-		for name, c := range map[string]*websocket.Conn{"live": v1, "late": b.dial("", protocol.Subprotocol)} {
-			r, err := watch(c, -1)
+		for name, c := range map[string]*client.Viewer{"live": v1, "late": b.dial("", protocol.Subprotocol)} {
+			r, err := watch.Viewer(c, -1)
 			want := fmt.Sprintf(`[%d {"event":"exit","code":7,"signal":"","durationMs":0}]`, len(all))
-			if err != nil || string(r.data) != all || fmt.Sprint(r.events) != want || r.code != 1000 || r.hello.Epoch != b.Epoch() {
-				t.Errorf("in steps of %d, %s: %q, %q, %v, %v", step, name, r.data, r.events, r.code, err)
+			if err != nil || string(r.Data) != all || fmt.Sprint(r.Events) != want || r.Code != 1000 || r.Hello.Epoch != b.Epoch() {
+				t.Errorf("in steps of %d, %s: %q, %q, %v, %v", step, name, r.Data, r.Events, r.Code, err)
 			}
 		}
 		valid := strings.Builder{}
 		var text plaintext.Decoder
 		valid.Write(text.Decode([]byte(all)))
 		valid.Write(text.Flush())
-		for name, c := range map[string]*websocket.Conn{"live": plain, "late": b.dial("")} {
-			var got []byte
-			kind, p, err := c.Read(t.Context())
-			for ; err == nil && kind == websocket.MessageText; kind, p, err = c.Read(t.Context()) {
-				got = append(got, p...)
-			}
-			if string(got) != valid.String() || websocket.CloseStatus(err) != 1000 {
-				t.Errorf("in steps of %d, plain, %s: %q, %v", step, name, got, err)
+		for name, c := range map[string]*client.Viewer{"live": plain, "late": b.dial("")} {
+			if r, err := watch.Viewer(c, -1); err != nil || string(r.Data) != valid.String() || r.Code != 1000 {
+				t.Errorf("in steps of %d, plain, %s: %q, %v, %v", step, name, r.Data, r.Code, err)
 			}
 		}
 		if _, body := b.get("/?format=raw"); body != all {

@@ -12,6 +12,7 @@ import (
 
 	"wsrun/internal/protocol"
 	"wsrun/test/peer"
+	"wsrun/test/watch"
 )
 
 // TestBadWebSockets sends malformed handshakes and frames. Each is refused, and none affects
@@ -75,7 +76,7 @@ func TestBadWebSockets(t *testing.T) {
 	}
 	b.Write([]byte("unharmed"))
 	b.end(0)
-	if r, err := watch(good, -1); err != nil || string(r.data) != "unharmed" || r.code != 1000 {
+	if r, err := watch.Viewer(good, -1); err != nil || string(r.Data) != "unharmed" || r.Code != 1000 {
 		t.Errorf("the good viewer: %+v, %v", r, err)
 	}
 }

@@ -15,9 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"wsrun/hub"
+	"wsrun/internal/client"
 	"wsrun/internal/protocol"
 )
 
@@ -84,14 +83,14 @@ func TestMetrics(t *testing.T) {
 		got[k] += int64(n)
 	}
 	follow := func(k hub.Form, protocols ...string) {
-		c := b.dial("", protocols...)
+		v := b.dial("", protocols...)
 		wg.Go(func() {
 			for {
-				_, p, err := c.Read(context.Background())
+				m, err := v.Next(context.Background())
 				if err != nil {
 					return
 				}
-				count(k, len(p))
+				count(k, len(m.Payload))
 			}
 		})
 	}
@@ -156,11 +155,12 @@ func TestRefusalsAreCounted(t *testing.T) {
 	b := serve(t, Options{Token: "s3cret", MaxViewers: 1, Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	bearer := []string{"Authorization", "Bearer s3cret"}
 	_, cookie := b.login(url.Values{"token": {"s3cret"}})
-	viewer, _, err := websocket.Dial(t.Context(), "ws://"+b.addr+"/", &websocket.DialOptions{HTTPHeader: http.Header{"Authorization": bearer[1:]}})
+	plain := client.Options{Header: http.Header{"Authorization": bearer[1:]}, Plain: true}
+	viewer, err := client.Dial(t.Context(), "ws://"+b.addr+"/", plain)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer viewer.CloseNow()
+	defer viewer.Close()
 	for i, request := range [][]string{
 		{"/", "Host", "evil.example"},
 		{"/", "Host", "evil.example", "Origin", "http://evil.example"},
@@ -194,11 +194,12 @@ func TestRefusalsAreCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	full, _, err := websocket.Dial(t.Context(), "ws://"+b.addr+"/", &websocket.DialOptions{HTTPHeader: http.Header{"Authorization": bearer[1:]}})
+	full, err := client.Dial(t.Context(), "ws://"+b.addr+"/", plain)
 	if err != nil {
 		t.Fatal(err)
 	}
-	full.Read(t.Context())
+	defer full.Close()
+	full.Next(t.Context())
 	want := map[string]float64{`wsrun_connects_total{kind="websocket"}`: 1}
 	for reason, n := range map[string]float64{
 		"host": 2, "origin": 0, "token": 3, "bad_request": 2, "not_found": 1, "full": 3, "method": 1, "rate": 0,
@@ -208,7 +209,7 @@ func TestRefusalsAreCounted(t *testing.T) {
 	// net/http itself refuses the escape character in a header, which isn't counted.
 	want[`wsrun_refusals_total{reason="bad_request"}`] = 1
 	expect(t, "after all", scrape(t, b.srv), want)
-	viewer.CloseNow()
+	viewer.Close()
 	b.awaitSlots(0)
 	b.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)

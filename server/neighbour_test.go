@@ -7,14 +7,13 @@ import (
 	"sync"
 	"time"
 
+	"wsrun/internal/client"
 	"wsrun/internal/protocol"
-
-	"github.com/coder/websocket"
 )
 
 // A neighbour is a well-behaved viewer.
 type neighbour struct {
-	c    *websocket.Conn
+	v    *client.Viewer
 	data []byte
 }
 
@@ -24,12 +23,12 @@ func (n *neighbour) unharmed(b *bench, what string) error {
 	defer cancel()
 	fmt.Fprintf(b, "%s\n", what)
 	for !bytes.Contains(n.data, []byte(what+"\n")) {
-		kind, p, err := n.c.Read(ctx)
+		m, err := n.v.Next(ctx)
 		if err != nil {
 			return err
 		}
-		if kind == websocket.MessageBinary {
-			n.data = append(n.data, p...)
+		if m.Event == nil {
+			n.data = append(n.data, m.Payload...)
 		}
 	}
 	n.data = n.data[:0]
@@ -42,8 +41,8 @@ func (b *bench) everyCase(n int, f func(i int)) {
 	const workers = 16
 	var wg sync.WaitGroup
 	for w := range workers {
-		who := &neighbour{c: b.dial("?n=0", protocol.Subprotocol)}
-		if _, _, err := who.c.Read(b.t.Context()); err != nil { // hello
+		who := &neighbour{v: b.dial("?n=0", protocol.Subprotocol)}
+		if _, err := who.v.Next(b.t.Context()); err != nil { // hello
 			b.t.Fatal(err)
 		}
 		wg.Go(func() {

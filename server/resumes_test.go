@@ -8,10 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"wsrun/broadcaster"
 	"wsrun/hub"
+	"wsrun/internal/client"
+	"wsrun/test/watch"
 )
 
 // TestResumes disconnects viewers at 10,000 random offsets during a flood of output. They
@@ -52,39 +52,37 @@ func TestResumes(t *testing.T) {
 			rng := rand.New(rand.NewPCG(uint64(w), 9))
 			offset := int64(-1)
 			for range resumes / workers {
-				query := ""
+				var from client.Position
 				asked := offset
 				if offset >= 0 {
 					if rng.IntN(20) == 0 {
 						asked = max(0, offset-400_000) // out of the ring
 					}
-					query = fmt.Sprintf("?epoch=%s&offset=%d", b.Epoch(), asked)
+					from = client.Position{Epoch: b.Epoch(), Offset: asked}
 				}
-				c, _, err := websocket.Dial(context.Background(), "ws://"+b.addr+"/"+query,
-					&websocket.DialOptions{Subprotocols: []string{"wsrun.v1"}})
+				v, err := client.Dial(context.Background(), "ws://"+b.addr+"/", client.Options{Position: from})
 				if err != nil {
 					t.Error(err)
 					return
 				}
-				c.SetReadLimit(-1)
-				r, err := watch(c, 1+rng.IntN(3000))
-				c.CloseNow()
-				h := r.hello
-				if err != nil || h.Line != h.Offset/41+1 || len(r.events) > 0 {
-					t.Errorf("%+v, %q, %v", h, r.events, err)
+				r, err := watch.Viewer(v, 1+rng.IntN(3000))
+				v.Close()
+				h := r.Hello
+				if err != nil || h.Line != h.Offset/41+1 || len(r.Events) > 0 {
+					t.Errorf("%+v, %q, %v", h, r.Events, err)
 					return
 				}
 				if h.Resumed != (h.Offset == asked) || asked >= 0 && !h.Resumed && h.Offset < asked {
 					t.Errorf("asked for %d, got %+v", asked, h)
 					return
 				}
-				for i, x := range r.data {
+				for i, x := range r.Data {
 					if x != at(h.Offset+int64(i)) {
 						t.Errorf("wrong byte at %d", h.Offset+int64(i))
 						return
 					}
 				}
-				offset = h.Offset + int64(len(r.data))
+				offset = h.Offset + int64(len(r.Data))
 				mu.Lock()
 				count[fmt.Sprint(h.Resumed)]++
 				mu.Unlock()

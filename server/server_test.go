@@ -18,7 +18,10 @@ import (
 
 	"wsrun/broadcaster"
 	"wsrun/hub"
+	"wsrun/internal/client"
 	"wsrun/internal/plaintext"
+	"wsrun/internal/protocol"
+	"wsrun/test/watch"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -77,42 +80,28 @@ func TestWebSocket(t *testing.T) {
 	b.Write([]byte("one\r\n"))
 	early := b.dial("", "wsrun.v1")
 	plain := b.dial("")
-	first, err := watch(early, 5)
-	if h := first.hello; err != nil || h.Epoch != b.Epoch() || h.Line != 1 || h.Cols != 80 || h.State != "running" || h.Resumed {
+	first, err := watch.Viewer(early, 5)
+	if h := first.Hello; err != nil || h.Epoch != b.Epoch() || h.Line != 1 || h.Cols != 80 || h.State != "running" || h.Resumed {
 		t.Fatalf("hello = %+v, %v", h, err)
 	}
 	b.Emit(broadcaster.Resize{Cols: 90, Rows: 24})
 	b.Write([]byte("two\xff\r\n"))
 	b.end(7)
-	rest, err := watch(early, -1)
+	rest, err := watch.Viewer(early, -1)
 	want := []string{`0 {"event":"resize","cols":90,"rows":24}`, `6 {"event":"exit","code":7,"signal":"","durationMs":0}`}
-	if err != nil || string(rest.data) != "two\xff\r\n" || fmt.Sprint(rest.events) != fmt.Sprint(want) || rest.code != 1000 {
-		t.Errorf("early: %q, %q, %v, %v", rest.data, rest.events, rest.code, err)
+	if err != nil || string(rest.Data) != "two\xff\r\n" || fmt.Sprint(rest.Events) != fmt.Sprint(want) || rest.Code != 1000 {
+		t.Errorf("early: %q, %q, %v, %v", rest.Data, rest.Events, rest.Code, err)
 	}
-	var text []byte
-	for {
-		kind, p, err := plain.Read(t.Context())
-		if err != nil {
-			if websocket.CloseStatus(err) != 1000 {
-				t.Error(err)
-			}
-			break
-		}
-		if kind != websocket.MessageText {
-			t.Errorf("a plain viewer got a %v", kind)
-		}
-		text = append(text, p...)
+	if r, err := watch.Viewer(plain, -1); err != nil || string(r.Data) != "one\r\ntwo\uFFFD\r\n" || r.Code != 1000 {
+		t.Errorf("plain: %q, %v, %v", r.Data, r.Code, err)
 	}
-	if string(text) != "one\r\ntwo\uFFFD\r\n" {
-		t.Errorf("plain: %q", text)
-	}
-	late, err := watch(b.dial("?n=1", "wsrun.v1"), -1)
-	if err != nil || late.hello.Line != 2 || late.hello.Offset != 5 || late.hello.State != "ended" ||
-		string(late.data) != "two\xff\r\n" || late.code != 1000 {
+	late, err := watch.Viewer(b.dial("?n=1", "wsrun.v1"), -1)
+	if err != nil || late.Hello.Line != 2 || late.Hello.Offset != 5 || late.Hello.State != "ended" ||
+		string(late.Data) != "two\xff\r\n" || late.Code != 1000 {
 		t.Errorf("late: %+v, %v", late, err)
 	}
-	resumed, err := watch(b.dial(fmt.Sprintf("?epoch=%s&offset=8", b.Epoch()), "wsrun.v1"), -1)
-	if err != nil || !resumed.hello.Resumed || resumed.hello.Offset != 8 || string(resumed.data) != "\xff\r\n" {
+	resumed, err := watch.Viewer(b.dial(fmt.Sprintf("?epoch=%s&offset=8", b.Epoch()), "wsrun.v1"), -1)
+	if err != nil || !resumed.Hello.Resumed || resumed.Hello.Offset != 8 || string(resumed.Data) != "\xff\r\n" {
 		t.Errorf("resumed: %+v, %v", resumed, err)
 	}
 }
@@ -121,24 +110,29 @@ func TestStopping(t *testing.T) {
 	b := serve(t, Options{})
 	c := b.dial("", "wsrun.v1")
 	b.Close()
-	if r, err := watch(c, -1); err != nil || r.code != websocket.StatusGoingAway {
-		t.Errorf("closed with %v, %v; want 1001", r.code, err)
+	if r, err := watch.Viewer(c, -1); err != nil || r.Code != protocol.CloseStopping {
+		t.Errorf("closed with %v, %v; want 1001", r.Code, err)
 	}
 }
 
 func TestViewerThatSendsIsClosed(t *testing.T) {
 	b := serve(t, Options{})
-	var codes []websocket.StatusCode
+	var codes []int
 	for _, sub := range []string{"wsrun.v1", "other"} {
-		c := b.dial("", sub)
+		c, _, err := websocket.Dial(t.Context(), "ws://"+b.addr+"/", &websocket.DialOptions{Subprotocols: []string{sub}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := client.New(c)
+		defer v.Close()
 		if err := c.Write(t.Context(), websocket.MessageText, []byte("rm -rf /")); err != nil {
 			t.Fatal(err)
 		}
-		tooLong := time.AfterFunc(20*time.Second, func() { c.CloseNow() })
-		r, err := watch(c, -1)
-		codes = append(codes, r.code)
-		if err != nil || r.code != websocket.StatusPolicyViolation {
-			t.Errorf("closed with %v, %v; want 1008", r.code, err)
+		tooLong := time.AfterFunc(20*time.Second, v.Close)
+		r, err := watch.Viewer(v, -1)
+		codes = append(codes, r.Code)
+		if err != nil || r.Code != protocol.CloseSpoke {
+			t.Errorf("closed with %v, %v; want 1008", r.Code, err)
 		}
 		tooLong.Stop()
 	}
@@ -164,8 +158,8 @@ func TestEveryByte(t *testing.T) {
 	v1, plain := b.dial("", "wsrun.v1"), b.dial("")
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if r, err := watch(v1, -1); err != nil || !bytes.Equal(r.data, all) || r.code != 1000 {
-			t.Errorf("wsrun.v1: %d bytes of %d, %v, %v", len(r.data), len(all), r.code, err)
+		if r, err := watch.Viewer(v1, -1); err != nil || !bytes.Equal(r.Data, all) || r.Code != 1000 {
+			t.Errorf("wsrun.v1: %d bytes of %d, %v, %v", len(r.Data), len(all), r.Code, err)
 		}
 	})
 	wg.Go(func() {
@@ -173,17 +167,17 @@ func TestEveryByte(t *testing.T) {
 		want := append(bytes.Clone(whole.Decode(bytes.Clone(all))), whole.Flush()...)
 		var got []byte
 		for {
-			_, p, err := plain.Read(context.Background())
+			m, err := plain.Next(context.Background())
 			if err != nil {
-				if websocket.CloseStatus(err) != 1000 {
+				if client.CloseCode(err) != 1000 {
 					t.Error(err)
 				}
 				break
 			}
-			if !utf8.Valid(p) {
-				t.Errorf("a frame is not valid UTF-8: %q", p)
+			if !utf8.Valid(m.Payload) {
+				t.Errorf("a frame is not valid UTF-8: %q", m.Payload)
 			}
-			got = append(got, p...)
+			got = append(got, m.Payload...)
 		}
 		if !bytes.Equal(got, want) {
 			t.Errorf("plain: %d bytes, want %d", len(got), len(want))
@@ -224,7 +218,7 @@ func TestShutdownIsBounded(t *testing.T) {
 	if took := time.Since(begin); took > 2*time.Second {
 		t.Errorf("Shutdown took %v", took)
 	}
-	if _, err := watch(c, -1); errors.Is(err, context.DeadlineExceeded) {
+	if _, err := watch.Viewer(c, -1); errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
 	}
 }

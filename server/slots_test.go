@@ -12,10 +12,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
-
+	"wsrun/internal/client"
 	"wsrun/internal/protocol"
 	"wsrun/test/peer"
+	"wsrun/test/watch"
 )
 
 // awaitSlots waits until exactly that many slots are taken.
@@ -40,9 +40,9 @@ func TestFull(t *testing.T) {
 	first := b.dial("", protocol.Subprotocol)
 	for range 3 {
 		for _, protocols := range [][]string{nil, {protocol.Subprotocol}} {
-			_, _, err := b.dial("", protocols...).Read(t.Context())
-			var e websocket.CloseError
-			if !errors.As(err, &e) || e.Code != websocket.StatusTryAgainLater || e.Reason == "" {
+			_, err := b.dial("", protocols...).Next(t.Context())
+			var e client.CloseError
+			if !errors.As(err, &e) || e.Code != protocol.CloseFull || e.Reason == "" {
 				t.Errorf("a WebSocket of %q: %v", protocols, err)
 			}
 		}
@@ -59,11 +59,11 @@ func TestFull(t *testing.T) {
 			}
 		}
 	}
-	first.CloseNow()
+	first.Close()
 	b.awaitSlots(0)
 	second := b.dial("", protocol.Subprotocol)
 	b.end(0)
-	if r, err := watch(second, -1); err != nil || string(r.data) != "one\n" {
+	if r, err := watch.Viewer(second, -1); err != nil || string(r.Data) != "one\n" {
 		t.Errorf("the next: %+v, %v", r, err)
 	}
 }

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,12 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"wsrun/broadcaster"
 	"wsrun/hub"
 	"wsrun/internal/protocol"
 	"wsrun/test/wait"
+	"wsrun/test/watch"
 )
 
 // awaitBody waits until the response to a request has the wanted body: the screen that it is
@@ -37,11 +35,11 @@ func (b *bench) awaitPrelude() {
 	b.t.Helper()
 	b.Flush()
 	wait.For(b.t, wait.Patience, "there is no prelude", func() bool {
-		c := b.dial("?n=0", protocol.Subprotocol)
-		defer c.CloseNow()
-		_, p, err := c.Read(context.Background())
-		var hello struct{ Prelude string }
-		return err == nil && json.Unmarshal(p, &hello) == nil && hello.Prelude != ""
+		v := b.dial("?n=0", protocol.Subprotocol)
+		defer v.Close()
+		m, _ := v.Next(context.Background())
+		hello, ok := m.Event.(protocol.HelloEvent)
+		return ok && hello.Prelude != ""
 	})
 }
 
@@ -154,8 +152,8 @@ func TestEventsStartWithinSequence(t *testing.T) {
 		})
 		b.Write([]byte(tt.after))
 		b.end(0)
-		if _, err := io.Copy(io.Discard, reader{plain}); err != nil {
-			t.Error(err)
+		if r, err := watch.Viewer(plain, -1); err != nil || r.Code != protocol.CloseEnded {
+			t.Error(r.Code, err)
 		}
 		body, _ := io.ReadAll(resp.Body)
 		resp.Body.Close()
@@ -163,15 +161,4 @@ func TestEventsStartWithinSequence(t *testing.T) {
 			t.Errorf("%.20q: events %q", tt.before, body)
 		}
 	}
-}
-
-// A reader reads a plain WebSocket until it is closed normally.
-type reader struct{ c *websocket.Conn }
-
-func (r reader) Read(p []byte) (int, error) {
-	_, data, err := r.c.Read(context.Background())
-	if websocket.CloseStatus(err) == websocket.StatusNormalClosure {
-		return 0, io.EOF
-	}
-	return min(len(p), len(data)), err
 }

@@ -19,13 +19,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"wsrun/broadcaster"
 	"wsrun/hub"
 	"wsrun/internal/access"
-	"wsrun/internal/protocol"
+	"wsrun/internal/client"
 	"wsrun/test/wait"
+	"wsrun/test/watch"
 )
 
 // certify writes a self-signed certificate for 127.0.0.1, and its key.
@@ -152,16 +151,13 @@ func TestWebSocketTLS(t *testing.T) {
 	b := serveStream(t, hub.Options{Stream: broadcaster.New(broadcaster.Options{Bytes: 64 << 20})}, Options{Certificate: certificate})
 	transport := &http.Transport{TLSClientConfig: insecure}
 	t.Cleanup(transport.CloseIdleConnections)
-	dial := func() *websocket.Conn {
-		c, _, err := websocket.Dial(t.Context(), "wss://"+b.addr+"/", &websocket.DialOptions{
-			Subprotocols: []string{protocol.Subprotocol}, HTTPClient: &http.Client{Transport: transport},
-		})
+	dial := func() *client.Viewer {
+		v, err := client.Dial(t.Context(), "wss://"+b.addr+"/", client.Options{HTTPClient: &http.Client{Transport: transport}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.SetReadLimit(-1)
-		t.Cleanup(func() { c.CloseNow() })
-		return c
+		t.Cleanup(v.Close)
+		return v
 	}
 	reads := dial()
 	dial() // a viewer that reads nothing
@@ -177,17 +173,17 @@ func TestWebSocketTLS(t *testing.T) {
 	}()
 	got := 0
 	for got < 400*len(line) {
-		kind, p, err := reads.Read(t.Context())
+		m, err := reads.Next(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if kind == websocket.MessageBinary {
-			got += len(p)
+		if m.Event == nil {
+			got += len(m.Payload)
 		}
 	}
 	wait.For(t, 15*time.Second, "the stopped viewer is still there", viewers(1))
 	b.end(0)
-	if r, err := watch(reads, -1); err != nil || r.code != 1000 {
-		t.Errorf("the other one: code %d, %v", r.code, err)
+	if r, err := watch.Viewer(reads, -1); err != nil || r.Code != 1000 {
+		t.Errorf("the other one: code %d, %v", r.Code, err)
 	}
 }

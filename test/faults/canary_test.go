@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"wsrun/internal/protocol"
 )
 
 const (
@@ -91,27 +93,22 @@ func (c *canary) watchV1(o *oracle) error {
 	defer s.Close()
 	exited := false
 	for {
-		opcode, payload, err := s.next()
-		switch {
-		case err == closeError(1000) && exited:
+		m, err := s.nextV1()
+		if err == closeError(protocol.CloseEnded) && exited {
 			return nil
-		case err != nil:
-			return err
-		case opcode == opBinary:
-			o.write(payload)
-			continue
-		}
-		var e event
-		if err := json.Unmarshal(payload, &e); err != nil {
+		} else if err != nil {
 			return err
 		}
-		switch {
-		case e.Event == "reset":
+		switch e := m.Event.(type) {
+		case nil:
+			o.write(m.Payload)
+		case protocol.ResetEvent:
 			return fmt.Errorf("reset at line %d", e.Line)
-		case e.Event == "exit" && e.Code != canaryStatus:
-			return fmt.Errorf("exit %d", e.Code)
+		case protocol.ExitEvent:
+			if exited = true; e.Code != canaryStatus {
+				return fmt.Errorf("exit %d", e.Code)
+			}
 		}
-		exited = exited || e.Event == "exit"
 	}
 }
 
@@ -124,7 +121,7 @@ func (c *canary) watchPlain(o *oracle) error {
 	defer s.Close()
 	for {
 		_, payload, err := s.next()
-		if err == closeError(1000) {
+		if err == closeError(protocol.CloseEnded) {
 			return nil
 		} else if err != nil {
 			return err

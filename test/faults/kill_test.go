@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"wsrun/internal/protocol"
 )
 
 // TestKillWsrun checks that when wsrun is killed, the command's process tree ends, as it does
@@ -87,13 +89,14 @@ func TestKillCommand(t *testing.T) {
 		syscall.Kill(children(r.Process.Pid)[0], syscall.SIGKILL)
 
 		var f follower
-		if err := f.follow(s); err != closeError(1000) || f.exit == nil || f.exit.Code != 137 || f.exit.Signal != "SIGKILL" || f.err != nil {
+		if err := f.follow(s); err != closeError(protocol.CloseEnded) || f.exit == nil || f.exit.Code != 137 ||
+			f.exit.Signal != "SIGKILL" || f.err != nil {
 			t.Errorf("a viewer got %v and exit %+v, %v", err, f.exit, f.err)
 		}
 		for err = nil; err == nil; {
 			_, _, err = plain.next()
 		}
-		if err != closeError(1000) {
+		if err != closeError(protocol.CloseEnded) {
 			t.Errorf("a plain viewer got %v", err)
 		}
 		if all, err := io.ReadAll(events.Body); err != nil || !strings.Contains(string(all), `"signal":"SIGKILL"`) {

@@ -4,23 +4,16 @@ package faults
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"net/url"
 	"strings"
-)
 
-// Opcodes of RFC 6455, section 5.2.
-const (
-	opText   = 0x1
-	opBinary = 0x2
-	opClose  = 0x8
-	opPing   = 0x9
-	opPong   = 0xa
+	"wsrun/internal/client"
+	"wsrun/internal/protocol"
 )
 
 // A socket is a WebSocket client on a connection that a test can manipulate.
@@ -69,76 +62,84 @@ func (s *socket) accepted() error {
 // a [closeError].
 func (s *socket) next() (opcode byte, payload []byte, err error) {
 	for {
-		var head [2]byte
-		if _, err := io.ReadFull(s.r, head[:]); err != nil {
-			return 0, nil, err
-		}
-		size := uint64(head[1])
-		switch size {
-		case 126:
-			var b [2]byte
-			_, err = io.ReadFull(s.r, b[:])
-			size = uint64(binary.BigEndian.Uint16(b[:]))
-		case 127:
-			var b [8]byte
-			_, err = io.ReadFull(s.r, b[:])
-			size = binary.BigEndian.Uint64(b[:])
-		}
+		frame, err := s.head()
 		if err != nil {
 			return 0, nil, err
 		}
-		if head[0]&0x70 != 0 || head[0]&0x80 == 0 || size > 1<<24 {
-			return 0, nil, fmt.Errorf("a frame begins with % x", head)
+		if !frame.Fin || frame.Deflated || frame.Size > 1<<24 {
+			return 0, nil, fmt.Errorf("a frame is %+v", frame)
 		}
-		payload = make([]byte, size)
+		payload = make([]byte, frame.Size)
 		if _, err := io.ReadFull(s.r, payload); err != nil {
 			return 0, nil, err
 		}
-		switch opcode = head[0] & 0xf; opcode {
-		case opText, opBinary:
-			return opcode, payload, nil
-		case opPing:
-			// Client frames must be masked; a mask of zeros will do.
-			pong := append([]byte{0x80 | opPong, 0x80 | byte(len(payload)), 0, 0, 0, 0}, payload...)
-			if _, err := s.Write(pong); err != nil {
+		switch frame.Opcode {
+		case protocol.OpText, protocol.OpBinary:
+			return frame.Opcode, payload, nil
+		case protocol.OpPing:
+			if err := s.answer(protocol.OpPong, payload); err != nil {
 				return 0, nil, err
 			}
-		case opClose:
+		case protocol.OpClose:
 			code := 1005
 			if len(payload) >= 2 {
 				code = int(binary.BigEndian.Uint16(payload))
 			}
-			s.Write(append([]byte{0x80 | opClose, 0x80 | byte(len(payload)), 0, 0, 0, 0}, payload...))
-			return opClose, payload, closeError(code)
+			s.answer(protocol.OpClose, payload)
+			return protocol.OpClose, payload, closeError(code)
 		default:
-			return 0, nil, fmt.Errorf("a frame begins with % x", head)
+			return 0, nil, fmt.Errorf("a frame is %+v", frame)
 		}
 	}
 }
 
-// An event is an event of wsrun.v1.
-type event struct {
-	Event   string
-	Epoch   string
-	Offset  int64
-	Line    int64
-	End     int64
-	Resumed bool
-	Code    int
-	Signal  string
+// head reads the head of a frame, and nothing after it.
+func (s *socket) head() (protocol.Frame, error) {
+	for n := 2; ; n++ {
+		p, err := s.r.Peek(n)
+		if err == io.EOF && len(p) > 0 {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return protocol.Frame{}, err
+		}
+		frame, size, err := protocol.ParseFrameHead(p)
+		if err != nil || size > 0 {
+			s.r.Discard(size)
+			return frame, err
+		}
+	}
+}
+
+// answer sends a control frame. Client frames must be masked; a mask of zeros will do.
+func (s *socket) answer(opcode byte, payload []byte) error {
+	_, err := s.Write(append([]byte{protocol.FinBit | opcode, 0x80 | byte(len(payload)), 0, 0, 0, 0}, payload...))
+	return err
+}
+
+// nextV1 returns the next message of wsrun.v1. Its errors are those of next.
+func (s *socket) nextV1() (client.Message, error) {
+	opcode, payload, err := s.next()
+	if err != nil {
+		return client.Message{}, err
+	}
+	m := client.Message{Payload: payload}
+	if opcode == protocol.OpText {
+		m.Event, err = protocol.Decode(payload)
+	}
+	return m, err
 }
 
 // A follower is a wsrun.v1 viewer that resumes, on each connection, where the one before was
 // cut.
 type follower struct {
 	oracle
-	epoch         string
-	offset        int64
+	at            client.Position
 	end           int64 // of the output when the connection was opened
 	untilCaughtUp bool  // follow returns errCaughtUp at end
 	hellos        int
 	resets        int
-	exit          *event
+	exit          *protocol.ExitEvent
 
 	onHello func() // called after each hello; may be nil
 }
@@ -148,58 +149,50 @@ var errCaughtUp = errors.New("caught up")
 
 // query returns the query that resumes.
 func (f *follower) query() string {
-	if f.epoch == "" {
-		return "?n=3"
-	}
-	return fmt.Sprintf("?epoch=%s&offset=%d", url.QueryEscape(f.epoch), f.offset)
+	return "?" + cmp.Or(f.at.Query(), "n=3")
 }
 
 // follow reads s until it ends, and returns why, which is never nil.
 func (f *follower) follow(s *socket) error {
 	for {
-		opcode, payload, err := s.next()
+		m, err := s.nextV1()
 		if err != nil {
 			return err
 		}
-		if opcode == opBinary {
-			f.offset += int64(len(payload))
-			f.write(payload)
-			if f.untilCaughtUp && f.offset >= f.end {
+		before := f.at
+		f.at.Pass(m)
+		switch e := m.Event.(type) {
+		case nil:
+			f.write(m.Payload)
+			if f.untilCaughtUp && f.at.Offset >= f.end {
 				return errCaughtUp
 			}
-			continue
-		}
-		var e event
-		if err := json.Unmarshal(payload, &e); err != nil {
-			return err
-		}
-		switch e.Event {
-		case "hello":
-			f.hello(e)
-		case "reset":
+		case protocol.HelloEvent:
+			f.hello(e, before)
+		case protocol.ResetEvent:
 			f.resets++
-			f.offset = e.Offset
 			f.skip(e.Line)
-		case "exit":
+		case protocol.ExitEvent:
 			f.exit = &e
 		}
 	}
 }
 
-// hello handles a hello event, which must say that the follower has resumed where it asked.
-func (f *follower) hello(e event) {
+// hello handles a hello event, which must say that the follower has resumed where it asked: at
+// from.
+func (f *follower) hello(e protocol.HelloEvent, from client.Position) {
 	f.hellos++
 	if !e.Resumed {
 		f.mu.Lock()
-		if f.epoch == e.Epoch && f.err == nil {
-			f.err = fmt.Errorf("what follows byte %d was gone", f.offset)
+		if from.Epoch == e.Epoch && f.err == nil {
+			f.err = fmt.Errorf("what follows byte %d was gone", from.Offset)
 		}
 		f.next, f.rest = e.Line, nil
 		f.mu.Unlock()
-	} else if e.Offset != f.offset && f.err == nil {
-		f.err = fmt.Errorf("resumed at byte %d, want %d", e.Offset, f.offset)
+	} else if e.Offset != from.Offset && f.err == nil {
+		f.err = fmt.Errorf("resumed at byte %d, want %d", e.Offset, from.Offset)
 	}
-	f.epoch, f.offset, f.end = e.Epoch, e.Offset, e.End
+	f.end = e.End
 	if f.onHello != nil {
 		f.onHello()
 	}

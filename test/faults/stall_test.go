@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"wsrun/internal/protocol"
 )
 
 // A viewer that reads nothing for 10 s is closed, and learns why if it wakes within another 3 s.
@@ -129,7 +131,7 @@ func wakeEarly(t *testing.T, c *canary, all *sync.WaitGroup) {
 // why they were closed. On a busy machine, a viewer may wake too late and find the connection closed.
 func countWoken(t *testing.T, ends <-chan error, n int) (woken int) {
 	for range n {
-		if err := <-ends; err == closeError(4008) {
+		if err := <-ends; err == closeError(protocol.CloseTooSlow) {
 			woken++
 		} else if !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, syscall.ECONNRESET) {
 			t.Errorf("a viewer that woke after %v: %v", wakeTime, err)

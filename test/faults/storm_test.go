@@ -47,7 +47,7 @@ func followWithRetries(ctx context.Context, addr string, viewer int, random *ran
 			stop := context.AfterFunc(ctx, func() { conn.Close() })
 			if s, err := open(conn, addr, f.query(), "wsrun.v1"); err == nil {
 				was := f.hellos
-				f.onHello = func() { hellos <- hello{Viewer: viewer, Epoch: f.epoch, at: time.Now()} }
+				f.onHello = func() { hellos <- hello{Viewer: viewer, Epoch: f.at.Epoch, at: time.Now()} }
 				f.follow(s)
 				if f.hellos > was {
 					attempt = 0
