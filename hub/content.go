@@ -30,7 +30,9 @@ func (s *Sessions) ServeContent(w http.ResponseWriter, session *Session, e Conte
 		session.End(Left)
 		return
 	}
-	session.End(v.end(v.sendContent(e, copy)))
+	out := Left
+	defer func() { session.End(v.end(out)) }() // even if copy panics
+	out = v.sendContent(e, copy)
 }
 
 // sendContent sends the hello event and all that copy writes.

@@ -27,8 +27,7 @@ type Session struct {
 	remote, path string // of request
 	form         Form
 	began        time.Time // when it became a viewer
-	outcome      Outcome
-	release      func() // called by End
+	release      func()    // called by End
 
 	// One goroutine at a time writes the counters, so that counting doesn't slow down the
 	// others. A WebSocket's sent is its viewer's count.
@@ -65,7 +64,6 @@ func (s *Session) Counting(w io.Writer) io.Writer { return counter{w, s.sent} }
 
 // End ends the session and frees its slot. It must be called exactly once.
 func (s *Session) End(o Outcome) {
-	s.outcome = o
 	s.release()
 	if s.phase == unlisted {
 		return

@@ -104,18 +104,17 @@ func (t *joinTracker) withTimes(s snapshot, ring *broadcaster.Snapshot, wanted b
 	if s.kept != nil {
 		from = s.kept.Offset
 	}
-	if t.times.ring != ring || t.times.from != from {
-		t.times = sharedTimes{ring, from, encodeTimes(ring.Stamps(from))}
+	if chunks := ring.Stats().Chunks; t.times.json == nil || t.times.chunks != chunks || t.times.from != from {
+		t.times = sharedTimes{chunks, from, encodeTimes(ring.Stamps(from))}
 	}
 	s.times = t.times.json
 	return s
 }
 
-// sharedTimes are the times of the lines from an offset on, at one moment of the ring.
+// sharedTimes are the times of the lines from an offset on, after so many chunks.
 type sharedTimes struct {
-	ring *broadcaster.Snapshot
-	from int64
-	json []byte
+	chunks, from int64
+	json         []byte
 }
 
 // encodeTimes returns the last maxTimes stamps as [[offset,ms],…].

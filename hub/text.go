@@ -20,8 +20,8 @@ func (h *Hub) BeginText(p Position, follow bool) TextStart { return h.joins.text
 // BeginLines is BeginText for a reader of plain lines, which needs neither Before nor Rows.
 func (h *Hub) BeginLines(p Position) TextStart { return h.joins.lines(p) }
 
-// BeginNear returns a cursor at a start point near offset, for a reader that has fallen out of the
-// ring and resumes there.
+// BeginNear returns a start point near offset and a cursor there, for a reader that has fallen out of
+// the ring and resumes at offset. The cursor is nil if offset is no longer in the ring either.
 func (h *Hub) BeginNear(offset int64) (*broadcaster.Cursor, StartPoint) { return h.joins.near(offset) }
 
 // text implements [Hub.BeginText].
@@ -47,11 +47,8 @@ func (t *joinTracker) near(offset int64) (*broadcaster.Cursor, StartPoint) {
 	defer t.mu.Unlock()
 	ring := t.stream.Snapshot()
 	at := t.nearestStartPoint(ring, offset)
-	if cursor, _, ok := ring.At(at.Offset); ok {
-		return cursor, at
-	}
-	cursor, start := ring.Open(-1) // the reader has fallen out of the ring again
-	return cursor, t.nearestStartPoint(ring, start.Offset)
+	cursor, _, _ := ring.At(at.Offset)
+	return cursor, at
 }
 
 // startNear returns where a reader of text begins, without Before and Rows. mu must be held.

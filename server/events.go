@@ -85,8 +85,10 @@ func (e *eventsResponse) item(item broadcaster.Item) {
 	if item.Reset != nil {
 		e.text.Finish()
 		e.reset(*item.Reset)
-		var at hub.StartPoint
-		e.cursor, at = e.hub.BeginNear(item.Reset.Offset)
+		cursor, at := e.hub.BeginNear(item.Reset.Offset)
+		if cursor != nil { // otherwise e.cursor reports the next gap
+			e.cursor = cursor
+		}
 		e.begin(item.Reset.Size.Cols, at)
 	}
 	e.text.Write(item.Data)

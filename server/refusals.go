@@ -163,7 +163,7 @@ type handshakeWriter struct {
 
 // WriteHeader implements [http.ResponseWriter].
 func (w *handshakeWriter) WriteHeader(status int) {
-	if status >= http.StatusBadRequest {
+	if status >= http.StatusBadRequest && status < http.StatusInternalServerError {
 		w.refused()
 	}
 	w.ResponseWriter.WriteHeader(status)

@@ -147,18 +147,22 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("/-/login", s.serveLogin)
 	base := cmp.Or(s.o.Base, "/")
 	if base == "/" {
-		return clean(mux)
+		return s.clean(mux)
 	}
 	below := http.NewServeMux()
 	below.HandleFunc("/", s.notFound)
 	below.Handle(base, http.StripPrefix(strings.TrimSuffix(base, "/"), mux))
-	return clean(below)
+	return s.clean(below)
 }
 
 // clean redirects to a path without // and dots. It does so before next, a ServeMux, can:
-// ServeMux would escape the path twice.
-func clean(next http.Handler) http.Handler {
+// ServeMux would escape the path twice. It also refuses a request for *, which has no path.
+func (s *Server) clean(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.RequestURI == "*" {
+			s.refuse(w, r, badRequest("* is no path"))
+			return
+		}
 		asked := r.URL.EscapedPath()
 		to := path.Clean(asked)
 		if strings.HasSuffix(asked, "/") && to != "/" {

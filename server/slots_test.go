@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"wsrun/internal/client"
+	"wsrun/internal/logs"
 	"wsrun/internal/protocol"
 	"wsrun/test/peer"
 	"wsrun/test/watch"
@@ -145,4 +147,55 @@ func TestSlots(t *testing.T) {
 	}
 	t.Attr("promise", "there are no more viewers than places, whatever comes of those who ask for one")
 	t.Attr("figure", fmt.Sprintf("%d at a time of %d places, %d asked", most, slots, asked))
+}
+
+// TestHeadTakesNoSlot checks that a HEAD request gets the Content-Type of each form at once, even
+// if there is no slot.
+func TestHeadTakesNoSlot(t *testing.T) {
+	for name, b := range map[string]*bench{
+		"/":      serve(t, Options{MaxViewers: 1}),
+		"/a.log": serve(t, Options{MaxViewers: 1, Catalog: newLogFile(t)}),
+	} {
+		b.dial(name+"?tail=1", protocol.Subprotocol)
+		for _, tt := range []struct{ query, accept, want string }{
+			{"", "*/*", textType}, {"?tail=1", "*/*", textType}, {"?format=raw", "*/*", textType},
+			{"?format=raw&tail=1", "*/*", textType},
+			{"", "text/event-stream", eventsType}, {"?tail=1", "text/event-stream", eventsType},
+		} {
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			r, _ := http.NewRequestWithContext(ctx, "HEAD", "http://"+b.addr+name+tt.query, nil)
+			r.Header.Set("Accept", tt.accept)
+			resp, err := b.client().Do(r)
+			cancel()
+			if err != nil || resp.StatusCode != 200 || resp.Header.Get("Content-Type") != tt.want {
+				t.Errorf("HEAD %s%s, %s: %+v, %v", name, tt.query, tt.accept, resp, err)
+			}
+		}
+		b.awaitSlots(1)
+	}
+}
+
+// A panicCatalog is a catalog of one finished file that can't be read without a panic.
+type panicCatalog struct{ *logFile }
+
+func (c panicCatalog) Open(ctx context.Context, path string, filter logs.Filter) (Stream, error) {
+	s, err := c.logFile.Open(ctx, path, filter)
+	return panicStream{s}, err
+}
+
+type panicStream struct{ Stream }
+
+func (s panicStream) Stored() Stored { return panicStored{s.Stream.Stored()} }
+
+type panicStored struct{ Stored }
+
+func (panicStored) Content(context.Context, int) (*logs.Content, error) { panic(http.ErrAbortHandler) }
+
+// TestPanicFreesSlot checks that a viewer whose content can't be read doesn't keep its slot.
+func TestPanicFreesSlot(t *testing.T) {
+	b := serve(t, Options{Catalog: panicCatalog{newLogFile(t)}})
+	if _, err := client.Dial(t.Context(), "ws://"+b.addr+"/a.log", client.Options{}); err == nil {
+		t.Error("the content was read")
+	}
+	b.awaitSlots(0)
 }

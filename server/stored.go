@@ -53,14 +53,20 @@ func (s *Server) serveLast(w http.ResponseWriter, r *http.Request, stream Stream
 		s.turnAway(w, r, asWebSocket, err)
 		return
 	}
+	served := false
+	defer func() {
+		if !served {
+			session.End(hub.Left)
+		}
+	}()
 	stored := stream.Stored()
 	content, err := stored.Content(r.Context(), lines)
 	if err != nil {
 		s.refuseContent(w, r, err)
-		session.End(hub.Left)
 		return
 	}
 	defer content.Close()
+	served = true // and so ended by ServeContent
 	about := stored.About()
 	about.Exact = content.Exact()
 	s.sessions.ServeContent(s.handshake(w, r), session, about, content.Copy)

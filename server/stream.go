@@ -64,6 +64,9 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	filter, err := s.compile(r.Context(), q.grep, q.invert)
+	if r.Context().Err() != nil {
+		return // the client is gone
+	}
 	if err != nil {
 		s.refuse(w, r, badRequest(err.Error()))
 		return
@@ -82,28 +85,21 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) {
 	defer stream.Close()
 	stored := stream.Stored()
 	live := stored == nil || stored.Grows() && (form == asEvents || q.follow)
+	head := r.Method == http.MethodHead
 	switch {
 	case form == asPage:
 		s.servePage(w, r, pageOf(AStream), stream.Title())
-	case r.Method == http.MethodHead && headersOnly(stored, form, q):
+	case form == asEvents && !live:
+		s.refuse(w, r, badRequest(ErrNotFollowed.Error()))
+	case head && form == asWebSocket && stored == nil:
+		s.refuse(w, r, notAllowed(http.MethodGet, "a WebSocket's handshake is a GET request"))
+	case head && (live || q.format != "raw"): // a HEAD for stored bytes needs their length
 		w.Header().Set("Content-Type", contentTypes[form])
 	case live:
 		s.serveLive(w, r, stream, form, q)
-	case form == asEvents:
-		s.refuse(w, r, badRequest(ErrNotFollowed.Error()))
 	default:
 		s.serveStored(w, r, stream, form, q)
 	}
-}
-
-// headersOnly reports whether a HEAD request can be answered without reading the stream. A
-// HEAD for stored bytes must return their length, and one for a WebSocket must fail in the
-// handshake.
-func headersOnly(stored Stored, form form, q query) bool {
-	if stored == nil {
-		return form != asWebSocket
-	}
-	return q.format != "raw"
 }
 
 // contentTypes holds the Content-Type of each form, for responses to HEAD.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -104,5 +105,37 @@ func TestRequestsWithBodies(t *testing.T) {
 		if resp == nil || resp.StatusCode != tt.want {
 			t.Errorf("%s: %v, want %d", tt.request, resp, tt.want)
 		}
+	}
+}
+
+// TestEventsReportEachGap checks a client that falls out of the ring again while it learns that
+// it has fallen out.
+func TestEventsReportEachGap(t *testing.T) {
+	b := serveStream(t, hub.Options{Stream: broadcaster.New(broadcaster.Options{Lines: 2})}, Options{})
+	filler := strings.Repeat(".", 100_000) // so that the ring is long without the first lines
+	write := func() {
+		for n := range 100 {
+			fmt.Fprintf(b, "line %d%s\n", n, filler)
+			b.Flush()
+		}
+	}
+	cursor, _ := b.Open(-1)
+	write()
+	body := httptest.NewRecorder()
+	session := b.srv.sessions.Unlisted(httptest.NewRequest("GET", "/", nil))
+	e := &eventsResponse{liveResponse: newLiveResponse(body, session), hub: b.hub, cursor: cursor}
+	item, out := e.next(e.cursor)
+	if out != hub.Following || item.Reset == nil || item.Reset.SkippedLines != 98 {
+		t.Fatalf("at first: %+v, %v", item.Reset, out)
+	}
+	write()
+	b.end(0)
+	for ; out == hub.Following; item, out = e.next(e.cursor) {
+		e.item(item)
+	}
+	e.Flush()
+	if got := body.Body.String(); strings.Count(got, `"skippedLines":98`) != 1 || strings.Count(got, `"skippedLines":100`) != 1 ||
+		strings.Count(got, "data: line ") != 2 {
+		t.Errorf("200 lines, of which 98 and then 100 were skipped: %s", strings.ReplaceAll(got, filler, ""))
 	}
 }

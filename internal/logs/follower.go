@@ -33,8 +33,8 @@ type follower struct {
 }
 
 // join returns the follower of a view. If there is none, join starts one that reads the open
-// file f. In any case, join takes ownership of f. Unless it returns an error, the caller must
-// call leave.
+// file f. (If the file was rotated since f was opened, the follower's first poll notices.) In any
+// case, join takes ownership of f. Unless it returns an error, the caller must call leave.
 func (l *Logs) join(v view, filter Filter, f *os.File) (*follower, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -88,6 +88,9 @@ func (l *Logs) start(v view, filter Filter, file *os.File) *follower {
 	l.following.Go(func() {
 		defer close(f.done)
 		filetail.Follow(ctx, f.intake, o)
+		if file != nil { // it was canceled before it opened the file
+			file.Close()
+		}
 		f.intake.end()
 		b.Close()
 		l.ended(f)

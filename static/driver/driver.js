@@ -45,6 +45,7 @@
  *
  * @typedef {object} HelloFields
  * @property {'hello'} event
+ * @property {string} kind
  * @property {string} epoch
  * @property {boolean} resumed
  * @property {string} title
