@@ -2,10 +2,10 @@
 # make check     vet, and run the tests that need neither a browser nor much time
 # make test      run every test; installs the Debian packages that they need
 # make fuzz      look for inputs that break a parser, FUZZTIME for each target
-# make oracle    compare late viewers with early ones in real programs, at length
-# make chaos     break things around a running wsrun, at length
+# make oracle    compare late viewers with early ones in real programs; takes long
+# make chaos     break things around a running wsrun; takes long
 # make security  run the tests that prove a promise, and renew docs/promises.md
-# make mutants   plant bugs, one at a time, and see a test turn red for each
+# make mutants   plant bugs, one at a time, and check that a test finds each
 # make bench     measure
 # make bench-compare BASE=REV
 #                compare the small benchmarks with another revision's
@@ -16,12 +16,12 @@
 VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo devel)
 export CHROMIUM ?= $(shell for b in chromium chromium-browser google-chrome; do command -v $$b && break; done)
 
-# Tests, fuzz targets and benchmarks are searched for, in folders at any depth: a list kept
-# by hand would drop one that moves without a word.
+# Tests, fuzz targets and benchmarks are found by searching all folders: from a list kept by
+# hand, one that moves would vanish silently.
 FILES := git ls-files --cached --others --exclude-standard
 GREP := git grep --untracked -E
 
-# FUZZ="cli:FuzzValues", say, runs one.
+# For example, FUZZ="cli:FuzzValues" runs one.
 FUZZ = $(shell $(GREP) -o '^func Fuzz[A-Za-z0-9_]*' -- '*_test.go' | sed -E 's|^([^/]*:)|./\1|; s|/[^/]*:func |:|')
 FUZZTIME ?= 10s
 
@@ -44,7 +44,7 @@ static/xterm/xterm.mjs: static/node_modules/.installed
 	cd static && npm run --silent embed
 	touch $@
 
-# Go does not compile for a system what its files' build tags exclude: each is vetted.
+# Files for other systems are not compiled here, so vet runs for each system.
 lint: static/xterm/xterm.mjs
 	@unformatted=$$($(FILES) '*.go' | xargs gofmt -l); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted"; exit 1; fi
 	@for os in linux darwin freebsd openbsd windows; do echo "go vet, $$os"; GOOS=$$os go vet ./... || exit 1; done
@@ -57,16 +57,18 @@ check: lint
 	go test -short $$(go list ./... | grep -v /test/faults)
 	go -C tools test ./...
 
+# Under the race detector, TestRefusedRequestsAreCheap sends fewer requests.
 test: wsrun deps lint
 	go test -race $$(go list ./... | grep -v /test/faults)
 	go test ./test/faults
+	go test -run "^TestRefusedRequestsAreCheap$$" ./server
 	go -C tools test ./...
 	cd static && WSRUN=$(CURDIR)/wsrun node --test --test-force-exit --test-concurrency=3 $$($(FILES) 'test/*.test.js')
 	$(MAKE) fuzz FUZZTIME=5s
 
-# Inputs that reach new code are not made smaller: that can take all of the time. On a
-# busy machine go test may fail for its own deadline (golang/go#75804, mended in Go 1.27); what
-# fails has its input written to testdata.
+# Interesting inputs are not minimized, which could take all of the time. On a busy machine,
+# go test may report its own deadline as a failure (golang/go#75804, fixed in Go 1.27). A real
+# failure has its input written to testdata.
 fuzz:
 	@test -n "$(FUZZ)"
 	@for f in $(FUZZ); do \
@@ -82,7 +84,7 @@ oracle: wsrun deps
 chaos: static/node_modules/.installed deps
 	go test -v -timeout 60m ./test/faults -long
 
-# Those tests say so themselves: see tools/promises.
+# These tests are marked by an attribute: see tools/promises.
 security: wsrun deps
 	@files=$$($(GREP) -l 'Attr\("promise"' -- '*_test.go' ':!test/faults'); \
 	tests=$$(awk -F'[ (]' '/^func / { name = $$2 } /Attr\("promise"/ { print name }' $$files | sort -u | paste -sd'|'); \
@@ -98,8 +100,8 @@ mutants: wsrun deps
 # Packages with small benchmarks, in the current folder.
 SMALL := $(GREP) -l '^func Benchmark' -- '*_test.go' ':!bench' ':!filetail' | xargs -n1 dirname | sort -u | sed 's|^|./|'
 
-# In bench/ and filetail/ a run is long: each is repeated a fixed number of times.
-# FANOUT="-rows 1,2 -runs 3", say, are flags of bench/fanout.
+# Runs in bench/ and filetail/ are long, so each is repeated a fixed number of times. FANOUT
+# holds flags of bench/fanout, for example "-rows 1,2 -runs 3".
 LONG := 'BigFile|Appended|ManyFiles'
 FANOUT ?= -json bench/out/fanout.json
 bench: wsrun deps
@@ -112,8 +114,8 @@ bench: wsrun deps
 	go build -o bench/bin/ ./bench/fanout ./bench/rawfan
 	bench/bin/fanout $(FANOUT)
 
-# The two take turns, so that both have the same of what else the machine does. Flood
-# and FullScreen are too noisy for that. A benchmark may have moved to another package.
+# The two revisions take turns, so that other load on the machine affects both. Flood and
+# FullScreen are too noisy for this. A benchmark may have moved to another package.
 BASE ?= HEAD~1
 COMPARE = go test -run '^$$' -bench . -skip 'Flood|FullScreen' -benchtime 0.2s $$($(SMALL))
 bench-compare: static/xterm/xterm.mjs
@@ -125,7 +127,7 @@ bench-compare: static/xterm/xterm.mjs
 	git worktree remove --force bench/out/base
 	go tool -modfile=tools/go.mod benchstat -ignore pkg bench/out/old.txt bench/out/new.txt
 
-# The CPU of rows 1 and 2 of the fan-out, beside another revision's, in alternating pairs.
+# The CPU time of rows 1 and 2 of the fan-out and of another revision's, in alternating pairs.
 PAIRS ?= 15
 bench-pairs: wsrun
 	rm -rf bench/out/base && mkdir -p bench/out && git worktree prune && git worktree add -f --detach bench/out/base $(BASE)
@@ -135,7 +137,7 @@ bench-pairs: wsrun
 	go build -o bench/bin/ ./bench/fanout ./bench/rawfan
 	bench/bin/fanout -base bench/out/wsrun-base -rows 1,2 -pairs $(PAIRS)
 
-# What tests need beyond Go and Node: Debian's packages, with a command of each. Debian
+# What tests need beyond Go and Node: Debian packages, each with one of its commands. Debian
 # would start nginx and caddy.
 PROGRAMS := nginx-light:nginx caddy:caddy strace:strace iproute2:ip \
 	python3:python3 vim:vim less:less htop:htop procps:watch tmux:tmux nano:nano mc:mc man-db:man git:git websocketd:websocketd

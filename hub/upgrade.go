@@ -98,7 +98,7 @@ func (s *Sessions) TurnAway(w http.ResponseWriter, r *http.Request, why error, a
 		Subprotocols: []string{protocol.Subprotocol}, InsecureSkipVerify: true, CompressionMode: websocket.CompressionDisabled,
 	})
 	if err != nil {
-		return // Accept has answered
+		return // accept has responded
 	}
 	defer context.AfterFunc(s.stop, func() { c.CloseNow() })()
 	accepted()

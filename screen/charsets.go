@@ -29,7 +29,7 @@ func pairs(s string) *strings.Replacer {
 
 // translate returns what t shows in the character set in use.
 func (p *picture) translate(t []byte) []byte {
-	if set := charsets[p.told.sets[p.told.shift]]; set != nil {
+	if set := charsets[p.synced.sets[p.synced.shift]]; set != nil {
 		return []byte(set.Replace(string(t)))
 	}
 	return t

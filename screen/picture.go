@@ -34,7 +34,7 @@ type picture struct {
 	emulator
 	cols, rows int
 	held       []byte // the last character, which the next bytes may change
-	told       State  // the state that the emulator was told
+	synced     State  // the state that the emulator has
 	saved      uv.Position
 	last       int  // columns of the last character; 0 after a control character or sequence
 	edge       bool // the cursor is beyond the last column, unknown to the emulator
@@ -57,7 +57,7 @@ func follows(cols, rows int) bool { return cols > 0 && rows > 0 && rows <= min(m
 // the normal screen, and before is how many bytes before the output's end that was. begin
 // returns false if the deadline passes first.
 func (p *picture) begin(output []byte, state State, along uv.Position, before int, deadline time.Time) bool {
-	p.tell(&state)
+	p.sync(&state)
 	for len(output) > 0 && state.within == 0 {
 		if time.Now().After(deadline) {
 			return false
@@ -93,7 +93,7 @@ func (p *picture) begin(output []byte, state State, along uv.Position, before in
 	at := p.CursorPosition()
 	fmt.Fprintf(p, "\x1b[r\x1b[%d;%dH", at.Y+1, at.X+1)
 	p.saved, p.last = uv.Position{}, 0
-	p.told = State{pen: unknown}
+	p.synced = State{pen: unknown}
 	return true
 }
 
@@ -114,25 +114,25 @@ func (p *picture) sequence(seq []byte, what effect, now *State) {
 		p.act(seq, now)
 	}
 	p.last = 0
-	p.tell(now)
+	p.sync(now)
 }
 
-// tell brings the emulator's state up to date.
-func (p *picture) tell(now *State) {
+// sync brings the emulator's state up to date.
+func (p *picture) sync(now *State) {
 	var b []byte
-	if now.pen != p.told.pen {
+	if now.pen != p.synced.pen {
 		b = now.pen.appendSGR(b, unknown)
 		if now.pen.attrs&overline != 0 {
 			b = append(b, "\x1b[6m"...) // see penOf
 		}
 	}
-	if now.link != p.told.link {
+	if now.link != p.synced.link {
 		b = fmt.Appendf(b, "\x1b]8;;%d\x1b\\", p.link(now.link))
 	}
-	(now.modes & followed).changed(p.told.modes&followed, func(k int) {
+	(now.modes & followed).changed(p.synced.modes&followed, func(k int) {
 		b = appendMode(b, int(known[k].number), known[k].private, (now.modes>>k&1 != 0) != initially(k))
 	})
-	p.told = *now
+	p.synced = *now
 	p.Write(b)
 }
 
@@ -246,7 +246,7 @@ func (p *picture) control(ps *params, now *State) {
 		}
 		n = min(n, p.rows)
 		p.Write([]byte("\x1b[m")) // browsers' terminals ignore the background here
-		p.told.pen = unknown
+		p.synced.pen = unknown
 	case 'S':
 		n = min(n, p.rows)
 	case 'b':

@@ -129,7 +129,7 @@ func (s *Screen) enter(before check) {
 	s.start(before, false)
 	s.show(func(p *picture) {
 		s.recall(p)
-		p.tell(&s.state)
+		p.sync(&s.state)
 		p.Write([]byte(eraseAll)) // the cursor stays where it was
 	})
 }
@@ -138,7 +138,7 @@ func (s *Screen) enter(before check) {
 func (s *Screen) startCleared() {
 	s.start(s.seenAt, true)
 	s.show(func(p *picture) {
-		p.tell(&s.state)
+		p.sync(&s.state)
 		p.Write([]byte(eraseAll))
 	})
 }
@@ -150,7 +150,7 @@ func (s *Screen) startReversed() {
 	s.drawn, s.full = true, s.picture != nil
 	s.show(func(p *picture) {
 		s.recall(p)
-		p.tell(&s.state)
+		p.sync(&s.state)
 		p.Write([]byte("\x1b[H\x1bM"))
 	})
 }

@@ -84,7 +84,7 @@ func (p *picture) write(t []byte, width int) {
 	if len(t) == 0 {
 		return
 	}
-	wraps := p.told.modes&maskOf(7) == 0
+	wraps := p.synced.modes&maskOf(7) == 0
 	wide := width == 2
 	if at := p.CursorPosition(); wide && !wraps && at.X >= p.cols-1 {
 		p.settle()

@@ -21,7 +21,9 @@ func TestGrepIsCompiledOnce(t *testing.T) {
 		compiled.Add(1)
 		return compiler.Compile(ctx, expr, invert)
 	}})
-	upgrade := []string{"Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="}
+	upgrade := []string{
+		"Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==",
+	}
 	for _, tt := range []struct {
 		method, query string
 		headers       []string

@@ -13,10 +13,11 @@ const (
 	// runTime is how long one run may take in all.
 	runTime = 2 * time.Minute
 
-	// lateTime is how long the last line may take to the last viewer; then it is lost.
-	lateTime = 10 * time.Second
+	// patience is how long the last viewer may take to receive the last line. After that, the
+	// line counts as lost.
+	patience = 10 * time.Second
 
-	// afterTime is how long what must not come may take to come: a line twice, say.
+	// afterTime is how long to wait for messages that should not arrive, such as a duplicate line.
 	afterTime = 200 * time.Millisecond
 )
 
@@ -71,7 +72,7 @@ func (f fan) run(ctx context.Context, start func(context.Context) (*server, erro
 		return nil, err
 	}
 	// Who has not all by then has lost it: finish tells.
-	patient, cancel := context.WithTimeout(ctx, lateTime)
+	patient, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	l.wait(patient, l.complete)
 	cpu = s.cpu() - cpu

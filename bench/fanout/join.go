@@ -49,7 +49,7 @@ func join(ctx context.Context, p programs) (figures, error) {
 	defer stop()
 	live.Go(func() { end, endErr = t.pace(pacing, s.in, backlog, t.len(), liveRate) })
 	begin := time.Now()
-	l, err := startLoad(loadPlan{addr: s.addr, form: s.form, viewers: joiners, sampled: sampled, atOnce: true, late: true,
+	l, err := startLoad(loadPlan{addr: s.addr, form: s.form, viewers: joiners, sampled: sampled, atOnce: true, midway: true,
 		texts: t, timed: t.len(), want: backlog})
 	if err != nil {
 		return nil, err

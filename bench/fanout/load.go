@@ -44,7 +44,7 @@ type loadPlan struct {
 	sampled int   // of those that read, spread over the order of connection
 	stopped int   // read nothing behind the handshake, spread likewise
 	atOnce  bool  // all ask before any is waited for
-	late    bool  // the backlog may begin with any line
+	midway  bool  // the backlog may begin with any line
 	deflate bool  // ask for permessage-deflate
 	texts   texts // of the lines
 	timed   int   // number of the first line whose delay counts
@@ -269,12 +269,12 @@ func (l *load) finish(end int) (result, error) {
 		switch {
 		case s != nil:
 			first := 0
-			if l.late {
+			if l.midway {
 				first = min(max(s.first, 0), end)
 			}
 			r.faults.add(s.faults(first, end))
 			r.delays = append(r.delays, s.delays...)
-		case !l.late:
+		case !l.midway:
 			r.faults.add(l.byBytes(v, end))
 		}
 	}

@@ -8,61 +8,61 @@ import (
 	"slices"
 )
 
-// A contender is what a row measures: a server, or another use of the same.
+// A contender is what a row measures: a server, or another way to use one.
 type contender struct {
 	name string
 	run  func(context.Context) (figures, error)
 }
 
-// A comparison says what of the first contender's figure is told.
+// A comparison says how the first contender's figure is reported.
 type comparison int
 
 const (
-	alone   comparison = iota // the figure
+	alone   comparison = iota // as it is
 	ratio                     // divided by the second contender's
-	surplus                   // less the second contender's
+	surplus                   // minus the second contender's
 )
 
-// A goal is a figure of a row's first contender, and what it should be.
+// A goal is a figure of a row's first contender, and its limit.
 type goal struct {
 	figure, unit string
 	as           comparison
-	worst        bool    // of all runs, not the median
-	bound        string  // "≤", "≥", or "" if it is only told
+	worst        bool    // the worst of all runs, instead of the median
+	bound        string  // "≤", "≥", or "" if it is only reported
 	limit        float64 // in the unit, or the ratio
 }
 
-// A row measures its contenders one after the other, some times over.
+// A row measures its contenders in turn, several times.
 type row struct {
 	number     int
 	work       string
-	viewers    int // of the rows that show how the cost grows, else 0
-	times      int // it is run where one run is asked for, if not once: floods differ by half
+	viewers    int // 0 except in the rows that show how the cost grows
+	times      int // how often it runs for each run asked for; 0 is once. Floods vary by half
 	contenders []contender
 	goals      []goal
 }
 
-// growth is the number of the rows that show how the cost grows with the viewers.
+// growth is the number of the rows that show how the cost grows with the number of viewers.
 const growth = 11
 
-// whole is the goal of all that must come as it was written.
+// whole returns the goal of rows in which all output must arrive exactly as it was written.
 func whole() []goal { return []goal{{figure: "faults", worst: true, bound: "≤"}} }
 
-// rows returns the rows of the table.
+// rows returns the rows of the table, in order.
 func rows(p programs) []row {
 	all := slices.Concat(p.fanRows(), p.floodRows(), p.joinRows(), p.variantRows(), p.growthRows())
 	slices.SortStableFunc(all, func(a, b row) int { return a.number - b.number })
 	return all
 }
 
-// wsrunWith returns wsrun, under a name, with the viewers and lines of f.
+// wsrunWith returns a contender of that name: wsrun under the load f.
 func (p programs) wsrunWith(name string, f fan) contender {
 	return contender{name, func(ctx context.Context) (figures, error) {
 		return f.run(ctx, func(ctx context.Context) (*server, error) { return p.startWsrun(ctx) })
 	}}
 }
 
-// beside returns wsrun and rawfan with the viewers and lines of f.
+// beside returns wsrun and rawfan under the load f.
 func (p programs) beside(f fan) []contender {
 	return []contender{
 		p.wsrunWith("wsrun", f),
@@ -70,7 +70,7 @@ func (p programs) beside(f fan) []contender {
 	}
 }
 
-// besideBoth returns beside and websocketd, where that is installed.
+// besideBoth is beside with websocketd as well, if that is installed.
 func (p programs) besideBoth(f fan) []contender {
 	c := p.beside(f)
 	if p.websocketd != "" {
@@ -79,10 +79,10 @@ func (p programs) besideBoth(f fan) []contender {
 	return c
 }
 
-// busy is the load of row 1, which others vary.
+// busy is the load of row 1. Other rows are variants of it.
 func busy() fan { return fan{viewers: 1000, rate: 100, lines: 500} }
 
-// fanRows returns those of lines in steady steps.
+// fanRows returns the rows with lines at a steady rate.
 func (p programs) fanRows() []row {
 	small := fan{viewers: 200, rate: 200, lines: 1000}
 	large := fan{viewers: 10_000, rate: 10, lines: 100}
@@ -104,7 +104,7 @@ func (p programs) fanRows() []row {
 	}
 }
 
-// floodRows returns those of all lines at once.
+// floodRows returns the rows with all lines at once.
 func (p programs) floodRows() []row {
 	flooded := func(name string, viewers int) contender {
 		return contender{name, func(ctx context.Context) (figures, error) { return flood(ctx, p, viewers) }}
@@ -119,7 +119,7 @@ func (p programs) floodRows() []row {
 	}
 }
 
-// joinRows returns that of many viewers that join at once, and that of the first answer.
+// joinRows returns the rows for many viewers that join at once and for the first response.
 func (p programs) joinRows() []row {
 	return []row{
 		{number: 7, work: "1,000 viewers join at once, backlog of 10,000 lines in 2,500 chunks", contenders: []contender{
@@ -134,7 +134,7 @@ func (p programs) joinRows() []row {
 	}
 }
 
-// variantRows returns those of row 1 with something else, beside row 1 without it.
+// variantRows returns the rows that compare a variant of row 1 with row 1.
 func (p programs) variantRows() []row {
 	packed, ahead := busy(), busy()
 	packed.deflate, ahead.ahead = true, 7000
@@ -151,7 +151,7 @@ func (p programs) variantRows() []row {
 	}
 }
 
-// growthRows returns those that show how the cost grows with the viewers.
+// growthRows returns the rows that show how the cost grows with the number of viewers.
 func (p programs) growthRows() (all []row) {
 	for _, viewers := range []int{1, 10, 100, 1000, 10_000} {
 		f := fan{viewers: viewers, rate: 10, lines: 50}

@@ -92,7 +92,8 @@ func TestNamesInDesignExist(t *testing.T) {
 		pkg, rest, _ := strings.Cut(name, ".")
 		switch {
 		case strings.HasPrefix(name, "/"): // a URL's path
-		case strings.Contains(name, "/") && !strings.ContainsAny(name, " ."+"("), strings.HasSuffix(name, ".js"), strings.HasSuffix(name, ".go"), strings.HasSuffix(name, "/"):
+		case strings.Contains(name, "/") && !strings.ContainsAny(name, " .("),
+			strings.HasSuffix(name, ".js"), strings.HasSuffix(name, ".go"), strings.HasSuffix(name, "/"):
 			files++
 			if _, err := os.Stat(filepath.Join(root, name)); err != nil {
 				t.Errorf("`%s` is no file or folder", name)
