@@ -206,6 +206,9 @@ func TestFilesWithFewDescriptors(t *testing.T) {
 		defer c.Close()
 		held = append(held, c)
 	}
+	if line, err := r.Errors.ReadString('\n'); err != nil || !strings.Contains(line, "too many open files") {
+		t.Fatalf("%q, %v", line, err)
+	}
 	answers := map[int]int{}
 	for _, c := range held {
 		c.SetDeadline(time.Now().Add(300 * time.Millisecond)) // most are not accepted
