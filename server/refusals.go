@@ -64,6 +64,10 @@ func notAllowed(methods, text string) *access.Refusal {
 	return &access.Refusal{Reason: reasonMethod, Status: http.StatusMethodNotAllowed, Text: text, Allow: methods}
 }
 
+func missing(text string) *access.Refusal {
+	return &access.Refusal{Reason: reasonNotFound, Status: http.StatusNotFound, Text: text}
+}
+
 // busy returns the refusal of a request that may well succeed a second later.
 func busy(text string) *access.Refusal {
 	return &access.Refusal{Reason: access.Full, Status: http.StatusServiceUnavailable, Text: text, RetryTime: 1}
@@ -76,7 +80,7 @@ func (s *Server) refuseOpen(w http.ResponseWriter, r *http.Request, form form, e
 	case errors.Is(err, ErrBusy), errors.Is(err, ErrFull):
 		s.turnAway(w, r, form, err)
 	case errors.Is(err, ErrNotFound):
-		s.refuse(w, r, &access.Refusal{Reason: reasonNotFound, Status: http.StatusNotFound, Text: err.Error()})
+		s.refuse(w, r, missing(err.Error()))
 	default:
 		s.refuse(w, r, badRequest(err.Error()))
 	}

@@ -192,7 +192,7 @@ func (s *Server) reading(next http.HandlerFunc) http.HandlerFunc {
 
 // notFound responds with 404.
 func (s *Server) notFound(w http.ResponseWriter, r *http.Request) {
-	s.refuse(w, r, &access.Refusal{Reason: reasonNotFound, Status: http.StatusNotFound, Text: "404 page not found"})
+	s.refuse(w, r, missing("404 page not found"))
 }
 
 // serveLogin serves /-/login, where a POST exchanges credentials for a cookie.

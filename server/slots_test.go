@@ -17,21 +17,17 @@ import (
 	"wsrun/internal/logs"
 	"wsrun/internal/protocol"
 	"wsrun/test/peer"
+	"wsrun/test/wait"
 	"wsrun/test/watch"
 )
 
 // awaitSlots waits until exactly that many slots are taken.
 func (b *bench) awaitSlots(want int) {
 	b.t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+	wait.For(b.t, 5*time.Second, fmt.Sprintf("the slots taken were never %d", want), func() bool {
 		taken, _ := b.srv.sessions.Slots()
-		if taken == want {
-			return
-		}
-		if time.Now().After(deadline) {
-			b.t.Fatalf("%d slots are taken, want %d", taken, want)
-		}
-	}
+		return taken == want
+	})
 }
 
 // TestFull checks that clients beyond the limit are asked to retry, that requests that need no

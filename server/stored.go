@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"wsrun/hub"
-	"wsrun/internal/access"
 	"wsrun/internal/plaintext"
 )
 
@@ -77,7 +76,7 @@ func (s *Server) serveLast(w http.ResponseWriter, r *http.Request, stream Stream
 func (s *Server) refuseContent(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case errors.Is(err, ErrNotFound):
-		s.refuse(w, r, &access.Refusal{Reason: reasonNotFound, Status: http.StatusNotFound, Text: err.Error()})
+		s.refuse(w, r, missing(err.Error()))
 	case errors.Is(err, ErrBusy):
 		s.refuse(w, r, busy(err.Error()))
 	default:
