@@ -134,17 +134,32 @@ func (s *Server) Shutdown(ctx context.Context) {
 	s.sessions.Cut()
 }
 
+// A route is a pattern of [http.ServeMux], below the base path, and its handler.
+type route struct {
+	pattern string
+	serve   http.HandlerFunc
+}
+
+// table lists all routes.
+func (s *Server) table() []route {
+	return []route{
+		{"/", s.serveCatalog},
+		{"/-/", s.notFound},
+		{"/-/healthz", s.reading(s.serveHealth)},
+		{"/-/status", s.reading(s.serveStatus)},
+		{"/-/metrics", s.reading(s.serveMetrics)},
+		{"/-/static/{digest}/{name...}", s.reading(s.serveStatic)},
+		{"/-/qr", s.reading(s.serveQR)},
+		{"/-/login", s.serveLogin},
+	}
+}
+
 // routes returns the handler of all requests that the guard lets through.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("/", s.serveCatalog)
-	mux.HandleFunc("/-/", s.notFound)
-	mux.HandleFunc("/-/healthz", s.reading(s.serveHealth))
-	mux.HandleFunc("/-/status", s.reading(s.serveStatus))
-	mux.HandleFunc("/-/metrics", s.reading(s.serveMetrics))
-	mux.HandleFunc("/-/static/{digest}/{name...}", s.reading(s.serveStatic))
-	mux.HandleFunc("/-/qr", s.reading(s.serveQR))
-	mux.HandleFunc("/-/login", s.serveLogin)
+	for _, r := range s.table() {
+		mux.HandleFunc(r.pattern, r.serve)
+	}
 	base := cmp.Or(s.o.Base, "/")
 	if base == "/" {
 		return s.clean(mux)

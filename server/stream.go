@@ -16,6 +16,7 @@ const (
 	asWebSocket
 	asPage
 	asEvents
+	forms // the number of forms
 )
 
 // formOf returns the form that a request asks for.
