@@ -72,7 +72,7 @@ func (v *viewer) linger() {
 	check := time.NewTimer(0)
 	defer check.Stop()
 	var last int64
-	for since, pause := time.Now(), time.Millisecond; ; pause = min(2*pause, progressInterval) {
+	for idle, pause := time.Duration(0), time.Millisecond; ; pause = min(2*pause, progressInterval) {
 		select {
 		case payload := <-v.pings:
 			v.wire.frame(protocol.OpPong, payload)
@@ -83,11 +83,12 @@ func (v *viewer) linger() {
 		}
 		acked, queued, ok := v.wire.delivered()
 		if acked > last {
-			last, since = acked, time.Now()
+			last, idle = acked, 0
 		}
-		if !ok || queued == 0 || time.Since(since) >= stallTime {
+		if !ok || queued == 0 || idle >= stallTime {
 			return
 		}
 		check.Reset(pause)
+		idle += pause
 	}
 }

@@ -12,11 +12,16 @@ import (
 )
 
 const (
-	// stallTime is how long a viewer may accept no byte before it is dropped.
-	stallTime = 10 * time.Second
-	// progressInterval is how often a blocked write checks whether the viewer has accepted
-	// anything.
+	// stallTime is how long a viewer may accept no byte before it is dropped. It is counted in
+	// attempts of progressInterval each, so that a viewer isn't blamed for the time during which
+	// wsrun itself stood still.
+	stallTime        = 10 * time.Second
 	progressInterval = 500 * time.Millisecond
+
+	// A response that ends on its own may wait for its client for responseTime in all, and longer
+	// if the client has accepted more than responseRate bytes in each second of that.
+	responseTime = 30 * time.Second
+	responseRate = 16 << 10
 )
 
 var errStalled = errors.New("the viewer takes nothing")
@@ -28,8 +33,13 @@ type sender interface {
 	// as the viewer accepts a byte at least every stallTime; otherwise it fails with
 	// errStalled. After an error of a conn, the buffers hold what was not written.
 	send(*net.Buffers) error
+	// begin begins a response. stream says that it is one that goes on until a stream ends;
+	// otherwise the client has about responseTime to take it.
+	begin(stream bool)
 	// stalled reports whether a write has failed with errStalled; all later ones will.
 	stalled() bool
+	// gone reports whether the peer is known to have closed the connection.
+	gone() bool
 	// delivered returns the number of bytes that the viewer's system has acknowledged so far,
 	// and of those that it hasn't acknowledged yet. ok reports whether the system knows.
 	delivered() (acked, queued int64, ok bool)
@@ -39,13 +49,20 @@ type sender interface {
 
 // A conn is a connection whose writes may take any time, as long as the viewer accepts some
 // bytes at least every stallTime. Otherwise they fail with errStalled. A deadline for a whole
-// write would drop viewers that are merely slow.
+// write would drop viewers that are merely slow. But unless the conn carries a stream, a client
+// must not take much longer than responseTime.
 type conn struct {
 	net.Conn
+	clock      *awakeClock
 	hasStalled atomic.Bool // no write works any more, not even TLS's closing alert
 
-	mu sync.Mutex
-	fd int // Conn's, for writeNonblock; -1 if Conn is closed, or not a socket
+	// Only a goroutine that may write uses these.
+	stream bool          // the response goes on until the stream ends
+	late   time.Duration // how long writes have waited for the client, less what responseRate allows
+
+	mu     sync.Mutex
+	fd     int           // Conn's, for writeNonblock; -1 if Conn is closed, or not a socket
+	readBy time.Duration // by clock; zero if reads have no deadline in the future
 }
 
 // Close implements [net.Conn].
@@ -76,21 +93,61 @@ func (c *conn) Write(p []byte) (int, error) {
 
 // send implements sender with writev(2).
 func (c *conn) send(b *net.Buffers) error {
-	for since := time.Now(); ; {
+	for idle := time.Duration(0); ; {
 		if c.hasStalled.Load() {
 			return errStalled
 		}
-		c.Conn.SetWriteDeadline(time.Now().Add(min(progressInterval, stallTime-time.Since(since))))
+		c.Conn.SetWriteDeadline(time.Now().Add(progressInterval))
 		n, err := b.WriteTo(c.Conn)
-		switch {
-		case err == nil || !errors.Is(err, os.ErrDeadlineExceeded):
+		c.late -= time.Duration(n) * time.Second / responseRate
+		if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return err
-		case n > 0:
-			since = time.Now()
-		case time.Since(since) >= stallTime:
+		}
+		c.late += progressInterval
+		if idle += progressInterval; n > 0 {
+			idle = 0
+		}
+		if idle >= stallTime || !c.stream && c.late >= responseTime {
 			c.hasStalled.Store(true)
 		}
 	}
+}
+
+// begin implements sender.
+func (c *conn) begin(stream bool) { c.stream, c.late = stream, 0 }
+
+// SetReadDeadline implements [net.Conn]. A deadline in the future doesn't count the time during which
+// wsrun stands still.
+func (c *conn) SetReadDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.readBy = 0
+	if left := time.Until(t); !t.IsZero() && left > 0 {
+		c.readBy = c.clock.now() + left
+	}
+	return c.Conn.SetReadDeadline(t)
+}
+
+// Read implements [net.Conn].
+func (c *conn) Read(p []byte) (int, error) {
+	for {
+		n, err := c.Conn.Read(p)
+		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) || !c.extendRead() {
+			return n, err
+		}
+	}
+}
+
+// extendRead moves a read deadline that wsrun has missed because it stood still. It reports whether
+// it did.
+func (c *conn) extendRead() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	left := c.readBy - c.clock.now()
+	if left <= 0 {
+		return false
+	}
+	return c.Conn.SetReadDeadline(time.Now().Add(left)) == nil
 }
 
 // stalled implements sender.
@@ -112,6 +169,12 @@ func (c tlsConn) send(b *net.Buffers) error {
 	_, err := c.Write(slices.Concat(*b...))
 	return err
 }
+
+// begin implements sender.
+func (c tlsConn) begin(stream bool) { c.NetConn().(*conn).begin(stream) }
+
+// gone implements sender.
+func (c tlsConn) gone() bool { return c.NetConn().(*conn).gone() }
 
 // stalled implements sender.
 func (c tlsConn) stalled() bool { return c.NetConn().(*conn).stalled() }

@@ -55,7 +55,7 @@ func serveOn(t testing.TB, l net.Listener, o broadcaster.Options) *fixture {
 	}
 	f.http = http.Server{Handler: f, ConnContext: ConnContext}
 	done := make(chan error)
-	go func() { done <- f.http.Serve(Listener(l, func(err error) { t.Error(err) })) }()
+	go func() { done <- f.http.Serve(f.sessions.Listener(l, func(err error) { t.Error(err) })) }()
 	t.Cleanup(func() {
 		stream.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)

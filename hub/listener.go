@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"runtime"
+	"time"
 )
 
 // sendBuffer limits what the kernel holds for one viewer, in bytes. By default, the kernel
@@ -13,15 +14,22 @@ import (
 // slows down a flood of output (docs/facts.md, hub).
 const sendBuffer = 256 << 10
 
+// keepAlive makes the kernel find out within 30 s that a silent peer has vanished without closing
+// its connection (tcp(7)).
+var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3}
+
 // Listener returns a listener whose connections viewers can be served on; together with
 // [ConnContext], it belongs to one [net/http.Server]. Closing the result closes l.
 //
 // Accept's errors are temporary, except [net.ErrClosed]: net/http stops serving after most
 // other errors. Accept calls failed with each temporary error, from the goroutine that accepts.
-func Listener(l net.Listener, failed func(error)) net.Listener { return listener{l, failed} }
+func (s *Sessions) Listener(l net.Listener, failed func(error)) net.Listener {
+	return listener{l, s.clock, failed}
+}
 
 type listener struct {
 	net.Listener
+	clock  *awakeClock
 	failed func(error) // called with each temporary error
 }
 
@@ -42,7 +50,10 @@ func (l listener) Accept() (net.Conn, error) {
 	if sized, ok := c.(interface{ SetWriteBuffer(bytes int) error }); ok {
 		sized.SetWriteBuffer(sendBuffer)
 	}
-	return &conn{Conn: c, fd: descriptorOf(c)}, nil
+	if t, ok := c.(*net.TCPConn); ok {
+		t.SetKeepAliveConfig(keepAlive)
+	}
+	return &conn{Conn: c, clock: l.clock, fd: descriptorOf(c)}, nil
 }
 
 // A temporaryError is an error after which net/http accepts again.

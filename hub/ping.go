@@ -24,7 +24,7 @@ const (
 
 // heartbeat answers the viewer's ping and sends one, as needed. The writer pool calls the two parts
 // separately: answerPing only for a viewer that may have sent a ping.
-func (v *viewer) heartbeat(now time.Time) Outcome {
+func (v *viewer) heartbeat(now time.Duration) Outcome {
 	if out := v.answerPing(); out != Following {
 		return out
 	}
@@ -41,28 +41,29 @@ func (v *viewer) answerPing() Outcome {
 	}
 }
 
-// sendPing sends a ping if one is due. The outcome is Silent if the viewer is considered dead.
-func (v *viewer) sendPing(now time.Time) Outcome {
-	if !v.pongBy.IsZero() && !now.Before(v.pongBy) {
+// sendPing sends a ping if one is due at now, by the awakeClock. The outcome is Silent if the viewer is
+// considered dead.
+func (v *viewer) sendPing(now time.Duration) Outcome {
+	if v.pongBy != 0 && now >= v.pongBy {
 		select {
 		case <-v.pong:
-			v.pongBy = time.Time{}
+			v.pongBy = 0
 		default:
 			if !v.pingUnderWay() {
 				return Silent
 			}
-			v.pongBy = now.Add(pongTime)
+			v.pongBy = now + pongTime
 		}
 	}
-	if now.Before(v.nextPing) {
+	if now < v.nextPing {
 		return Following
 	}
 	select {
 	case <-v.pong: // an unsolicited pong, or one that answers an earlier ping
 	default:
 	}
-	v.nextPing = now.Add(untilPing())
-	v.pongBy = now.Add(pongTime)
+	v.nextPing = now + untilPing()
+	v.pongBy = now + pongTime
 	out := v.sendEvent(protocol.PingEvent{Event: "ping"})
 	if out == Following {
 		out = v.wire.frame(protocol.OpPing, nil)

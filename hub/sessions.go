@@ -28,6 +28,7 @@ type Sessions struct {
 
 	stop    context.Context // done when WebSockets are to be closed at once
 	cut     context.CancelFunc
+	clock   *awakeClock
 	viewers sync.WaitGroup // net/http doesn't wait for WebSockets
 
 	mu    sync.Mutex
@@ -44,16 +45,21 @@ type Tally struct {
 	Sent         int64 // bytes in payloads of WebSocket messages, or in bodies of responses
 }
 
-// NewSessions returns the sessions of a server. The caller must call Cut when the server is done.
+// NewSessions returns the sessions of a server, and starts a goroutine that measures time. The caller
+// must call Cut when the server is done, which waits for the goroutine.
 func NewSessions(o SessionOptions) *Sessions {
 	s := &Sessions{o: o, upgrades: make(chan struct{}, halfTheProcessors()), open: map[*Session]struct{}{}}
 	s.stop, s.cut = context.WithCancel(context.Background())
+	s.clock = newAwakeClock(s.stop)
 	return s
 }
 
 // Cut closes the connections of all WebSockets at once, without a close frame. WebSockets that are
 // opened later are closed, too. Cut may be called more than once.
-func (s *Sessions) Cut() { s.cut() }
+func (s *Sessions) Cut() {
+	s.cut()
+	<-s.clock.done
+}
 
 // Wait waits until all sessions that hold a slot have ended. No session may be entered meanwhile.
 func (s *Sessions) Wait() { s.viewers.Wait() }

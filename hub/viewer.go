@@ -24,11 +24,11 @@ type viewer struct {
 	member   membership // in the writer pool
 	cursor   broadcaster.Cursor
 	wire     wire
-	nextPing time.Time
-	pongBy   time.Time    // zero when no pong is due
-	sent     int64        // bytes of output so far
-	count    atomic.Int64 // bytes of messages so far; the session's sent
-	window   int          // bytes of output that the viewer has inflated without a gap
+	nextPing time.Duration // by the awakeClock
+	pongBy   time.Duration // by the awakeClock; zero when no pong is due
+	sent     int64         // bytes of output so far
+	count    atomic.Int64  // bytes of messages so far; the session's sent
+	window   int           // bytes of output that the viewer has inflated without a gap
 	takeover takeover
 	v1       bool
 	midLine  bool // the last byte wasn't a newline
@@ -66,6 +66,7 @@ func (s *Sessions) ServeWebSocket(w http.ResponseWriter, session *Session, h *Hu
 		return
 	}
 	v.hub = h
+	v.wire.begin(true)
 	h.audience.add(1)
 	if out := v.sendHello(j.Position); out != Following {
 		v.leave(out)
@@ -120,17 +121,18 @@ func (v *viewer) follow() Outcome {
 				return out
 			}
 		}
-		if out := v.heartbeat(time.Now()); out != Following {
+		now := v.session.sessions.clock.now()
+		if out := v.heartbeat(now); out != Following {
 			return out
 		}
 		if wait == nil {
 			continue
 		}
 		next := v.nextPing
-		if !v.pongBy.IsZero() && v.pongBy.Before(next) {
-			next = v.pongBy
+		if v.pongBy != 0 {
+			next = min(next, v.pongBy)
 		}
-		timer.Reset(time.Until(next))
+		timer.Reset(max(next-now, awakeTick))
 		select {
 		case <-wait:
 		case <-v.countChanged:
@@ -141,7 +143,7 @@ func (v *viewer) follow() Outcome {
 			}
 		case <-timer.C:
 		case <-v.pong:
-			v.pongBy = time.Time{}
+			v.pongBy = 0
 		case payload := <-v.pings:
 			if out := v.wire.frame(protocol.OpPong, payload); out != Following {
 				return out

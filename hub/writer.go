@@ -19,6 +19,7 @@ const (
 // had all output at the last pass, or in the queue.
 type writer struct {
 	pool    *writerPool
+	clock   *awakeClock
 	wakeup  chan struct{} // has an element if there may be something in queue
 	mu      sync.Mutex
 	queue   []*viewer // viewers to serve in turn: they are new, need an answer, or don't have all output
@@ -69,9 +70,9 @@ func (w *writer) dequeue() (*viewer, bool) {
 // serveQueue serves the queue for up to turnTime: viewers that have all output shouldn't have to wait
 // for those that don't.
 func (w *writer) serveQueue() {
-	now := time.Now()
+	began, now := time.Now(), w.clock.now()
 	n, _ := w.pool.hub.audience.count()
-	for time.Since(now) < turnTime {
+	for time.Since(began) < turnTime {
 		v, ok := w.dequeue()
 		if !ok {
 			return
@@ -91,7 +92,7 @@ func (w *writer) serveQueue() {
 // other are close to each other in memory. Unless viewers is noCount, pass sends them the number of
 // viewers, and makes sure that the viewers in the queue get it later.
 func (w *writer) pass(viewers int) {
-	now := time.Now()
+	now := w.clock.now()
 	if viewers != noCount {
 		for _, v := range w.waiting() {
 			v.member.mu.Lock()
@@ -108,7 +109,7 @@ func (w *writer) pass(viewers int) {
 // serve sends v what there is for it, as far as possible without waiting. It reports whether v was current
 // before, and whether it is now: whether v has all output. A viewer from the queue gets the number of
 // viewers only if no pass has sent it.
-func (w *writer) serve(v *viewer, now time.Time, viewers int, fromQueue bool) (was, is bool) {
+func (w *writer) serve(v *viewer, now time.Duration, viewers int, fromQueue bool) (was, is bool) {
 	v.member.mu.Lock()
 	defer v.member.mu.Unlock()
 	if v.member.writer != w {
@@ -149,7 +150,7 @@ func (w *writer) serve(v *viewer, now time.Time, viewers int, fromQueue bool) (w
 // catchUp sends what there is, as far as possible without waiting. It reports whether there may be more
 // to send at once. The outcome is behind if the viewer has fallen out of the ring: a new start takes too
 // long to make for a writer.
-func (v *viewer) catchUp(now time.Time, viewers int) (more bool, out Outcome) {
+func (v *viewer) catchUp(now time.Duration, viewers int) (more bool, out Outcome) {
 	if viewers != noCount {
 		if out := v.sendCount(viewers); out != Following {
 			return false, out

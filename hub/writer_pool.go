@@ -83,7 +83,7 @@ func (p *writerPool) assign(v *viewer) bool {
 	}
 	wanted := writersFor(n)
 	for len(p.writers) < wanted {
-		w := &writer{pool: p, wakeup: make(chan struct{}, 1)}
+		w := &writer{pool: p, clock: v.session.sessions.clock, wakeup: make(chan struct{}, 1)}
 		p.writers = append(p.writers, w)
 		p.running.Go(w.run)
 	}

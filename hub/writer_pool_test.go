@@ -23,7 +23,7 @@ import (
 // leave.
 func (f *fixture) manualWriter() *writer {
 	p := f.hub.pool
-	w := &writer{pool: p, wakeup: make(chan struct{}, 1)}
+	w := &writer{pool: p, clock: f.sessions.clock, wakeup: make(chan struct{}, 1)}
 	p.writers = append(p.writers, w)
 	f.t.Cleanup(func() { p.running.Go(w.run) })
 	return w

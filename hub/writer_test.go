@@ -6,7 +6,6 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"wsrun/broadcaster"
 	"wsrun/internal/protocol"
@@ -48,7 +47,7 @@ func TestBacklogIsSentInTurns(t *testing.T) {
 		joining := w.awaitQueued(t) // enters again after each turn, or after its socket was full
 		before := joining.session.sent.Load()
 		w.dequeue()
-		_, current := w.serve(joining, time.Now(), noCount, true)
+		_, current := w.serve(joining, 0, noCount, true)
 		sent := joining.session.sent.Load()
 		if most := int64(burstBytes + 64<<10); sent-before > most {
 			t.Errorf("%d bytes in a turn, want at most %d", sent-before, most)
@@ -132,7 +131,7 @@ func TestQueuedViewerGetsCount(t *testing.T) {
 	go watch.Viewer(b.dial("", protocol.Subprotocol), -1)
 	v := w.awaitQueued(t)
 	w.dequeue()
-	if _, current := w.serve(v, time.Now(), 1, true); current {
+	if _, current := w.serve(v, 0, 1, true); current {
 		t.Fatal("one turn is enough for the whole backlog")
 	}
 	b.hub.audience.add(1)

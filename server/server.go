@@ -111,7 +111,7 @@ func New(o Options) *Server {
 // Serve serves connections of l until [Server.Shutdown] closes l, and then returns
 // [http.ErrServerClosed]. A failure to accept a connection is logged and doesn't end Serve.
 func (s *Server) Serve(l net.Listener) error {
-	l = hub.Listener(l, s.acceptFailed)
+	l = s.sessions.Listener(l, s.acceptFailed)
 	if s.o.Certificate != nil {
 		l = tls.NewListener(l, s.http.TLSConfig)
 	}

@@ -20,8 +20,10 @@ const (
 	// viewers in at a time.
 	handshakeTime = 30 * time.Second
 	// silentTime is how long the server may send nothing at all. It sends a ping at least
-	// every 30 s.
+	// every 30 s. It is counted in steps, so that the server isn't blamed for the time during
+	// which this process itself was stopped or suspended.
 	silentTime = 60 * time.Second
+	silentStep = 5 * time.Second
 	// maxMessage is the size of the largest message that is read, in bytes, so that a
 	// server can't fill the memory. Output comes in chunks of 64 KiB at most, but a
 	// prelude may hold all cells of a large screen.
@@ -35,22 +37,39 @@ var ErrSilent = fmt.Errorf("the server has sent nothing for %v", silentTime)
 // A connection is a WebSocket that is closed when the server is silent.
 type connection struct {
 	*websocket.Conn
-	silence *time.Timer // runs while something is waited for; nil if silence is not noticed
-	silent  atomic.Bool
+	silence *time.Timer  // of a step; runs while something is waited for; nil if silence is not noticed
+	steps   atomic.Int32 // of silence so far
 }
+
+// step is called after each step of silence.
+func (c *connection) step() {
+	if c.steps.Add(1) >= int32(silentTime/silentStep) {
+		c.CloseNow()
+		return
+	}
+	c.silence.Reset(silentStep)
+}
+
+// alive starts to measure silence anew.
+func (c *connection) alive() {
+	if c.silence != nil {
+		c.steps.Store(0)
+		c.silence.Reset(silentStep)
+	}
+}
+
+// silent reports whether the server has been silent for too long.
+func (c *connection) silent() bool { return c.steps.Load() >= int32(silentTime/silentStep) }
 
 // connect opens a WebSocket.
 func connect(ctx context.Context, u *url.URL, o Options) (*connection, error) {
 	c := &connection{}
-	c.silence = time.AfterFunc(silentTime, func() {
-		c.silent.Store(true)
-		c.CloseNow()
-	})
+	c.silence = time.AfterFunc(silentStep, c.step)
 	c.silence.Stop()
 	dial := websocket.DialOptions{
 		HTTPClient: o.HTTPClient, HTTPHeader: o.Header, CompressionMode: o.Compression,
 		OnPingReceived: func(context.Context, []byte) bool {
-			c.silence.Reset(silentTime)
+			c.alive()
 			return true
 		},
 	}
@@ -76,12 +95,10 @@ func connect(ctx context.Context, u *url.URL, o Options) (*connection, error) {
 
 // read returns the next message of the WebSocket.
 func (c *connection) read(ctx context.Context) (websocket.MessageType, []byte, error) {
-	alive := func() {}
 	if c.silence != nil {
-		alive = func() { c.silence.Reset(silentTime) }
 		defer c.silence.Stop()
 	}
-	alive()
+	c.alive()
 	kind, r, err := c.Reader(ctx)
 	if err != nil {
 		return 0, nil, c.lost(ctx, err)
@@ -96,7 +113,7 @@ func (c *connection) read(ctx context.Context) (websocket.MessageType, []byte, e
 		if err != nil {
 			return 0, nil, c.lost(ctx, err)
 		}
-		alive()
+		c.alive()
 		if len(payload) == cap(payload) {
 			payload = append(payload, 0)[:len(payload)]
 		}
@@ -108,7 +125,7 @@ func (c *connection) lost(ctx context.Context, err error) error {
 	var closed websocket.CloseError
 	var socket *net.OpError
 	switch {
-	case c.silent.Load():
+	case c.silent():
 		return ErrSilent
 	case errors.As(err, &closed):
 		return CloseError{int(closed.Code), closed.Reason}

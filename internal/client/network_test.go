@@ -103,13 +103,15 @@ func listen(t *testing.T, l net.Listener, dial func(context.Context, string, str
 		Handler:     http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*n.handler.Load()).ServeHTTP(w, r) }),
 		ConnContext: hub.ConnContext,
 	}
+	sessions := hub.NewSessions(hub.SessionOptions{Log: slog.New(slog.DiscardHandler)})
 	done := make(chan error, 1)
-	go func() { done <- server.Serve(hub.Listener(l, func(err error) { t.Error(err) })) }()
+	go func() { done <- server.Serve(sessions.Listener(l, func(err error) { t.Error(err) })) }()
 	t.Cleanup(func() {
 		for _, s := range n.streams {
 			s.Close()
 		}
 		server.Shutdown(context.Background())
+		sessions.Cut()
 		if err := <-done; err != http.ErrServerClosed {
 			t.Errorf("Serve = %v", err)
 		}

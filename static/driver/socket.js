@@ -3,8 +3,10 @@
 
 const MIN_RETRY_MS = 500;
 const MAX_RETRY_MS = 30_000;
-// The server sends something at least every 30 s.
-const SILENT_MS = 60_000;
+// The server sends something at least every 30 s. The time is counted in steps, so that the
+// server isn't blamed for the time during which the page was frozen or the computer asleep.
+const SILENT_STEPS = 12;
+const STEP_MS = 5000;
 // The stream ended; we broke the protocol. Connecting again would change nothing.
 const FINAL = [1000, 1008];
 // RFC 6455, section 7.4.1: the connection was lost without a close frame.
@@ -73,10 +75,16 @@ export class SocketDriver {
   #awaitMessage() {
     clearTimeout(this.#timer);
     const socket = this.#socket;
-    this.#timer = setTimeout(() => {
+    let left = SILENT_STEPS;
+    const step = () => {
+      if (--left > 0) {
+        this.#timer = setTimeout(step, STEP_MS);
+        return;
+      }
       socket?.close();
       this.#onClose(socket, ABNORMAL); // the browser would wait for an answer first
-    }, SILENT_MS);
+    };
+    this.#timer = setTimeout(step, STEP_MS);
   }
 
   /** @param {string | ArrayBuffer} data */
