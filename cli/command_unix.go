@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 
 	"wsrun/broadcaster"
 	"wsrun/internal/tty"
@@ -74,9 +73,9 @@ type supervisor struct {
 	stopped <-chan struct{} // receives when a signal has stopped the command
 	ended   <-chan struct{} // closed at the command's end; nil once that is handled
 
-	suspending bool             // a SIGTSTP has asked for the next stop
-	ending     bool             // a signal has asked the command to end
-	deadline   <-chan time.Time // for standard output; nil until ending, and the end
+	suspending bool            // a SIGTSTP has asked for the next stop
+	ending     bool            // a signal has asked the command to end
+	deadline   <-chan struct{} // for standard output; nil until ending, and the end
 }
 
 // run copies the command's output until its end and its last byte, handles signals in the
@@ -93,6 +92,7 @@ func (s *supervisor) run(signals <-chan os.Signal) ptyproc.Status {
 			s.ended = nil
 			s.setDeadline()
 		case <-s.deadline:
+			s.deadline = nil
 			s.out.abandon()
 		case <-s.stopped:
 			s.handleStop()
@@ -139,7 +139,7 @@ func (s *supervisor) handleSignal(sig syscall.Signal) {
 // running then.
 func (s *supervisor) setDeadline() {
 	if s.ending && s.ended == nil {
-		s.deadline = time.After(drainTime)
+		s.deadline = awake(drainTime)
 	}
 }
 

@@ -44,17 +44,22 @@ func serveFiles(o options, paths []string) (int, error) {
 	if err != nil {
 		return 0, fail(err, "")
 	}
-	defer root.Close()
 	watcher, err := filetail.NewWatcher()
 	if err != nil {
 		say("watch files: %v; looking every %v instead", err, filetail.DefaultPoll)
-	} else {
-		defer watcher.Close()
+	}
+	release := func() {
+		if watcher != nil {
+			watcher.Close()
+		}
+		root.Close()
 	}
 	s, err := newService(o, serviceOptions{spareFiles: spareFiles + spareFollowed, stdinFree: true})
 	if err != nil {
+		release()
 		return 0, err
 	}
+	s.release = release
 	s.open(server.Files(logs.New(logs.Options{
 		Root: root, Watcher: watcher, List: list, Lines: int(o.lines), Bytes: int(o.buffer),
 	})))

@@ -36,6 +36,13 @@ func (n *viewerCount) String() string {
 }
 func (*viewerCount) Type() string { return "int" }
 
+// maxStrangers returns how many connections that have shown no credentials there may be where some are
+// needed; 0 means any number. It is a quarter of the limit on open files.
+func maxStrangers() int {
+	limit, _ := openFiles()
+	return limit / 4
+}
+
 // viewers returns how many viewers there may be at a time; 0 means any number. Unless
 // --max-viewers says otherwise, it is the limit on open files less spare ones, or a
 // quarter of the limit where that is more.

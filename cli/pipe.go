@@ -60,7 +60,7 @@ func (p *pipe) fill(sink broadcaster.Sink, signals <-chan os.Signal, started fun
 			select {
 			case <-done:
 			case <-signals:
-			case <-time.After(lastWordsTime):
+			case <-awake(lastWordsTime):
 			}
 			return ending{state: endCutShort, status: ptyproc.Status{Code: 128 + int(s.(syscall.Signal))}}
 		}

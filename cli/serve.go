@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
+	"syscall"
 	"time"
 
 	"wsrun/internal/tty"
@@ -18,6 +19,9 @@ import (
 // drainTime is how long viewers, and standard output, get to take the rest of the output
 // at the end.
 const drainTime = 3 * time.Second
+
+// stopTime is how long the end may take in all. Only a file system that hangs takes longer.
+const stopTime = drainTime + 2*time.Second
 
 // serviceOptions says in what respects listening commands differ.
 type serviceOptions struct {
@@ -42,6 +46,7 @@ type service struct {
 	flushLog func()
 	served   chan error // receives what Serve returns
 	cleanUp  func()     // removes the page that announce opened a browser with
+	release  func()     // closes what the catalog reads from
 
 	// accept starts to accept connections, which wait in the kernel until then. It
 	// starts a goroutine, which shutdown waits for. Only the first call does anything.
@@ -67,7 +72,7 @@ func newService(o options, so serviceOptions) (*service, error) {
 	limitGarbage(int64(o.buffer))
 	return &service{
 		options: o, maxViewers: maxViewers, signals: signals, listener: l, host: host, urls: o.urls(l, host),
-		served: make(chan error, 1), cleanUp: func() {},
+		served: make(chan error, 1), cleanUp: func() {}, release: func() {},
 	}, nil
 }
 
@@ -80,7 +85,7 @@ func (s *service) open(c server.Catalog) {
 		Catalog: c, Version: o.version, Addr: s.listener.Addr(), Host: s.host,
 		AllowHosts: o.allowHosts, AllowOrigins: o.allowOrigins,
 		Token: string(o.token), Users: o.users, Certificate: o.certificate, Base: o.basePath,
-		Deflate: !o.compress.off, MaxViewers: s.maxViewers, Log: log,
+		Deflate: !o.compress.off, MaxViewers: s.maxViewers, MaxStrangers: maxStrangers(), Log: log,
 	})
 	s.accept = sync.OnceFunc(func() {
 		go func() { s.served <- s.server.Serve(s.listener) }()
@@ -126,8 +131,8 @@ func (s *service) linger(code int) {
 	s.wait(over)
 }
 
-// shutdown ends the server, and returns when nothing of it is left. wsrun ends in this
-// order:
+// shutdown ends the server, and returns when nothing of it is left, or after stopTime. Another
+// request then ends wsrun at once. wsrun ends in this order:
 //
 //  1. The source writes its last byte, to viewers and to standard output.
 //  2. The local terminal is restored.
@@ -141,11 +146,41 @@ func (s *service) linger(code int) {
 //     is closed.
 //  7. Whatever the streams read from is closed: the files, and what watches them.
 //
-// A command that serves files has no steps 1 to 4. shutdown is steps 5 and 6.
+// A command that serves files has no steps 1 to 4. shutdown is steps 5 to 7.
 func (s *service) shutdown() {
+	for len(s.signals) > 0 { // sent before
+		<-s.signals
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.end()
+	}()
+	over := awake(stopTime)
+	for {
+		select {
+		case <-done:
+			return
+		case <-over:
+			say("a file system hangs: leaving without waiting for it")
+			return
+		case sig := <-s.signals:
+			if isRequest(sig) {
+				os.Exit(128 + int(sig.(syscall.Signal)))
+			}
+		}
+	}
+}
+
+// end is shutdown without a limit on time.
+func (s *service) end() {
 	s.accept() // so that Serve returns
-	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	go func() {
+		<-awake(drainTime)
+		cancel()
+	}()
 	s.server.Shutdown(ctx)
 	if err := <-s.served; !errors.Is(err, http.ErrServerClosed) {
 		say("serve: %v", err)
@@ -153,6 +188,7 @@ func (s *service) shutdown() {
 	s.cleanUp()
 	s.flushLog()
 	s.listener.Close()
+	s.release()
 }
 
 // limitGarbage makes the garbage collector run after at most 16 MiB of garbage, however

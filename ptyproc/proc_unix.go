@@ -117,16 +117,26 @@ func (p *Proc) Run(w io.Writer) Status {
 	p.awaitDrained(read, out)
 	p.closed.Store(true)
 	p.slave.Close() // if no other is open, the reader gets EIO after the last byte
-	select {
-	case <-read:
-	case <-time.After(drainTime):
-		if p.master.SetReadDeadline(time.Now()) == nil {
-			<-read
-		}
+	if !awaitEnd(read) && p.master.SetReadDeadline(time.Now()) == nil {
+		<-read
 	}
 	out.close()
 	p.master.Close()
 	return s
+}
+
+// awaitEnd waits for the reader for drainTime, and reports whether it has ended. The time is counted in
+// steps, so that a wsrun that is stopped meanwhile still reads what is left.
+func awaitEnd(read <-chan struct{}) bool {
+	const step = 100 * time.Millisecond
+	for range drainTime / step {
+		select {
+		case <-read:
+			return true
+		case <-time.After(step):
+		}
+	}
+	return false
 }
 
 // Done returns a channel that is closed when the command has ended. Run may still be

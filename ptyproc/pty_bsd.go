@@ -16,8 +16,8 @@ const (
 // awaitDrained returns when the reader has read all of the command's output, or after
 // drainTime: macOS discards unread output when the last slave is closed.
 func (p *Proc) awaitDrained(read <-chan struct{}, out *gate) {
-	deadline := time.Now().Add(drainTime)
-	for time.Now().Before(deadline) || out.busy.Load() {
+	const step = time.Millisecond
+	for steps := drainTime / step; steps > 0 || out.busy.Load(); steps-- {
 		waiting := 0
 		control(p.slave, func(fd int) (err error) {
 			waiting, err = unix.IoctlGetInt(fd, unix.TIOCOUTQ)
@@ -26,7 +26,7 @@ func (p *Proc) awaitDrained(read <-chan struct{}, out *gate) {
 		select {
 		case <-read:
 			return
-		case <-time.After(time.Millisecond):
+		case <-time.After(step):
 		}
 		if waiting == 0 {
 			return
