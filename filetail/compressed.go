@@ -22,6 +22,14 @@ func Compressed(name string) bool {
 	return ext == ".gz" || ext == ".zst"
 }
 
+// DecompressBytes returns about how many bytes [Decompress] takes for a file of this name.
+func DecompressBytes(name string) int64 {
+	if path.Ext(name) == ".zst" {
+		return maxWindow + 1<<20
+	}
+	return 64 << 10
+}
+
 // Decompress returns the content of r, which is compressed as the ending of name says; a
 // file of several parts (cat a.gz b.gz) has the content of all of them. Decompress takes
 // less than 40 MiB of memory, whatever r contains (docs/facts.md, filetail). Errors, also

@@ -46,7 +46,7 @@ func (f *follower) start(s *source) error {
 	var offset int64
 	var err error
 	if !f.missing {
-		offset, err = Tail(s.f, f.o.Lines, f.o.Bytes)
+		offset, err = Tail(s.f, s.info.Size(), f.o.Lines, f.o.Bytes)
 	}
 	if err == nil {
 		err = s.seek(offset, nil)

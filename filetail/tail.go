@@ -4,28 +4,22 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"os"
 	"unicode/utf8"
 )
 
 // blockSize is how much of a file is read at a time, forwards and backwards.
 const blockSize = 64 << 10
 
-// Tail returns the offset at which the last lines of f begin or, if maxBytes > 0 and that
+// Tail returns the offset at which the last lines of f's first size bytes begin or, if maxBytes > 0 and that
 // is less than the lines have, the offset of the first line that begins within the last
 // maxBytes bytes. If no line begins there, the offset is that of the first byte there,
 // moved forward to the start of a character. An unfinished last line counts as one; a negative
 // lines means all lines.
 //
 // Tail reads backwards, at most the lines and one block or, if maxBytes limits them, twice
-// maxBytes. It doesn't use the position of f. If the file is truncated meanwhile, the error
-// wraps [io.ErrUnexpectedEOF].
-func Tail(f *os.File, lines int, maxBytes int64) (offset int64, err error) {
-	info, err := f.Stat()
-	if err != nil {
-		return 0, fmt.Errorf("find the last lines: %w", err)
-	}
-	offset, err = tail(f, info.Size(), lines, maxBytes)
+// maxBytes. If the file is truncated meanwhile, the error wraps [io.ErrUnexpectedEOF].
+func Tail(f io.ReaderAt, size int64, lines int, maxBytes int64) (offset int64, err error) {
+	offset, err = tail(f, size, lines, maxBytes)
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}

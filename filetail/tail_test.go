@@ -52,7 +52,7 @@ func TestTail(t *testing.T) {
 		{"far from the limit", 1, 3 * blockSize, long + "\nb\n", "b\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			offset, err := Tail(fileOf(t, []byte(tt.in)), tt.lines, tt.max)
+			offset, err := Tail(strings.NewReader(tt.in), int64(len(tt.in)), tt.lines, tt.max)
 			if err != nil || offset > int64(len(tt.in)) || tt.in[offset:] != tt.want {
 				t.Errorf("Tail = %d, %v; want %d", offset, err, len(tt.in)-len(tt.want))
 			}
@@ -61,7 +61,7 @@ func TestTail(t *testing.T) {
 	f, err := os.Open(t.TempDir())
 	must(t, err)
 	f.Close()
-	if _, err := Tail(f, 1, 0); !errors.Is(err, os.ErrClosed) {
+	if _, err := Tail(f, 2, 1, 0); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("Tail of a closed file: %v", err)
 	}
 }
@@ -119,7 +119,7 @@ func FuzzTail(f *testing.F) {
 		file, err := os.Open(name)
 		must(t, err)
 		defer file.Close()
-		got, err := Tail(file, lines, size)
+		got, err := Tail(file, int64(len(all)), lines, size)
 		if want := modelTail(all, lines, size); err != nil || got != int64(want) {
 			t.Fatalf("Tail of %d bytes, %d lines, %d bytes = %d, %v; want %d", len(all), lines, size, got, err, want)
 		}
@@ -156,7 +156,7 @@ func TestTailOfBigFile(t *testing.T) {
 		if most := max(size-tt.want, 2*tt.max) + blockSize; r.read > most {
 			t.Errorf("tail(%d, %d) read %d bytes, want %d at most", tt.lines, tt.max, r.read, most)
 		}
-		if allocs := testing.AllocsPerRun(1, func() { Tail(f, tt.lines, tt.max) }); allocs > 20 {
+		if allocs := testing.AllocsPerRun(1, func() { Tail(f, size, tt.lines, tt.max) }); allocs > 20 {
 			t.Errorf("Tail(%d, %d) took %v allocations", tt.lines, tt.max, allocs)
 		}
 	}

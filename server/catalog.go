@@ -68,13 +68,17 @@ type Stored interface {
 	// Grows reports whether the stream can also be followed.
 	Grows() bool
 	// Content returns the last lines that the filter passes, or all of them if lines is
-	// negative. Reading the content fails once ctx is done. The caller must call
-	// [logs.Content.Close]. The error is ErrNotFound, ErrBusy, or says why the content
-	// can't be read, for example that an archive is damaged.
-	Content(ctx context.Context, lines int) (*logs.Content, error)
-	// Bytes returns the exact stored bytes and their modification time; ok is false if the
-	// stream was opened with a filter, or can't be read.
-	Bytes() (content io.ReadSeeker, modified time.Time, ok bool)
+	// negative, to be read at the given pace. The caller must call [logs.Content.Close].
+	// The error is ErrNotFound, ErrBusy, that of pace, or says why the content can't be
+	// read, for example that an archive is damaged.
+	Content(lines int, pace logs.Pace) (*logs.Content, error)
+	// Bytes returns the exact stored bytes, to be read at the given pace, and their
+	// modification time; ok is false if the stream was opened with a filter, or can't be
+	// read.
+	Bytes(pace logs.Pace) (content io.ReadSeeker, modified time.Time, ok bool)
+	// Held returns about how many bytes of memory reading the content takes, in addition
+	// to the buffers of any response.
+	Held() int64
 	// About returns the description that WebSocket viewers get.
 	About() hub.Content
 }

@@ -25,7 +25,7 @@ type eventsResponse struct {
 // serveEvents responds with server-sent events: one per line, whose id is the offset just
 // after the line; a reset event wherever lines are missing; and finally an exit event.
 // The client resumes with a Last-Event-ID header.
-func serveEvents(w http.ResponseWriter, session *hub.Session, h *hub.Hub, q query) hub.Outcome {
+func serveEvents(w taskResponse, session *hub.Session, h *hub.Hub, q query) hub.Outcome {
 	stream := h.Stream
 	number, epoch, _ := strings.Cut(session.Request().Header.Get("Last-Event-ID"), "-")
 	if offset, err := strconv.ParseInt(number, 10, 64); err == nil && offset >= 0 {

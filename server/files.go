@@ -33,8 +33,8 @@ func (files) Target(path string) Target {
 }
 
 // Open implements [Catalog].
-func (f files) Open(_ context.Context, path string, filter logs.Filter) (Stream, error) {
-	opened, err := f.logs.Open(path)
+func (f files) Open(ctx context.Context, path string, filter logs.Filter) (Stream, error) {
+	opened, err := f.logs.Open(ctx, path)
 	if err != nil {
 		return nil, err
 	}
@@ -79,13 +79,13 @@ func (f file) Stored() Stored { return f }
 func (f file) Grows() bool { return !f.Compressed() }
 
 // Content implements [Stored].
-func (f file) Content(ctx context.Context, lines int) (*logs.Content, error) {
-	return f.File.Content(ctx, lines, f.filter)
+func (f file) Content(lines int, pace logs.Pace) (*logs.Content, error) {
+	return f.File.Content(lines, f.filter, pace)
 }
 
 // Bytes implements [Stored].
-func (f file) Bytes() (io.ReadSeeker, time.Time, bool) {
-	content, modified, err := f.File.Bytes()
+func (f file) Bytes(pace logs.Pace) (io.ReadSeeker, time.Time, bool) {
+	content, modified, err := f.File.Bytes(pace)
 	return content, modified, err == nil && f.filter.All()
 }
 

@@ -19,17 +19,22 @@ const quietTime = 25 * time.Second
 type liveResponse struct {
 	*bufio.Writer
 	session *hub.Session
+	task    *task
+	live    bool // the backlog is sent: what follows is sent without turns
 	http    *http.ResponseController
 	idle    string // keep-alive text; may be empty
 	err     error  // first error of Flush
 }
 
-func newLiveResponse(w http.ResponseWriter, session *hub.Session) *liveResponse {
-	return &liveResponse{Writer: bufio.NewWriter(session.Counting(w)), session: session, http: http.NewResponseController(w)}
+func newLiveResponse(w taskResponse, session *hub.Session) *liveResponse {
+	return &liveResponse{
+		Writer: bufio.NewWriter(session.Counting(w)), session: session, task: w.task, http: http.NewResponseController(w),
+	}
 }
 
 // Flush sends all buffered data to the client.
 func (l *liveResponse) Flush() {
+	l.task.rest()
 	if l.err == nil {
 		l.err = errors.Join(l.Writer.Flush(), l.http.Flush())
 	}
@@ -50,8 +55,12 @@ func (l *liveResponse) next(c *broadcaster.Cursor) (broadcaster.Item, hub.Outcom
 			return item, l.session.Lost()
 		}
 		if wait == nil {
+			if !l.live && !l.task.work() {
+				return item, hub.Left
+			}
 			return item, hub.Following
 		}
+		l.live = true
 		if l.Flush(); l.err != nil {
 			return item, l.session.Lost()
 		}

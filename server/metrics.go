@@ -25,6 +25,10 @@ func (s *Server) serveMetrics(w http.ResponseWriter, _ *http.Request) {
 	for i, reason := range reasons {
 		m.value(label("wsrun_refusals_total", "reason", string(reason)), s.refusals[i].Load())
 	}
+	running, waiting := s.gate.counts()
+	m.family("wsrun_responses", "gauge", "Responses that end on their own, such as last lines: in progress, or waiting for their turn.")
+	m.value(label("wsrun_responses", "state", "running"), running)
+	m.value(label("wsrun_responses", "state", "waiting"), waiting)
 	m.single("wsrun_accept_failures_total", "counter",
 		"Connections that could not be accepted, as for lack of file descriptors; each try counts.", s.accepts.failures.Load())
 	s.catalog.metrics(m)

@@ -13,6 +13,7 @@ import (
 // A query holds the parameters of a stream's URL (docs/protocol.md).
 type query struct {
 	hub.Position
+	form   form
 	follow bool   // text only: keep sending output as it arrives (tail=1)
 	format string // "", "text" or "raw"
 	grep   string // files only: a regular expression, not yet compiled

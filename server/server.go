@@ -53,6 +53,10 @@ type Options struct {
 	MaxViewers int          // maximum number of simultaneous viewers; 0 means no limit
 	Log        *slog.Logger // if nil, nothing is logged
 
+	// MaxStrangers is the maximum number of connections that have shown no credentials, if there is a
+	// Token or Users; 0 means no limit.
+	MaxStrangers int
+
 	compile compileFunc // for tests; if nil, that of a new logs.Compiler
 }
 
@@ -66,12 +70,14 @@ type Server struct {
 	guard    *access.Guard
 	catalog  Catalog
 	sessions *hub.Sessions
+	gate     *gate
 	compile  compileFunc
 	http     http.Server
 
-	refusals refusals
-	full     logLimiter // for requests that were turned away
-	accepts  acceptLog
+	strangers *strangers
+	refusals  refusals
+	full      logLimiter // for requests that were turned away
+	accepts   acceptLog
 }
 
 // New returns a server. The caller must not change o's slices afterwards, and must call
@@ -86,19 +92,26 @@ func New(o Options) *Server {
 			Addr: o.Addr, Host: o.Host, AllowHosts: o.AllowHosts, AllowOrigins: o.AllowOrigins,
 			Token: o.Token, Users: o.Users, TLS: o.Certificate != nil, Base: o.Base,
 		}),
+		gate:     newGate(),
 		sessions: hub.NewSessions(hub.SessionOptions{MaxViewers: o.MaxViewers, Deflate: o.Deflate, Log: o.Log}),
 	}
 	if s.compile == nil {
 		s.compile = logs.NewCompiler().Compile
 	}
+	most := o.MaxStrangers
+	if o.Token == "" && o.Users == nil {
+		most = 0
+	}
+	s.strangers = newStrangers(most)
 	s.http = http.Server{
-		Handler:           noStoreErrors(s.guard.Wrap(s.routes(), s.refuse)),
+		Handler:           withDeadline(noStoreErrors(s.guard.Wrap(s.strangers.recognize(s.routes()), s.refuse))),
 		ReadHeaderTimeout: headerTime,
 		MaxHeaderBytes:    headerBytes - headerSlop,
 		IdleTimeout:       idleTime,
 		ErrorLog:          slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug), // mostly strangers' bad requests
 
-		ConnContext: hub.ConnContext,
+		ConnContext: s.strangers.context,
+		ConnState:   s.strangers.state,
 
 		DisableGeneralOptionsHandler: true, // it would bypass the guard
 	}

@@ -185,7 +185,7 @@ func (s panicStream) Stored() Stored { return panicStored{s.Stream.Stored()} }
 
 type panicStored struct{ Stored }
 
-func (panicStored) Content(context.Context, int) (*logs.Content, error) { panic(http.ErrAbortHandler) }
+func (panicStored) Content(int, logs.Pace) (*logs.Content, error) { panic(http.ErrAbortHandler) }
 
 // TestPanicFreesSlot checks that a viewer whose content can't be read doesn't keep its slot.
 func TestPanicFreesSlot(t *testing.T) {

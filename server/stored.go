@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"wsrun/hub"
 	"wsrun/internal/plaintext"
@@ -14,39 +15,48 @@ import (
 // defaultStoredLines is how many of the last stored lines are sent if the query doesn't say.
 const defaultStoredLines = 1000
 
-// serveStored serves a stream's stored content, without following the stream.
-func (s *Server) serveStored(w http.ResponseWriter, r *http.Request, stream Stream, form form, q query) {
-	all := q.Lines == allLines
-	lines := q.Lines
+// storedLines returns how many of the last stored lines a query asks for; negative means all.
+func (q query) storedLines() int {
 	switch {
-	case all:
-		lines = -1
-	case lines < 0:
-		lines = defaultStoredLines
+	case q.Lines == allLines:
+		return -1
+	case q.Lines < 0:
+		return defaultStoredLines
 	}
-	stored := stream.Stored()
-	if form == asWebSocket {
-		s.serveLast(w, r, stream, lines)
-		return
-	}
-	if q.format == "raw" && (q.Lines < 0 || all) {
-		if content, modified, ok := stored.Bytes(); ok {
-			if strings.Contains(r.Header.Get("Range"), ",") {
-				// Several ranges make a multipart response, whose parts have their own
-				// Content-Type: send everything instead (RFC 9110, section 14.2).
-				r.Header.Del("Range")
-			}
-			w.Header().Set("Content-Type", textType)
-			http.ServeContent(w, r, "", modified, content)
-			return
-		}
-	}
-	s.serveLines(w, r, stored, lines, q.format == "raw")
+	return q.Lines
 }
 
-// serveLast sends the last lines, or all of them if lines is negative, over a WebSocket,
-// and closes it.
-func (s *Server) serveLast(w http.ResponseWriter, r *http.Request, stream Stream, lines int) {
+// serveStored serves a stream's stored content, without following the stream.
+func (s *Server) serveStored(w http.ResponseWriter, r *http.Request, stream Stream, q query) {
+	stored := stream.Stored()
+	s.admit(w, r, stored.Held(), func(w http.ResponseWriter, r *http.Request, t *task) {
+		if q.form == asWebSocket {
+			s.serveLast(w, r, stream, q, t)
+			return
+		}
+		if q.format == "raw" && (q.Lines < 0 || q.Lines == allLines) {
+			if content, modified, ok := stored.Bytes(t.pace); ok {
+				serveBytes(t.response(w), r, content, modified)
+				return
+			}
+		}
+		s.serveLines(w, r, stored, q, t)
+	})
+}
+
+// serveBytes responds with exact bytes, or the range of them that the request asks for.
+func serveBytes(w http.ResponseWriter, r *http.Request, content io.ReadSeeker, modified time.Time) {
+	if strings.Contains(r.Header.Get("Range"), ",") {
+		// Several ranges make a multipart response, whose parts have their own
+		// Content-Type: send everything instead (RFC 9110, section 14.2).
+		r.Header.Del("Range")
+	}
+	w.Header().Set("Content-Type", textType)
+	http.ServeContent(w, r, "", modified, content)
+}
+
+// serveLast sends the last lines over a WebSocket, and closes it.
+func (s *Server) serveLast(w http.ResponseWriter, r *http.Request, stream Stream, q query, t *task) {
 	session, err := s.sessions.Enter(r)
 	if err != nil {
 		s.turnAway(w, r, asWebSocket, err)
@@ -59,7 +69,7 @@ func (s *Server) serveLast(w http.ResponseWriter, r *http.Request, stream Stream
 		}
 	}()
 	stored := stream.Stored()
-	content, err := stored.Content(r.Context(), lines)
+	content, err := stored.Content(q.storedLines(), t.pace)
 	if err != nil {
 		s.refuseContent(w, r, err)
 		return
@@ -68,7 +78,7 @@ func (s *Server) serveLast(w http.ResponseWriter, r *http.Request, stream Stream
 	served = true // and so ended by ServeContent
 	about := stored.About()
 	about.Exact = content.Exact()
-	s.sessions.ServeContent(s.handshake(w, r), session, about, content.Copy)
+	s.sessions.ServeContent(s.handshake(w, r), session, about, func(to io.Writer) error { return content.Copy(t.writer(to)) })
 }
 
 // refuseContent responds for content that could not be read because of err, for example
@@ -84,23 +94,22 @@ func (s *Server) refuseContent(w http.ResponseWriter, r *http.Request, err error
 	}
 }
 
-// serveLines responds with the last lines, or all of them if lines is negative: as plain
-// text, or as the exact bytes if raw.
-func (s *Server) serveLines(w http.ResponseWriter, r *http.Request, stored Stored, lines int, raw bool) {
+// serveLines responds with the last lines: as plain text, or as the exact bytes if the query says so.
+func (s *Server) serveLines(w http.ResponseWriter, r *http.Request, stored Stored, q query, t *task) {
 	w.Header().Set("Content-Type", textType)
 	if r.Method == http.MethodHead {
 		return
 	}
-	content, err := stored.Content(r.Context(), lines)
+	content, err := stored.Content(q.storedLines(), t.pace)
 	if err != nil {
 		s.refuseContent(w, r, err)
 		return
 	}
 	defer content.Close()
-	out := bufio.NewWriterSize(w, 64<<10)
+	out := bufio.NewWriterSize(t.writer(w), 64<<10)
 	text := plaintext.To(out)
 	to := io.Writer(text)
-	if raw {
+	if q.format == "raw" {
 		to = out
 	}
 	err = content.Copy(to)

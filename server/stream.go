@@ -73,33 +73,47 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Vary", "Accept")
-	form := formOf(r, q)
+	q.form = formOf(r, q)
 	stream, err := s.catalog.Open(r.Context(), r.URL.Path, filter)
-	if form == asPage && errors.Is(err, ErrBusy) {
+	if q.form == asPage && errors.Is(err, ErrBusy) {
 		s.servePage(w, r, pageOf(AStream), r.URL.Path) // the page itself retries
 		return
 	}
 	if err != nil {
-		s.refuseOpen(w, r, form, err)
+		s.refuseOpen(w, r, q.form, err)
 		return
 	}
 	defer stream.Close()
+	s.serveForm(w, r, stream, q)
+}
+
+// serveForm serves a stream in the form that the query has.
+func (s *Server) serveForm(w http.ResponseWriter, r *http.Request, stream Stream, q query) {
 	stored := stream.Stored()
-	live := stored == nil || stored.Grows() && (form == asEvents || q.follow)
+	live := stored == nil || stored.Grows() && (q.form == asEvents || q.follow)
 	head := r.Method == http.MethodHead
 	switch {
-	case form == asPage:
+	case q.form == asPage:
 		s.servePage(w, r, pageOf(AStream), stream.Title())
-	case form == asEvents && !live:
+	case q.form == asEvents && !live:
 		s.refuse(w, r, badRequest(ErrNotFollowed.Error()))
-	case head && form == asWebSocket && stored == nil:
+	case head && q.form == asWebSocket && stored == nil:
 		s.refuse(w, r, notAllowed(http.MethodGet, "a WebSocket's handshake is a GET request"))
 	case head && (live || q.format != "raw"): // a HEAD for stored bytes needs their length
-		w.Header().Set("Content-Type", contentTypes[form])
-	case live:
-		s.serveLive(w, r, stream, form, q)
+		w.Header().Set("Content-Type", contentTypes[q.form])
+	case !live:
+		s.serveStored(w, r, stream, q)
+	case q.form == asWebSocket:
+		s.serveWebSocket(w, r, stream, q)
+	case q.form == asText && !q.follow:
+		s.admit(w, r, 0, func(w http.ResponseWriter, r *http.Request, t *task) {
+			s.serveLive(t.response(w), r, stream, q)
+		})
 	default:
-		s.serveStored(w, r, stream, form, q)
+		hub.Begin(r, true)
+		ctx, stop := hub.WhileConnected(r, followerInterval)
+		defer stop()
+		s.serveLive(s.gate.follower(ctx).response(w), r.WithContext(ctx), stream, q)
 	}
 }
 
@@ -111,27 +125,24 @@ const (
 	eventsType = "text/event-stream"
 )
 
-// serveLive serves a stream from its hub: the backlog and, unless the query says otherwise,
-// the output that follows.
-func (s *Server) serveLive(w http.ResponseWriter, r *http.Request, stream Stream, form form, q query) {
-	session, ok := s.enter(w, r, form, q)
-	if !ok {
-		return
-	}
-	h, leave, err := stream.Follow(r.Context())
-	if err != nil {
-		s.refuseOpen(w, r, form, err)
-		session.End(hub.Left)
-		return
-	}
-	session.OnEnd(leave)
-	if form == asWebSocket {
+// serveWebSocket serves a stream over a WebSocket: the backlog and the output that follows.
+func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, stream Stream, q query) {
+	if session, h := s.enter(w, r, stream, q); h != nil {
 		s.sessions.ServeWebSocket(s.handshake(w, r), session, h, q.join())
+	}
+}
+
+// serveLive serves a stream from its hub as text or events: the backlog and, unless the query says
+// otherwise, the output that follows.
+func (s *Server) serveLive(w taskResponse, r *http.Request, stream Stream, q query) {
+	session, h := s.enter(w, r, stream, q)
+	if h == nil {
 		return
 	}
+	defer w.task.rest()
 	out := hub.Left
 	defer func() { session.End(out) }()
-	if form == asEvents {
+	if q.form == asEvents {
 		out = serveEvents(w, session, h, q)
 	} else {
 		out = serveText(w, session, h, q)
@@ -141,16 +152,24 @@ func (s *Server) serveLive(w http.ResponseWriter, r *http.Request, stream Stream
 	}
 }
 
-// enter returns a session for a request. If all slots are taken, enter turns the request
-// away, and ok is false. A response that doesn't follow the stream needs no slot.
-func (s *Server) enter(w http.ResponseWriter, r *http.Request, form form, q query) (session *hub.Session, ok bool) {
-	if form == asText && !q.follow {
-		return s.sessions.Unlisted(r), true
+// enter returns a session for a request, and the stream's hub. If all slots are taken, or the stream
+// can't be followed, enter responds itself and returns no hub. A response that doesn't follow the
+// stream needs no slot.
+func (s *Server) enter(w http.ResponseWriter, r *http.Request, stream Stream, q query) (*hub.Session, *hub.Hub) {
+	session := s.sessions.Unlisted(r)
+	if q.form != asText || q.follow {
+		var err error
+		if session, err = s.sessions.Enter(r); err != nil {
+			s.turnAway(w, r, q.form, err)
+			return nil, nil
+		}
 	}
-	session, err := s.sessions.Enter(r)
+	h, leave, err := stream.Follow(r.Context())
 	if err != nil {
-		s.turnAway(w, r, form, err)
-		return nil, false
+		s.refuseOpen(w, r, q.form, err)
+		session.End(hub.Left)
+		return nil, nil
 	}
-	return session, true
+	session.OnEnd(leave)
+	return session, h
 }

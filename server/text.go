@@ -2,7 +2,6 @@ package server
 
 import (
 	"fmt"
-	"net/http"
 
 	"wsrun/broadcaster"
 	"wsrun/hub"
@@ -19,7 +18,7 @@ type textResponse struct {
 
 // serveText responds with the backlog and, with tail=1, the output that follows. The outcome
 // is [hub.Missed] if raw bytes are missing, which no text in the response could report.
-func serveText(w http.ResponseWriter, session *hub.Session, h *hub.Hub, q query) hub.Outcome {
+func serveText(w taskResponse, session *hub.Session, h *hub.Hub, q query) hub.Outcome {
 	w.Header().Set("Content-Type", textType)
 	end := h.Stream.Stats().End
 	session.Begin(hub.FormText)

@@ -123,7 +123,7 @@ func TestEventsReportEachGap(t *testing.T) {
 	write()
 	body := httptest.NewRecorder()
 	session := b.srv.sessions.Unlisted(httptest.NewRequest("GET", "/", nil))
-	e := &eventsResponse{liveResponse: newLiveResponse(body, session), hub: b.hub, cursor: cursor}
+	e := &eventsResponse{liveResponse: newLiveResponse(b.srv.gate.follower(t.Context()).response(body), session), hub: b.hub, cursor: cursor}
 	item, out := e.next(e.cursor)
 	if out != hub.Following || item.Reset == nil || item.Reset.SkippedLines != 98 {
 		t.Fatalf("at first: %+v, %v", item.Reset, out)

@@ -55,7 +55,7 @@ func (t *throttle) client(remote string) *attempts {
 	if t.clients == nil {
 		t.seed, t.clients = maphash.MakeSeed(), new([throttleSize]attempts)
 	}
-	a := &t.clients[maphash.Comparable(t.seed, clientPrefix(remote))%throttleSize]
+	a := &t.clients[maphash.Comparable(t.seed, ClientPrefix(remote))%throttleSize]
 	if a.turn == nil {
 		a.turn = make(chan struct{}, 1)
 	}
@@ -89,9 +89,9 @@ func (t *throttle) attempt(ctx context.Context, remote string, check func() erro
 	return err
 }
 
-// clientPrefix returns all addresses that a client at remote can easily have: its IPv4 address,
+// ClientPrefix returns all addresses that a client at remote can easily have: its IPv4 address,
 // or its /64 of IPv6. Clients without an address, as on a Unix socket, have the zero Prefix.
-func clientPrefix(remote string) netip.Prefix {
+func ClientPrefix(remote string) netip.Prefix {
 	at, err := netip.ParseAddrPort(remote)
 	if err != nil {
 		return netip.Prefix{}

@@ -78,7 +78,7 @@ func TestClientPrefix(t *testing.T) {
 		{"[2001:db8::1]:1", "[2001:db8::2]:1", true}, {"[2001:db8::1]:1", "[2001:db8:0:1::1]:1", false},
 		{"[fe80::1%a]:1", "[fe80::2%b]:1", true}, {"@", "", true}, {"0.0.0.0:1", "@", false},
 	} {
-		if got := clientPrefix(tt.a) == clientPrefix(tt.b); got != tt.same {
+		if got := ClientPrefix(tt.a) == ClientPrefix(tt.b); got != tt.same {
 			t.Errorf("%s and %s: %v", tt.a, tt.b, got)
 		}
 	}

@@ -6,15 +6,9 @@ import (
 	"os"
 	"time"
 
-	"wsrun/broadcaster"
 	"wsrun/filetail"
 	"wsrun/hub"
 )
-
-// maxKept limits, in bytes, the last lines of content that can only be read from its start: a
-// compressed file, or the lines that a filter passes. They must be kept in memory until the
-// end is known.
-const maxKept = 32 << 20
 
 // A File is a log file, opened for one request. Its methods must not be called concurrently.
 type File struct {
@@ -61,112 +55,54 @@ func (f *File) Follow(ctx context.Context, filter Filter) (h *hub.Hub, leave fun
 	return follower.hub, func() { f.logs.leave(follower) }, nil
 }
 
-// Bytes returns the file's exact bytes, which can be read until Close, and the time of its
-// last modification. The error is [ErrNotFound].
-func (f *File) Bytes() (io.ReadSeeker, time.Time, error) {
+// Bytes returns the file's exact bytes, which can be read at the given pace until Close, and the
+// time of its last modification. The error is [ErrNotFound].
+func (f *File) Bytes(pace Pace) (io.ReadSeeker, time.Time, error) {
 	info, err := f.f.Stat()
 	if err != nil {
 		return nil, time.Time{}, ErrNotFound
 	}
-	return f.f, info.ModTime(), nil
+	return io.NewSectionReader(f.paced(pace), 0, info.Size()), info.ModTime(), nil
 }
 
-// Content is the last lines of a file, decompressed and filtered. Its methods must not be
-// called concurrently.
-type Content struct {
-	r      io.Reader
-	filter Filter // still to be applied to r
-	exact  bool
-	close  func()
-}
-
-// Content returns the last lines that filter passes, or all of them if lines is negative. Once
-// ctx is done or [Logs.End] was called, reading the content fails. The caller must call
-// [Content.Close] before [File.Close]. An error says why the file can't be read.
-func (f *File) Content(ctx context.Context, lines int, filter Filter) (*Content, error) {
-	last := lines
-	if !filter.All() {
-		last = -1
-	}
-	c, err := f.last(last)
-	if err != nil {
-		return nil, err
-	}
-	c.r = interruptible{c.r, ctx.Done(), f.logs.stopping}
-	c.filter, c.exact = filter, lines < 0 && filter.All()
-	if filter.All() || lines < 0 {
-		return c, nil
-	}
-	// Only the end of the file shows which of the filtered lines are the last ones.
-	b := broadcaster.New(broadcaster.Options{Lines: max(lines, 1), Bytes: maxKept})
-	if err := c.Copy(b); err != nil {
-		c.Close()
-		return nil, err
-	}
-	c.r, c.filter = reader(b, lines, nil), Filter{}
-	return c, nil
-}
-
-// last returns the last lines without a filter, or all of them if lines is negative.
-func (f *File) last(lines int) (*Content, error) {
-	if f.Compressed() {
-		r, err := filetail.Decompress(f.path, f.f)
-		if err != nil {
-			return nil, err
-		}
-		c := &Content{r: r, close: func() { r.Close() }}
-		if lines >= 0 {
-			b := broadcaster.New(broadcaster.Options{Lines: max(lines, 1), Bytes: maxKept})
-			_, err := io.Copy(b, r)
-			c.r = reader(b, lines, err)
-		}
-		return c, nil
-	}
+// Content returns the last lines that filter passes, or all of them if lines is negative. The file
+// is read at the given pace, in part before Content returns; once [Logs.End] was called, reading
+// fails. The caller must call [Content.Close] before [File.Close]. An error says why the file can't
+// be read.
+func (f *File) Content(lines int, filter Filter, pace Pace) (*Content, error) {
 	info, err := f.f.Stat()
 	if err != nil {
 		return nil, err
 	}
-	offset, err := filetail.Tail(f.f, lines, 0)
+	file, size := f.paced(pace), info.Size()
+	if lines >= 0 && filter.All() && !f.Compressed() {
+		offset, err := filetail.Tail(file, size, lines, 0)
+		if err != nil {
+			return nil, err
+		}
+		return &Content{r: io.NopCloser(io.NewSectionReader(file, offset, size-offset))}, nil
+	}
+	open := func() (io.ReadCloser, error) {
+		r := io.NewSectionReader(file, 0, size)
+		if f.Compressed() {
+			return filetail.Decompress(f.path, r)
+		}
+		return io.NopCloser(r), nil
+	}
+	if lines >= 0 {
+		return lastLines(open, lines, filter)
+	}
+	r, err := open()
 	if err != nil {
 		return nil, err
 	}
-	return &Content{r: io.NewSectionReader(f.f, offset, info.Size()-offset), close: func() {}}, nil
+	return &Content{r: r, filter: filter, exact: filter.All()}, nil
 }
 
-// reader closes b and returns a reader of the last lines written to it. The reader ends with
-// err.
-func reader(b *broadcaster.Broadcaster, lines int, err error) io.Reader {
-	b.Close()
-	cursor, _ := b.Open(lines)
-	return &broadcaster.Reader{Cursor: cursor, Err: err}
-}
-
-// Exact reports whether the content starts at the file's first line and lacks none, so that
-// counting its lines gives their numbers in the file.
-func (c *Content) Exact() bool { return c.exact }
-
-// Copy copies the content to w. It must be called only once. The error is of the file, of w,
-// or [context.Canceled].
-func (c *Content) Copy(w io.Writer) error { return c.filter.copy(w, c.r) }
-
-// Close releases the content.
-func (c *Content) Close() { c.close() }
-
-// An interruptible reader fails once the client has disconnected or the server is being shut
-// down.
-type interruptible struct {
-	io.Reader
-	client, server <-chan struct{}
-}
-
-// Read implements [io.Reader].
-func (i interruptible) Read(p []byte) (int, error) {
-	select {
-	case <-i.client:
-		return 0, context.Canceled
-	case <-i.server:
-		return 0, context.Canceled
-	default:
-		return i.Reader.Read(p)
+// Held returns about how many bytes of memory reading the file's content takes.
+func (f *File) Held() int64 {
+	if f.Compressed() {
+		return filetail.DecompressBytes(f.path)
 	}
+	return 0
 }

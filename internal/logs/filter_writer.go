@@ -2,6 +2,7 @@ package logs
 
 import (
 	"bytes"
+	"cmp"
 	"io"
 )
 
@@ -9,7 +10,7 @@ import (
 // little memory.
 const maxLine = 64 << 10
 
-// copy copies the lines that the filter passes.
+// copy copies the lines that the filter passes. The last one may be cut by r's error.
 func (f Filter) copy(w io.Writer, r io.Reader) error {
 	buffer := make([]byte, 64<<10)
 	if f.All() {
@@ -17,10 +18,8 @@ func (f Filter) copy(w io.Writer, r io.Reader) error {
 		return err
 	}
 	filter := &filterWriter{Filter: f, w: w}
-	if _, err := io.CopyBuffer(filter, onlyReader{r}, buffer); err != nil {
-		return err
-	}
-	return filter.finish("")
+	_, err := io.CopyBuffer(filter, onlyReader{r}, buffer)
+	return cmp.Or(err, filter.finish(""))
 }
 
 // onlyReader and onlyWriter hide other methods, so that io.CopyBuffer uses its buffer.

@@ -30,22 +30,25 @@ type follower struct {
 
 	viewers int         // guarded by Logs.mu
 	idle    *time.Timer // drops the follower; runs while the follower has no viewers
+	since   int64       // while it has no viewers: its place in the order of those; guarded by Logs.mu
 }
 
 // join returns the follower of a view. If there is none, join starts one that reads the open
-// file f. (If the file was rotated since f was opened, the follower's first poll notices.) In any
+// file f. (If the file was rotated since f was opened, the follower's first poll notices.) If there
+// are too many followers, the one that has had no viewers for the longest time makes room. In any
 // case, join takes ownership of f. Unless it returns an error, the caller must call leave.
 func (l *Logs) join(v view, filter Filter, f *os.File) (*follower, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	follower := l.followed[v]
-	if follower != nil || l.closed || l.full(filter) {
+	full := follower == nil && !l.closed && l.full(filter) && !l.makeRoom(filter)
+	if follower != nil || l.closed || full {
 		f.Close()
 	}
 	switch {
 	case l.closed:
 		return nil, ErrNotFound
-	case follower == nil && l.full(filter):
+	case full:
 		return nil, ErrFull
 	case follower == nil:
 		follower = l.start(v, filter, f)
@@ -58,6 +61,24 @@ func (l *Logs) join(v view, filter Filter, f *os.File) (*follower, error) {
 // full reports whether there is no room for another view with that filter. mu must be held.
 func (l *Logs) full(filter Filter) bool {
 	return len(l.followed) >= maxFollowed || !filter.All() && l.filtered >= maxFiltered
+}
+
+// makeRoom drops the follower that has been idle for the longest time, so that there is room for another
+// view with that filter. It reports whether there was one. mu must be held.
+func (l *Logs) makeRoom(filter Filter) bool {
+	var oldest *follower
+	filtered := !filter.All() && l.filtered >= maxFiltered // only a filtered view makes room
+	for _, f := range l.followed {
+		if f.viewers == 0 && (!filtered || f.view.expr != "") && (oldest == nil || f.since < oldest.since) {
+			oldest = f
+		}
+	}
+	if oldest == nil {
+		return false
+	}
+	l.remove(oldest)
+	l.following.Go(func() { l.end(oldest) })
+	return true
 }
 
 // start starts a follower of a view, whose goroutine ends when the follower is canceled. Close
@@ -106,6 +127,8 @@ func (l *Logs) leave(f *follower) {
 	if f.viewers > 0 || l.closed {
 		return
 	}
+	l.idled++
+	f.since = l.idled
 	if f.view.expr != "" {
 		f.idle.Reset(0)
 	} else {
@@ -120,20 +143,31 @@ func (l *Logs) drop(f *follower) {
 		l.mu.Unlock()
 		return
 	}
+	l.remove(f)
+	last := len(l.followed) == 0
+	l.mu.Unlock()
+	l.end(f)
+	if last {
+		<-f.done
+		debug.FreeOSMemory() // returns the rings of what may have been many files
+	}
+}
+
+// remove takes a follower out of the registry. The caller must call end. mu must be held.
+func (l *Logs) remove(f *follower) {
 	delete(l.followed, f.view)
 	l.leaving[f] = true
 	l.past.dropped++
 	if f.view.expr != "" {
 		l.filtered--
 	}
-	last := len(l.followed) == 0
-	l.mu.Unlock()
+}
+
+// end ends a follower that was removed.
+func (l *Logs) end(f *follower) {
+	f.idle.Stop()
 	f.cancel()
 	f.hub.Close()
-	if last {
-		<-f.done
-		debug.FreeOSMemory() // returns the rings of what may have been many files
-	}
 }
 
 // ended adds the counts of a follower that was dropped to those of the past.

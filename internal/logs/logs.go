@@ -29,13 +29,19 @@ const (
 	// loadTime is how long a file's first viewer waits for the file's last lines. After that,
 	// it gets the lines as they are read.
 	loadTime = 5 * time.Second
+	// maxOpening is how many files are being opened at a time. If a file system hangs, each
+	// of them keeps a thread of the system; the process may have 10,000 threads.
+	maxOpening = 64
+	// openTime is how long a request waits until it may open a file.
+	openTime = 5 * time.Second
 )
 
 var (
 	// ErrNotFound means that no file has the path, or that the file may not be read. Clients
 	// can't tell which, so they can't find out what exists outside of the served files.
 	ErrNotFound = errors.New("no such file")
-	// ErrBusy means that the process is out of file descriptors.
+	// ErrBusy means that the process is out of file descriptors, or that too many files are
+	// being opened, for example on a file system that hangs.
 	ErrBusy = errors.New("wsrun has too many files open: try again later")
 	// ErrFull means that too many files, or filtered views, are followed already.
 	ErrFull = fmt.Errorf("%d files are followed already, or %d filtered ones, which is the most", maxFollowed, maxFiltered)
@@ -60,10 +66,12 @@ type Logs struct {
 	mu       sync.Mutex
 	followed map[view]*follower
 	filtered int                // number of followed views with a filter
+	idled    int64              // how often a follower has lost its last viewer
 	closed   bool               // End was called
 	leaving  map[*follower]bool // dropped, but still running
 	past     tally              // of all followers so far; its chunks only of those that have ended
 
+	opening   chan struct{}  // has an element for each request that is opening a file
 	following sync.WaitGroup // the goroutines that follow
 	stopping  chan struct{}  // closed by End
 }
@@ -73,12 +81,23 @@ type tally struct{ started, dropped, chunks int64 }
 
 // New returns a registry. The caller must call Close before it closes o.Root and o.Watcher.
 func New(o Options) *Logs {
-	return &Logs{o: o, followed: map[view]*follower{}, leaving: map[*follower]bool{}, stopping: make(chan struct{})}
+	return &Logs{
+		o: o, followed: map[view]*follower{}, leaving: map[*follower]bool{},
+		opening: make(chan struct{}, maxOpening), stopping: make(chan struct{}),
+	}
 }
 
 // Open opens the file at a URL's path, for one request. The error is [ErrNotFound] or
 // [ErrBusy]. The caller must call [File.Close].
-func (l *Logs) Open(path string) (*File, error) {
+func (l *Logs) Open(ctx context.Context, path string) (*File, error) {
+	ctx, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
+	select {
+	case l.opening <- struct{}{}:
+		defer func() { <-l.opening }()
+	case <-ctx.Done():
+		return nil, ErrBusy
+	}
 	f, err := l.open(path)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,136 @@
+package server
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"time"
+
+	"wsrun/hub"
+)
+
+const (
+	// peerInterval is how often the connection of a response that ends on its own is checked.
+	peerInterval = 250 * time.Millisecond
+	// followerInterval is the same for a response that follows a stream. There may be thousands.
+	followerInterval = 4 * time.Second
+)
+
+// withDeadline gives every response a limited time. A handler that serves a stream calls [hub.Begin]
+// again.
+func withDeadline(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		hub.Begin(r, false)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// admit calls serve once the gate lets a response in that ends on its own and holds up to so many bytes.
+// The request that serve gets is also canceled when its client disconnects. If there is no room, admit
+// responds itself.
+func (s *Server) admit(w http.ResponseWriter, r *http.Request, held int64, serve func(http.ResponseWriter, *http.Request, *task)) {
+	ctx, stop := hub.WhileConnected(r, peerInterval)
+	defer stop()
+	t, err := s.gate.enter(ctx, r.RemoteAddr, held)
+	switch {
+	case err == errCrowded:
+		s.turnAway(w, r, formOf(r, query{}), err)
+	case err == nil:
+		defer t.leave()
+		serve(w, r.WithContext(ctx), t)
+	}
+}
+
+// A task is a response that a gate has let in. Between its reads and its writes it uses a processor,
+// which takes a turn; a read that hangs and a client that takes nothing don't. Only one goroutine may
+// use a task.
+type task struct {
+	gate *gate
+	held int64           // bytes that it counts as
+	done <-chan struct{} // closed when the client is gone
+	turn bool            // it has a turn
+}
+
+// leave ends the task.
+func (t *task) leave() {
+	t.rest()
+	t.gate.running.Add(-1)
+	t.gate.room.Release(t.held)
+}
+
+// tryWork takes a turn if there is one. It reports whether there was.
+func (t *task) tryWork() bool {
+	select {
+	case t.gate.turns <- struct{}{}:
+		t.turn = true
+	default:
+	}
+	return t.turn
+}
+
+// work waits for a turn, unless the task has one. It reports false if the client is gone.
+func (t *task) work() bool {
+	if t.turn {
+		return true
+	}
+	select {
+	case <-t.done:
+		return false
+	default:
+	}
+	select {
+	case t.gate.turns <- struct{}{}:
+		t.turn = true
+	case <-t.done:
+	}
+	return t.turn
+}
+
+// rest returns the turn, if the task has one.
+func (t *task) rest() {
+	if t.turn {
+		t.turn = false
+		<-t.gate.turns
+	}
+}
+
+// Pace implements [logs.Pace]: it calls read without a turn, and then waits for one.
+func (t *task) pace(read func() error) error {
+	t.rest()
+	err := read()
+	if !t.work() {
+		return context.Canceled
+	}
+	return err
+}
+
+// writer returns a writer to w that returns the turn before it writes.
+func (t *task) writer(w io.Writer) io.Writer { return taskWriter{w, t} }
+
+type taskWriter struct {
+	io.Writer
+	task *task
+}
+
+// Write implements [io.Writer].
+func (w taskWriter) Write(p []byte) (int, error) {
+	w.task.rest()
+	return w.Writer.Write(p)
+}
+
+// response returns w for a handler whose writes return the turn.
+func (t *task) response(w http.ResponseWriter) taskResponse { return taskResponse{w, t} }
+
+type taskResponse struct {
+	http.ResponseWriter
+	task *task
+}
+
+// Write implements [io.Writer].
+func (w taskResponse) Write(p []byte) (int, error) {
+	w.task.rest()
+	return w.ResponseWriter.Write(p)
+}
+
+// Unwrap lets [http.ResponseController] find the writer beneath.
+func (w taskResponse) Unwrap() http.ResponseWriter { return w.ResponseWriter }
