@@ -67,6 +67,7 @@ type Server struct {
 	catalog  Catalog
 	sessions *hub.Sessions
 	compile  compileFunc
+	lists    lists // that are being sent
 	http     http.Server
 
 	refusals refusals

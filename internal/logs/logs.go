@@ -64,6 +64,7 @@ type Logs struct {
 	leaving  map[*follower]bool // dropped, but still running
 	past     tally              // of all followers so far; its chunks only of those that have ended
 
+	list      *lister
 	following sync.WaitGroup // the goroutines that follow
 	stopping  chan struct{}  // closed by End
 }
@@ -73,7 +74,8 @@ type tally struct{ started, dropped, chunks int64 }
 
 // New returns a registry. The caller must call Close before it closes o.Root and o.Watcher.
 func New(o Options) *Logs {
-	return &Logs{o: o, followed: map[view]*follower{}, leaving: map[*follower]bool{}, stopping: make(chan struct{})}
+	list := newLister(func(ctx context.Context) ([]filetail.File, bool, error) { return o.Root.List(ctx, o.List) })
+	return &Logs{o: o, followed: map[view]*follower{}, leaving: map[*follower]bool{}, list: list, stopping: make(chan struct{})}
 }
 
 // Open opens the file at a URL's path, for one request. The error is [ErrNotFound] or
@@ -101,10 +103,15 @@ func (l *Logs) open(path string) (*os.File, error) {
 	return f, nil
 }
 
-// List returns the files that can be opened, newest first; cut reports whether there are more
-// than it returned. See [filetail.Root.List].
-func (l *Logs) List(ctx context.Context) (files []filetail.File, cut bool, err error) {
-	return l.o.Root.List(ctx, l.o.List)
+// List returns the files that can be opened; see [filetail.Root.List]. The tree is walked once
+// for everyone who asks within a second. The error is ctx's, or says that End was called.
+func (l *Logs) List(ctx context.Context) (*List, error) { return l.list.get(ctx) }
+
+// FollowList returns the hub of a stream of the list's changes, which has a line of JSON for each
+// (docs/protocol.md). Unless FollowList returns an error, the caller must call leave when it is
+// done with the hub. The only error, after [Logs.End], is [ErrNotFound].
+func (l *Logs) FollowList(ctx context.Context) (h *hub.Hub, leave func(), err error) {
+	return l.list.follow(ctx)
 }
 
 // Stats describes the followed views.
@@ -155,10 +162,11 @@ func (l *Logs) End() {
 	for _, f := range l.followed {
 		f.cancel()
 	}
+	l.list.end()
 }
 
-// Close calls End and waits until every follower has ended. All viewers must have
-// disconnected.
+// Close calls End and waits until every follower has ended. It doesn't wait long for a walk of
+// the tree, which a file system that hangs can hold up. All viewers must have disconnected.
 func (l *Logs) Close() {
 	l.End()
 	for _, f := range l.followed { // once closed is set, no other goroutine changes the map
@@ -167,11 +175,12 @@ func (l *Logs) Close() {
 		f.hub.Close()
 	}
 	l.following.Wait() // also for followers that were dropped just before
+	l.list.close()
 }
 
-// newHub returns a hub for a followed file.
-func (l *Logs) newHub(o hub.Options) *hub.Hub {
-	o.Kind, o.LF, o.Ephemeral, o.Started = hub.File, true, true, time.Now()
+// newHub returns a hub for a stream of lines that ends with wsrun, or before.
+func newHub(o hub.Options) *hub.Hub {
+	o.LF, o.Ephemeral, o.Started = true, true, time.Now()
 	return hub.New(o)
 }
 
