@@ -21,6 +21,7 @@ const (
 	Command Kind = "command"
 	Pipe    Kind = "pipe"
 	File    Kind = "file"
+	List    Kind = "list" // the changes of a list of streams
 )
 
 // Options describes a hub's stream. Stream is required.

@@ -17,13 +17,14 @@ type Catalog interface {
 	// Target returns what a path names, judging by its syntax alone. The server also calls
 	// it for clients without credentials, so Target must not open or look up anything.
 	Target(path string) Target
-	// Open opens the stream that a path names, for one request. The stream's text and its
-	// followers are limited to the lines that filter passes. The caller must call
+	// Open opens the stream that a path names, for one request; for a list, that is the stream
+	// of its changes. The stream's text and its followers are limited to the lines that filter
+	// passes. The caller must call
 	// [Stream.Close]. The error is ErrNotFound, ErrBusy or ErrNoFilter.
 	Open(ctx context.Context, path string, filter logs.Filter) (Stream, error)
-	// List returns the streams, newest first; cut reports whether there are more than it
-	// returned.
-	List(ctx context.Context) (entries []Entry, cut bool, err error)
+	// List returns the list of the streams, newest first. As long as nothing changes, it is
+	// the same one, so that requests share it.
+	List(ctx context.Context) (*List, error)
 
 	// End ends the streams that the catalog itself feeds, which closes their viewers'
 	// connections. End is idempotent.
@@ -81,14 +82,6 @@ type Stored interface {
 	Held() int64
 	// About returns the description that WebSocket viewers get.
 	About() hub.Content
-}
-
-// An Entry is a stream in a list. Its JSON form is part of the protocol (docs/protocol.md).
-type Entry struct {
-	Path     string    `json:"path"`
-	Link     string    `json:"link"` // relative URL, set by the server
-	Size     int64     `json:"size"` // bytes
-	Modified time.Time `json:"modified"`
 }
 
 // Errors of a [Catalog] and its streams. Their texts are sent to clients.

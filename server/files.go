@@ -5,6 +5,7 @@ import (
 	"io"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"wsrun/hub"
@@ -13,16 +14,22 @@ import (
 
 // Files returns a catalog of log files, with a list of them at the root. [Catalog.Close]
 // closes l.
-func Files(l *logs.Logs) Catalog { return files{l} }
+func Files(l *logs.Logs) Catalog { return &files{logs: l} }
 
-type files struct{ logs *logs.Logs }
+type files struct {
+	logs *logs.Logs
+
+	mu    sync.Mutex
+	found *logs.List
+	list  *List // made from found
+}
 
 // maxDepth is how many folders deep a file may be. The page, which strangers get as well, has two
 // dozen links that begin with a step up for each folder.
 const maxDepth = 256
 
 // Target implements [Catalog].
-func (files) Target(path string) Target {
+func (*files) Target(path string) Target {
 	switch {
 	case path == "/":
 		return AList
@@ -33,7 +40,13 @@ func (files) Target(path string) Target {
 }
 
 // Open implements [Catalog].
-func (f files) Open(ctx context.Context, path string, filter logs.Filter) (Stream, error) {
+func (f *files) Open(ctx context.Context, path string, filter logs.Filter) (Stream, error) {
+	if path == "/" {
+		if !filter.All() {
+			return nil, ErrNoFilter
+		}
+		return changes{f.logs}, nil
+	}
 	opened, err := f.logs.Open(ctx, path)
 	if err != nil {
 		return nil, err
@@ -42,20 +55,28 @@ func (f files) Open(ctx context.Context, path string, filter logs.Filter) (Strea
 }
 
 // List implements [Catalog].
-func (f files) List(ctx context.Context) ([]Entry, bool, error) {
-	list, cut, err := f.logs.List(ctx)
-	entries := make([]Entry, 0, len(list))
-	for _, one := range list {
-		entries = append(entries, Entry{Path: one.Path, Size: one.Size, Modified: one.ModTime})
+func (f *files) List(ctx context.Context) (*List, error) {
+	found, err := f.logs.List(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return entries, cut, err
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if found != f.found {
+		entries := make([]entry, len(found.Files))
+		for i, one := range found.Files {
+			entries[i] = entry{Path: one.Path, Size: one.Size, Modified: one.ModTime}
+		}
+		f.found, f.list = found, newList(entries, found.Cut)
+	}
+	return f.list, nil
 }
 
 // End implements [Catalog].
-func (f files) End() { f.logs.End() }
+func (f *files) End() { f.logs.End() }
 
 // Close implements [Catalog].
-func (f files) Close() { f.logs.Close() }
+func (f *files) Close() { f.logs.Close() }
 
 // A file is a log file, opened for one request.
 type file struct {
@@ -94,6 +115,23 @@ func (f file) About() hub.Content {
 	return hub.Content{Kind: hub.File, Title: f.Path(), Stopping: f.logs.Stopping()}
 }
 
+// changes is the stream of the changes of the list.
+type changes struct{ logs *logs.Logs }
+
+// Title implements [Stream].
+func (changes) Title() string { return "files" }
+
+// Follow implements [Stream].
+func (c changes) Follow(ctx context.Context) (*hub.Hub, func(), error) {
+	return c.logs.FollowList(ctx)
+}
+
+// Stored implements [Stream].
+func (changes) Stored() Stored { return nil }
+
+// Close implements [Stream].
+func (changes) Close() {}
+
 // A filesStatus is the JSON body of /-/status for a catalog of files.
 type filesStatus struct {
 	Version    string `json:"version"`
@@ -102,12 +140,12 @@ type filesStatus struct {
 	Goroutines int    `json:"goroutines"`
 }
 
-func (f files) status(version string) any {
+func (f *files) status(version string) any {
 	st := f.logs.Stats()
 	return filesStatus{version, st.Watched + st.Idle, st.Viewers, runtime.NumGoroutine()}
 }
 
-func (f files) metrics(m exposition) {
+func (f *files) metrics(m exposition) {
 	st := f.logs.Stats()
 	m.streams(st.Read, st.Chunks, st.RingBytes, st.RingLines)
 	m.family("wsrun_files_followed", "gauge",

@@ -63,9 +63,9 @@ func (l *logFile) Open(ctx context.Context, path string, filter logs.Filter) (St
 	return logFileStream{s, l}, err
 }
 
-func (l *logFile) List(context.Context) ([]Entry, bool, error) {
+func (l *logFile) List(context.Context) (*List, error) {
 	l.asked.Add(1)
-	return []Entry{{Path: "/a.log"}}, false, nil
+	return newList([]entry{{Path: "/a.log"}}, false), nil
 }
 
 func (l *logFile) End() {

@@ -72,6 +72,7 @@ type Server struct {
 	sessions *hub.Sessions
 	gate     *gate
 	compile  compileFunc
+	lists    lists // that are being sent
 	http     http.Server
 
 	strangers *strangers

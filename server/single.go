@@ -33,7 +33,7 @@ func (s single) Open(_ context.Context, _ string, filter logs.Filter) (Stream, e
 }
 
 // List implements [Catalog]. No path names a list.
-func (single) List(context.Context) ([]Entry, bool, error) { return nil, false, nil }
+func (single) List(context.Context) (*List, error) { return nil, ErrNotFound }
 
 // End implements [Catalog]: the stream's source ends it.
 func (single) End() {}

@@ -50,7 +50,7 @@ func (s *Server) serveTarget(w http.ResponseWriter, r *http.Request, target Targ
 		// can hold a secret, as can the command that it often is.
 		w.Header().Set("Vary", "Accept")
 		s.servePage(w, r, pageOf(target), "wsrun")
-	case target == AList:
+	case target == AList && !asksForChanges(r):
 		s.serveList(w, r)
 	default:
 		s.serveStream(w, r)

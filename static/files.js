@@ -1,13 +1,14 @@
 // @ts-check
 /** @import { File } from './tree.js' */
 import { logIn, sendForm } from './access.js';
+import { Changes } from './changes.js';
 import { $, base, input, notice, number } from './dom.js';
 import { count, FileList } from './filelist.js';
 import { prefs, savePrefs } from './prefs.js';
 import { inSeveralFolders, tree } from './tree.js';
 
-// How often the page asks for the list while it is visible.
-const REFRESH_MS = 3000;
+// How often the page brings the files' ages up to date while it is visible.
+const AGES_MS = 3000;
 // Where this tab keeps the state of the page, for when the reader comes back to it.
 const VISIT = `wsrun ${location.pathname}`;
 
@@ -15,6 +16,9 @@ const query = input('query');
 const list = new FileList($('files'), $('main'));
 /** @type {File[]} */
 let files = [];
+/** @type {PromiseWithResolvers<void>} resolved when the first answer is shown */
+const firstAnswer = Promise.withResolvers();
+const changes = new Changes(changesURL(), refresh);
 
 /** Reports whether files are shown as a tree, if there is no query. */
 const isTree = () => (prefs().files ?? (inSeveralFolders(files) ? 'tree' : 'list')) === 'tree';
@@ -44,7 +48,7 @@ async function fetchList() {
   }
 }
 
-/** Shows the list as it is now, or why there is none. */
+/** Shows the list as it is now, or why there is none. Reports whether there is one. */
 async function refresh() {
   const answer = await fetchList();
   $('login').hidden = answer?.status !== 401;
@@ -58,11 +62,15 @@ async function refresh() {
   } else {
     notice(answer.status === 401 ? '' : answer.words ?? '');
   }
+  firstAnswer.resolve();
+  return Boolean(answer?.list);
 }
 
-async function keepRefreshing() {
-  if (!document.hidden) await refresh();
-  setTimeout(keepRefreshing, REFRESH_MS);
+/** The URL of the WebSocket that follows the list, without the line about the list as it is. */
+function changesURL() {
+  const url = new URL(base, location.href.replace(/^http/, 'ws'));
+  url.search = '?n=0';
+  return url.href;
 }
 
 /** Restores what the tab kept of the last visit, except for focus and scrolling. */
@@ -140,18 +148,18 @@ query.addEventListener('input', () => show(true));
 $('tree').addEventListener('click', switchView);
 $('login').addEventListener('submit', async (e) => {
   e.preventDefault();
-  if (await sendForm()) refresh();
+  if (await sendForm()) changes.wake();
 });
-addEventListener('hashchange', async () => { if (await logIn()) refresh(); });
-document.addEventListener('visibilitychange', () => { if (!document.hidden) refresh(); });
+addEventListener('hashchange', async () => { if (await logIn()) changes.wake(); });
+setInterval(() => { if (!document.hidden && files.length) show(false); }, AGES_MS);
 
 await logIn();
 const visit = restore();
 $('main').focus();
-await refresh();
+changes.start();
+await firstAnswer.promise;
 if (!$('login').hidden) input('token').focus();
 if (visit) {
   $('main').scrollTop = visit.top;
   if (visit.focused) list.focus(visit.focused);
 }
-setTimeout(keepRefreshing, REFRESH_MS);

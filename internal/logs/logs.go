@@ -71,6 +71,7 @@ type Logs struct {
 	leaving  map[*follower]bool // dropped, but still running
 	past     tally              // of all followers so far; its chunks only of those that have ended
 
+	list      *lister
 	opening   chan struct{}  // has an element for each request that is opening a file
 	following sync.WaitGroup // the goroutines that follow
 	stopping  chan struct{}  // closed by End
@@ -83,6 +84,7 @@ type tally struct{ started, dropped, chunks int64 }
 func New(o Options) *Logs {
 	return &Logs{
 		o: o, followed: map[view]*follower{}, leaving: map[*follower]bool{},
+		list:    newLister(func(ctx context.Context) ([]filetail.File, bool, error) { return o.Root.List(ctx, o.List) }),
 		opening: make(chan struct{}, maxOpening), stopping: make(chan struct{}),
 	}
 }
@@ -120,10 +122,15 @@ func (l *Logs) open(path string) (*os.File, error) {
 	return f, nil
 }
 
-// List returns the files that can be opened, newest first; cut reports whether there are more
-// than it returned. See [filetail.Root.List].
-func (l *Logs) List(ctx context.Context) (files []filetail.File, cut bool, err error) {
-	return l.o.Root.List(ctx, l.o.List)
+// List returns the files that can be opened; see [filetail.Root.List]. The tree is walked once
+// for everyone who asks within a second. The error is ctx's, or says that End was called.
+func (l *Logs) List(ctx context.Context) (*List, error) { return l.list.get(ctx) }
+
+// FollowList returns the hub of a stream of the list's changes, which has a line of JSON for each
+// (docs/protocol.md). Unless FollowList returns an error, the caller must call leave when it is
+// done with the hub. The only error, after [Logs.End], is [ErrNotFound].
+func (l *Logs) FollowList(ctx context.Context) (h *hub.Hub, leave func(), err error) {
+	return l.list.follow(ctx)
 }
 
 // Stats describes the followed views.
@@ -174,10 +181,11 @@ func (l *Logs) End() {
 	for _, f := range l.followed {
 		f.cancel()
 	}
+	l.list.end()
 }
 
-// Close calls End and waits until every follower has ended. All viewers must have
-// disconnected.
+// Close calls End and waits until every follower has ended. It doesn't wait long for a walk of
+// the tree, which a file system that hangs can hold up. All viewers must have disconnected.
 func (l *Logs) Close() {
 	l.End()
 	for _, f := range l.followed { // once closed is set, no other goroutine changes the map
@@ -186,11 +194,12 @@ func (l *Logs) Close() {
 		f.hub.Close()
 	}
 	l.following.Wait() // also for followers that were dropped just before
+	l.list.close()
 }
 
-// newHub returns a hub for a followed file.
-func (l *Logs) newHub(o hub.Options) *hub.Hub {
-	o.Kind, o.LF, o.Ephemeral, o.Started = hub.File, true, true, time.Now()
+// newHub returns a hub for a stream of lines that ends with wsrun, or before.
+func newHub(o hub.Options) *hub.Hub {
+	o.LF, o.Ephemeral, o.Started = true, true, time.Now()
 	return hub.New(o)
 }
 

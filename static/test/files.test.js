@@ -41,25 +41,38 @@ const shown = (page) => page.locator('#files').evaluate((list) => [...list.query
 /** The name of the focused row. */
 const focused = (page) => page.evaluate(() => document.activeElement?.querySelector('.name')?.textContent);
 
-/** Waits until the page gets the response to a request that it has yet to send. */
-async function refreshed(page) {
-  await page.waitForRequest((r) => r.headers().accept === 'application/json').then((r) => r.response()).then((r) => r.finished());
-}
-
 const untilShown = (page, name) => page.locator('#files .name', { hasText: name }).first().waitFor();
 
 async function press(page, ...keys) {
   for (const key of keys) await page.keyboard.press(key);
 }
 
-/** A reverse proxy that forwards requests below /logs/ to an HTTP server. */
-async function reverseProxy(t, port) {
+/** Counts the page's requests for the list. */
+function countLists(page) {
+  const count = { lists: 0 };
+  page.on('request', (r) => { count.lists += r.headers().accept === 'application/json'; });
+  return count;
+}
+
+/** Waits until a row's age has changed as often as given. */
+async function untilAged(page, times) {
+  const age = () => page.locator('#files .time').last().textContent();
+  for (let last = await age(); times; times--) {
+    await page.waitForFunction((last) => [...document.querySelectorAll('#files .time')].at(-1).textContent !== last, last);
+    last = await age();
+  }
+}
+
+/** A reverse proxy that forwards requests below /logs/ to an HTTP server, and WebSockets only if it has to. */
+async function reverseProxy(t, port, sockets = () => 'forward') {
   const forward = (from) => request({ port: port(), host: '127.0.0.1', method: from.method, path: from.url.slice('/logs'.length), headers: from.headers });
   const server = createServer((from, to) => {
     if (!from.url.startsWith('/logs/')) return to.writeHead(404).end();
     from.pipe(forward(from).on('response', (r) => r.pipe(to.writeHead(r.statusCode, r.headers))).on('error', () => (to.headersSent ? to.destroy() : to.writeHead(502).end())));
   });
   server.on('upgrade', (from, near) => {
+    if (sockets() === 'refuse') return near.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
+    if (sockets() === 'ignore') return t.after(() => near.destroy());
     forward(from).on('upgrade', (r, far, head) => {
       near.write(`HTTP/1.1 101 Switching Protocols\r\n${Object.entries(r.headers).map(([k, v]) => `${k}: ${v}\r\n`).join('')}\r\n`);
       near.write(head);
@@ -99,6 +112,78 @@ test('files are listed, newest first, filtered by typing, and opened by keyboard
   await press(page, 'Escape');
   await page.getByText('3 files').waitFor();
   assert.deepEqual(page.problems, []);
+});
+
+test('the list is not asked for while nothing changes, and once at each change', async (t) => {
+  const dir = await folder(t);
+  await writeFile(join(dir, 'a.log'), '');
+  const { port } = await run(t, ['files', dir]);
+  let count;
+  const frames = [];
+  const page = await open(t, port, {}, (page) => {
+    count = countLists(page);
+    page.on('websocket', (s) => s.on('framereceived', ({ payload }) => typeof payload !== 'string' && frames.push(String(payload))));
+  });
+  await untilShown(page, 'a.log');
+  await untilAged(page, 1);
+  const first = count.lists; // 2 if connecting took long
+  await untilAged(page, 2);
+  assert.equal(count.lists, first);
+  await writeFile(join(dir, 'b.log'), '');
+  await untilShown(page, 'b.log');
+  await untilAged(page, 1);
+  assert.equal(count.lists, first + 1);
+
+  const hide = (hidden) => page.evaluate((hidden) => {
+    Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+    document.dispatchEvent(new Event('visibilitychange'));
+  }, hidden);
+  await hide(true);
+  const before = frames.length;
+  await writeFile(join(dir, 'c.log'), '');
+  while (frames.length === before) await page.waitForTimeout(50);
+  await writeFile(join(dir, 'd.log'), '');
+  while (frames.length === before + 1) await page.waitForTimeout(50); // by now, the page could have asked because of c.log
+  assert.equal(count.lists, first + 1);
+  await hide(false);
+  await untilShown(page, 'd.log');
+  assert.equal(count.lists, first + 2);
+  assert.deepEqual(frames.slice(-2), ['{"files":3,"cut":false}\n', '{"files":4,"cut":false}\n']);
+  assert.deepEqual(page.problems, []);
+});
+
+for (const sockets of ['refuse', 'ignore']) {
+  test(`the list is shown behind a proxy that would ${sockets} WebSockets`, async (t) => {
+    const dir = await filled(t, 'a.log');
+    let far;
+    const port = await reverseProxy(t, () => far, () => sockets);
+    ({ port: far } = await run(t, ['files', '--allow-host', `127.0.0.1:${port}`, dir]));
+    const page = await open(t, port, { path: 'logs/' });
+    await untilShown(page, 'a.log');
+    if (sockets === 'ignore') return; // the next try is a minute away
+    await writeFile(join(dir, 'b.log'), '');
+    await untilShown(page, 'b.log');
+  });
+}
+
+test('the page says that wsrun is away, and goes on when it is back', async (t) => {
+  const dir = await filled(t, 'a.log');
+  let far;
+  const port = await reverseProxy(t, () => far);
+  const start = () => run(t, ['files', '--allow-host', `127.0.0.1:${port}`, dir]);
+  const first = await start();
+  far = first.port;
+  const page = await open(t, port, { path: 'logs/' });
+  await untilShown(page, 'a.log');
+  first.child.kill();
+  await page.getByText('wsrun does not answer').waitFor();
+  assert.deepEqual(await shown(page), ['a.log']);
+  await writeFile(join(dir, 'b.log'), '');
+  ({ port: far } = await start());
+  await untilShown(page, 'b.log');
+  assert.equal(await page.locator('#notice').isVisible(), false);
+  await writeFile(join(dir, 'c.log'), '');
+  await untilShown(page, 'c.log');
 });
 
 test('folders are a tree, newest first, with their numbers of files', async (t) => {
@@ -260,7 +345,6 @@ test('10,000 files in 1,000 folders are shown at once, and an update touches wha
     const page = await open(t, port, {}, (page, context) => context.addInitScript((files) => localStorage.setItem('wsrun', JSON.stringify({ files })), files));
     await page.getByText('10,000 files').first().waitFor();
     assert.equal(await page.locator('#files a, #files summary').count(), rows, files);
-    await refreshed(page);
     await page.evaluate(() => {
       window.changes = 0;
       new MutationObserver((all) => { window.changes += all.length; }).observe(document.getElementById('files'), { childList: true, characterData: true, subtree: true, attributes: true });
