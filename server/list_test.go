@@ -199,7 +199,7 @@ func (l *longLists) change() *List {
 // TestListsInLittleMemory checks that clients that don't read share what they are sent, and that
 // few different lists are sent at a time.
 func TestListsInLittleMemory(t *testing.T) {
-	const clients = 50
+	const clients = 40 // and maxLists more are in progress at a time
 	catalog := &longLists{Catalog: Single(hub.Options{Stream: broadcaster.New(broadcaster.Options{})})}
 	b := serve(t, Options{Catalog: catalog})
 	size := len(catalog.change().json())

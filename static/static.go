@@ -40,26 +40,41 @@ type File struct {
 	Gzip []byte // the same data, compressed
 }
 
-// Open returns a file by its path; ok is false if there is none of a known type. A file is
-// compressed once, when it is first opened. Open may be called concurrently.
+// Open returns a file by its path; ok is false if there is none of a known type. All callers share
+// the file's data, which must not be changed. Open may be called concurrently.
 func Open(name string) (file File, ok bool) {
-	kind := types[path.Ext(name)]
-	data, err := files.ReadFile(name)
-	if err != nil || kind == "" {
+	open, ok := all()[name]
+	if !ok {
 		return File{}, false
 	}
-	if packed, ok := compressed.Load(name); ok {
-		return File{kind, data, packed.([]byte)}, true
+	return open(), true
+}
+
+// all returns functions that read the files, by name. A file is read and compressed once, when it is
+// first opened: [embed.FS] makes a copy each time.
+var all = sync.OnceValue(func() map[string]func() File {
+	byName := map[string]func() File{}
+	fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
+		if kind := types[path.Ext(name)]; err == nil && !d.IsDir() && kind != "" {
+			byName[name] = sync.OnceValue(func() File { return read(name, kind) })
+		}
+		return nil
+	})
+	return byName
+})
+
+// read reads a file, which exists.
+func read(name, kind string) File {
+	data, err := files.ReadFile(name)
+	if err != nil {
+		panic(err) // the files are embedded
 	}
 	var b bytes.Buffer
 	w, _ := gzip.NewWriterLevel(&b, gzip.BestCompression)
 	w.Write(data)
 	w.Close()
-	compressed.Store(name, b.Bytes())
-	return File{kind, data, b.Bytes()}, true
+	return File{kind, data, bytes.Clone(b.Bytes())}
 }
-
-var compressed sync.Map // what Open has compressed, by name
 
 // Digest returns a name for this version of the files, so that clients can cache them
 // forever.

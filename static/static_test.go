@@ -138,3 +138,22 @@ func TestDigest(t *testing.T) {
 		t.Errorf("Digest() = %q, want %q", Digest(), digest(files))
 	}
 }
+
+// TestOpenShares checks that a file exists once in memory, however many callers have it open.
+func TestOpenShares(t *testing.T) {
+	same := func(a, b []byte) bool { return len(a) > 0 && len(a) == len(b) && &a[0] == &b[0] }
+	for name := range all() {
+		first, _ := Open(name)
+		opened := make(chan File)
+		go func() {
+			file, _ := Open(name)
+			opened <- file
+		}()
+		if file := <-opened; !same(file.Data, first.Data) || !same(file.Gzip, first.Gzip) {
+			t.Errorf("%s is kept twice", name)
+		}
+	}
+	if _, ok := Open("index.html"); ok || len(all()) == 0 {
+		t.Errorf("of %d files, the template of a page is one", len(all()))
+	}
+}
