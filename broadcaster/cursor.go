@@ -81,7 +81,20 @@ func (c *Cursor) passSizes(r *ring) {
 // Poll returns what follows at the cursor and moves the cursor past it. If nothing follows
 // yet, Poll returns a channel that is closed as soon as Poll is worth calling again. After
 // the last item of a closed stream the error is [io.EOF]; there are no other errors.
-func (c *Cursor) Poll() (Item, <-chan struct{}, error) {
+func (c *Cursor) Poll() (Item, <-chan struct{}, error) { return c.poll(false) }
+
+// PollLines is Poll for a reader of lines, which need not keep an unfinished line: it leaves
+// the line in the ring until it ends. But if an event interrupts the line, or the stream ends
+// within it, or it has more than 256 KiB so far, PollLines returns what there is. An Item's
+// Data may still end within a line that PollLines continues at once.
+func (c *Cursor) PollLines() (Item, <-chan struct{}, error) { return c.poll(true) }
+
+// maxUnfinished is how much of an unfinished line stays in the ring for [Cursor.PollLines], in
+// bytes. A small ring drops the beginning of a line that is longer than the ring.
+const maxUnfinished = 256 << 10
+
+// poll is Poll or, if lines is true, PollLines.
+func (c *Cursor) poll(lines bool) (Item, <-chan struct{}, error) {
 	b, r := c.b, &c.b.ring
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -93,6 +106,9 @@ func (c *Cursor) Poll() (Item, <-chan struct{}, error) {
 		return Item{Reset: &start}, nil, nil
 	}
 	end := r.end
+	if lines && !b.closed && end-max(c.offset, r.endWhole) <= min(maxUnfinished, r.maxBytes/2) {
+		end = r.endWhole
+	}
 	if i := sort.Search(len(r.events), func(i int) bool { return r.events[i].number > c.lastEvent }); i < len(r.events) {
 		e := r.events[i]
 		if e.offset == c.offset {

@@ -50,10 +50,12 @@ type ring struct {
 	blocks   []*block
 	written  int64 // bytes ever appended
 	newlines int64 // among the bytes appended
+	whole    int64 // offset after the last newline appended, or where the ring began
 	last     byte  // byte appended
 	chunks   int64 // how often bytes were published
 
 	start, end         int64 // the bytes kept, all published
+	endWhole           int64 // offset after the last newline published, or where the ring began
 	startLine, endLine int64 // newlines before start and end
 	begun              int64 // lines that begin before end
 
@@ -68,6 +70,7 @@ func newRing(o Options) ring {
 	r := ring{maxLines: int64(o.Lines), maxBytes: int64(o.Bytes), blockSize: blockSize}
 	newlines := max(o.Line, 1) - 1
 	r.written, r.start, r.end = o.Offset, o.Offset, o.Offset
+	r.whole, r.endWhole = o.Offset, o.Offset
 	r.newlines, r.startLine, r.endLine, r.begun = newlines, newlines, newlines, newlines
 	return r
 }
@@ -98,6 +101,9 @@ func (r *ring) append(p []byte) int {
 	k := r.blocks[n-1]
 	p = p[:min(len(p), r.blockSize-len(k.data))]
 	k.data = append(k.data, p...)
+	if i := bytes.LastIndexByte(p, '\n'); i >= 0 {
+		r.whole = r.written + int64(i) + 1
+	}
 	r.written += int64(len(p))
 	r.newlines += int64(bytes.Count(p, newline))
 	r.last = p[len(p)-1]
@@ -128,7 +134,7 @@ func (r *ring) publish(now time.Time) {
 			r.thinStamps()
 		}
 	}
-	r.end, r.endLine, r.begun = r.written, r.newlines, begun
+	r.end, r.endLine, r.endWhole, r.begun = r.written, r.newlines, r.whole, begun
 	if low := r.end - r.maxBytes; low > r.start {
 		r.start = r.lineFrom(low)
 		r.startLine = r.lineAt(r.start)

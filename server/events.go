@@ -42,7 +42,7 @@ func serveEvents(w taskResponse, session *hub.Session, h *hub.Hub, q query) hub.
 	w.Header().Set("Content-Type", eventsType)
 	session.Begin(hub.FormEvents)
 	e := &eventsResponse{liveResponse: newLiveResponse(w, session), hub: h, cursor: s.Cursor}
-	e.idle = ":\n\n" // a comment
+	e.idle, e.lines = ":\n\n", true // a comment
 	if q.Offset >= 0 && !start.Resumed {
 		if q.Epoch == stream.Epoch() {
 			start.SkippedBytes = max(start.Offset-q.Offset, 0)
@@ -65,7 +65,10 @@ func serveEvents(w taskResponse, session *hub.Session, h *hub.Hub, q query) hub.
 // begin prepares for the output from a start point, on a terminal of that many columns.
 func (e *eventsResponse) begin(cols int, at hub.StartPoint) {
 	e.text = plaintext.Resolver{Cols: cols, Emit: func(line []byte, offset int64, _ bool) {
-		fmt.Fprintf(e, "id: %s\ndata: %s\n\n", e.id(offset), line)
+		// Not by fmt, which would copy the line.
+		e.WriteString("id: " + e.id(offset) + "\ndata: ")
+		e.Write(line)
+		e.WriteString("\n\n")
 	}}
 	moveTo(&e.text, at)
 }

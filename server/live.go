@@ -21,6 +21,7 @@ type liveResponse struct {
 	session *hub.Session
 	task    *task
 	live    bool // the backlog is sent: what follows is sent without turns
+	lines   bool // an unfinished line is sent when it ends
 	http    *http.ResponseController
 	idle    string // keep-alive text; may be empty
 	err     error  // first error of Flush
@@ -44,7 +45,7 @@ func (l *liveResponse) Flush() {
 // flushes. The item is valid only if the outcome is [hub.Following].
 func (l *liveResponse) next(c *broadcaster.Cursor) (broadcaster.Item, hub.Outcome) {
 	for {
-		item, wait, err := c.Poll()
+		item, wait, err := l.poll(c)
 		if err != nil {
 			return item, hub.Ended
 		}
@@ -68,6 +69,14 @@ func (l *liveResponse) next(c *broadcaster.Cursor) (broadcaster.Item, hub.Outcom
 			return item, hub.Left
 		}
 	}
+}
+
+// poll polls the cursor.
+func (l *liveResponse) poll(c *broadcaster.Cursor) (broadcaster.Item, <-chan struct{}, error) {
+	if l.lines {
+		return c.PollLines()
+	}
+	return c.Poll()
 }
 
 // wait waits for output or, for at most quietTime, until a keep-alive is due, which it

@@ -23,6 +23,7 @@ func serveText(w taskResponse, session *hub.Session, h *hub.Hub, q query) hub.Ou
 	end := h.Stream.Stats().End
 	session.Begin(hub.FormText)
 	t := &textResponse{liveResponse: newLiveResponse(w, session), raw: q.format == "raw"}
+	t.lines = q.follow && !t.raw
 	defer t.Flush()
 	cursor, at := t.begin(h, q)
 	if cursor == nil {

@@ -106,6 +106,13 @@ func (v *Resolver) emitLine(offset int64, whole bool) {
 			v.out = append(v.out, c.marks...)
 		}
 	}
+	line := v.out
 	v.line, v.col = v.line[:0], 0
-	v.Emit(v.out, offset, whole)
+	if cap(v.line)*cellSize > maxKept {
+		v.line = nil
+	}
+	if cap(v.out) > maxKept {
+		v.out = nil
+	}
+	v.Emit(line, offset, whole)
 }

@@ -17,6 +17,12 @@ const (
 	// few bytes could produce megabytes of blanks.
 	defaultCols = 120
 	tabWidth    = 8
+
+	// maxKept is the largest buffer, in bytes, that a resolver keeps for its next line. There
+	// may be thousands of resolvers, and few lines are that long.
+	maxKept = 8 << 10
+	// cellSize is about the size of a cell.
+	cellSize = 24
 )
 
 // A Resolver turns a terminal's output into lines of text: without escape sequences, and
