@@ -15,12 +15,16 @@ import (
 // connections that seem idle: nginx, for example, after 60 s (proxy_read_timeout).
 const quietTime = 25 * time.Second
 
+// smallItem is how much output, in bytes, is turned into text without a turn. A long line takes up to
+// 2 MiB while that happens, which must not be needed for many viewers at a time.
+const smallItem = 4 << 10
+
 // A liveResponse is an HTTP response that is written as output arrives.
 type liveResponse struct {
 	*bufio.Writer
 	session *hub.Session
 	task    *task
-	live    bool // the backlog is sent: what follows is sent without turns
+	live    bool // the backlog is sent: only large items take turns from here on
 	lines   bool // an unfinished line is sent when it ends
 	http    *http.ResponseController
 	idle    string // keep-alive text; may be empty
@@ -56,7 +60,7 @@ func (l *liveResponse) next(c *broadcaster.Cursor) (broadcaster.Item, hub.Outcom
 			return item, l.session.Lost()
 		}
 		if wait == nil {
-			if !l.live && !l.task.work() {
+			if (!l.live || len(item.Data) > smallItem) && !l.task.work() {
 				return item, hub.Left
 			}
 			return item, hub.Following
