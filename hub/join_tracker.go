@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"bytes"
 	"context"
 	"sync"
 	"sync/atomic"
@@ -157,6 +158,7 @@ func (t *joinTracker) keepLines() {
 		return
 	}
 	if kept, ok := t.linesUpTo(t.stream.Snapshot(), since, keptBytes); ok {
+		kept.Text = [][]byte{bytes.Join(kept.Text, nil)} // the ring may drop its own
 		t.kept = kept
 	}
 }
@@ -165,7 +167,7 @@ func (t *joinTracker) keepLines() {
 // of that output. It reports whether the output could be read. mu must be held.
 func (t *joinTracker) history(end int64) ([]byte, screen.State, bool) {
 	lines, ok := t.linesUpTo(t.stream.Snapshot(), end, historyBytes)
-	return lines.Text, lines.State, ok
+	return bytes.Join(lines.Text, nil), lines.State, ok
 }
 
 // refreshPicture makes a new picture, unless the last one is of the program that fills the screen

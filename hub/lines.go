@@ -2,6 +2,7 @@ package hub
 
 import (
 	"bytes"
+	"slices"
 	"unicode/utf8"
 
 	"wsrun/broadcaster"
@@ -10,10 +11,10 @@ import (
 
 // Lines are output of the normal screen, from before a program that fills the screen.
 type Lines struct {
-	StartPoint        // where the lines begin
-	line       int64  // the number of the first line
-	since      int64  // the offset at which the program began
-	Text       []byte // nil if there are no lines
+	StartPoint          // where the lines begin
+	line       int64    // the number of the first line
+	since      int64    // the offset at which the program began
+	Text       [][]byte // in the ring's blocks, or a copy; nil if there are no lines
 }
 
 // linesUpTo returns the lines before the offset since, at most size bytes. It reports whether they
@@ -41,16 +42,17 @@ func (t *joinTracker) lastLinesBefore(ring *broadcaster.Snapshot, since, from in
 	if !ok {
 		return Lines{}, false
 	}
-	from = since - int64(len(lastLines(bytes.Join(parts, nil), n)))
+	from = since - int64(sizeOf(lastLines(parts, n)))
 	at, found := t.startPoint(ring, from, from)
 	parts, line, ok := ring.Range(at.Offset, since)
-	return Lines{at, line, since, bytes.Join(parts, nil)}, found && ok
+	return Lines{at, line, since, parts}, found && ok
 }
 
 // last returns the last n of the lines, or all of them if n is negative.
 func (k Lines) last(n int) Lines {
-	text := lastLines(k.Text, n)
-	skipped := k.Text[:len(k.Text)-len(text)]
+	all := bytes.Join(k.Text, nil)
+	text := lastLines([][]byte{all}, n)
+	skipped := all[:len(all)-sizeOf(text)]
 	head := append(bytes.Clone(k.Head), skipped...)
 	k.Head = head[k.State.Scan(head):]
 	k.Offset += int64(len(skipped))
@@ -59,13 +61,26 @@ func (k Lines) last(n int) Lines {
 	return k
 }
 
-// lastLines returns the last n lines of text, or all of it if n is negative.
-func lastLines(text []byte, n int) []byte {
-	from := len(text)
-	for ; n != 0 && from > 0; n-- {
-		from = bytes.LastIndexByte(text[:from-1], '\n') + 1
+// lastLines returns the last n lines of a text in parts, or all of it if n is negative.
+func lastLines(parts [][]byte, n int) [][]byte {
+	if n == 0 {
+		return nil
 	}
-	return text[from:]
+	for i, part := range slices.Backward(parts) {
+		end := len(part)
+		if i == len(parts)-1 {
+			end-- // the last byte ends the last line, or is part of it
+		}
+		for end >= 0 {
+			if end = bytes.LastIndexByte(part[:end], '\n'); end < 0 {
+				break
+			}
+			if n--; n == 0 {
+				return append([][]byte{part[end+1:]}, parts[i+1:]...)
+			}
+		}
+	}
+	return parts
 }
 
 // linesBeforePicture returns the last n lines before a picture, or all of them if n is negative. The
@@ -86,8 +101,11 @@ func linesBefore(ring *broadcaster.Snapshot, n int, offset int64) int {
 		return n
 	}
 	parts, _, _ := ring.Range(offset, ring.Stats().End)
-	for range bytes.Lines(bytes.Join(parts, nil)) {
-		n--
+	for i, part := range parts {
+		n -= bytes.Count(part, []byte("\n"))
+		if i == len(parts)-1 && part[len(part)-1] != '\n' {
+			n--
+		}
 	}
 	return max(n, 0)
 }

@@ -14,18 +14,34 @@ func (v *viewer) sendHello(p Position) Outcome {
 	v.cursor, v.size = *s.cursor, s.start.Size
 	v.nextPing = v.session.sessions.clock.now() + untilPing()
 	if !v.v1 {
-		return v.sendText(v.text.Decode(s.prelude))
+		return v.sendPrelude(s)
 	}
 	h, start := v.hub, s.start
 	v.sentCount, v.countChanged = h.audience.count()
-	return v.sendStart(protocol.HelloEvent{
+	return v.sendPlacing(protocol.HelloEvent{
 		Event: "hello", Kind: string(h.Kind), Epoch: h.Stream.Epoch(),
-		Offset: start.Offset, Line: start.Line, End: start.End, Resumed: start.Resumed, Kept: s.kept,
+		Offset: start.Offset, Line: start.Line, End: start.End, Resumed: start.Resumed, Kept: s.keptEvent(),
 		Title: h.Title, Command: append([]string{}, h.Command...),
 		Started: h.Started.UnixMilli(), Now: time.Now().UnixMilli(),
 		Cols: start.Size.Cols, Rows: start.Size.Rows,
 		State: StateOf(h.Stream.Stats()), Viewers: v.sentCount, LF: h.LF, Exact: !h.partial.Load(),
-	}, s.times, s.quoted)
+	}, s)
+}
+
+// sendPlacing sends a hello or a reset to a wsrun.v1 viewer, with the times and the prelude of s.
+func (v *viewer) sendPlacing(e any, s snapshot) Outcome {
+	if s.long != nil {
+		return v.sendLongStart(e, s.times, s.long)
+	}
+	return v.sendStart(e, s.times, s.quoted)
+}
+
+// sendPrelude sends the prelude of s to a plain viewer.
+func (v *viewer) sendPrelude(s snapshot) Outcome {
+	if s.long != nil {
+		return v.sendLongText(s.long)
+	}
+	return v.sendText(v.text.Decode(s.prelude))
 }
 
 // sendEnd sends what is left at the end of the stream. If that works, the outcome is Ended if the
@@ -72,14 +88,14 @@ func (v *viewer) sendReset(at broadcaster.Start) Outcome {
 		if out := v.sendText(v.text.Flush()); out != Following {
 			return out
 		}
-		return v.sendText(v.text.Decode(s.prelude))
+		return v.sendPrelude(s)
 	}
 	e := newResetEvent(s.start)
-	e.Kept = s.kept
+	e.Kept = s.keptEvent()
 	if out := v.sendSize(s.start.Size); out != Following {
 		return out
 	}
-	return v.sendStart(e, s.times, s.quoted)
+	return v.sendPlacing(e, s)
 }
 
 // sendOutput sends output from the ring, which is shared with other viewers.

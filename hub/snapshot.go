@@ -55,6 +55,7 @@ type sharedStart struct {
 	prelude []byte              // what the terminal gets
 	quoted  []byte              // prelude as JSON
 	kept    *protocol.KeptEvent // which part of prelude is lines of output; nil if none is
+	long    *longStart          // in place of prelude and quoted, if there are many lines; nil if not
 }
 
 // A startKey identifies a sharedStart: by the offset at which the ring's lines would begin, or by
@@ -162,7 +163,7 @@ func (t *joinTracker) startFor(ring *broadcaster.Snapshot, n int) sharedStart {
 	} else if within(start.Offset, p) {
 		key = startKey{picture: p.To, lines: linesBefore(ring, n, p.To)}
 	}
-	if t.shared.quoted != nil && t.shared.startKey == key {
+	if (t.shared.quoted != nil || t.shared.long != nil) && t.shared.startKey == key {
 		return t.shared
 	}
 	s := sharedStart{startKey: key}
@@ -172,7 +173,9 @@ func (t *joinTracker) startFor(ring *broadcaster.Snapshot, n int) sharedStart {
 		at := t.nearestStartPoint(ring, start.Offset)
 		s.prelude, s.offset = at.prelude(), at.Offset
 	}
-	s.quoted = quote(s.prelude)
+	if s.long == nil {
+		s.quoted = quote(s.prelude)
+	}
 	t.shared = s
 	return s
 }
@@ -183,15 +186,30 @@ func within(offset int64, p screen.Picture) bool { return offset > p.From && off
 // compose fills a shared start with lines and a picture. mu must be held.
 func (t *joinTracker) compose(ring *broadcaster.Snapshot, s *sharedStart, p screen.Picture) {
 	s.offset, s.size = p.To, broadcaster.Resize{Cols: p.Cols, Rows: p.Rows}
-	if before, ok := t.linesBeforePicture(ring, p, s.lines); ok {
+	before, ok := t.linesBeforePicture(ring, p, s.lines)
+	switch {
+	case !ok: // the lines were gone before they could be kept
+		s.prelude = p.Before.Append(nil)
+	case sizeOf(before.Text) > maxCopied:
+		s.long = newLongStart(before.prelude(), before.Text, p.Prelude, p.From)
+		s.kept = &protocol.KeptEvent{Offset: before.Offset, Line: before.line}
+		return
+	default:
 		s.prelude = before.prelude()
 		from := len(drawn(s.prelude))
-		s.prelude = append(s.prelude, before.Text...)
+		s.prelude = append(s.prelude, bytes.Join(before.Text, nil)...)
 		s.kept = &protocol.KeptEvent{Offset: before.Offset, Line: before.line, From: from, To: len(drawn(s.prelude))}
-	} else { // the lines were gone before they could be kept
-		s.prelude = p.Before.Append(nil)
 	}
 	s.prelude = append(s.prelude, p.Prelude...)
+}
+
+// keptEvent returns the event about the lines in the start; nil if there are none. It may take a while the
+// first time, and needs no lock.
+func (s *sharedStart) keptEvent() *protocol.KeptEvent {
+	if s.long == nil {
+		return s.kept
+	}
+	return s.long.kept(*s.kept)
 }
 
 // drawn returns the part of text that a browser's terminal draws: a browser drops invalid UTF-8.

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"encoding/binary"
+	"iter"
 	"net"
 	"sync"
 	"time"
@@ -26,6 +27,7 @@ type wire struct {
 
 	mu     sync.Mutex
 	closed bool        // a close frame or a failed write was the last
+	broken bool        // the last frame is incomplete, and the rest of it is gone
 	unsent net.Buffers // what is left of frames that stalled, or that would have had to wait
 }
 
@@ -50,6 +52,35 @@ func (w *wire) Write(p []byte) (int, error) {
 // more.
 func (w *wire) frame(opcode byte, payload ...[]byte) Outcome {
 	return w.send(false, append([][]byte{protocol.FrameHead(opcode, sizeOf(payload))}, payload...)...)
+}
+
+// stream sends a message of one frame, of the given size, whose payload comes in pieces. It waits for
+// the viewer. If there are fewer bytes than that, or if the viewer has stalled, the outcome is Stalled,
+// and the viewer can't be told why.
+func (w *wire) stream(opcode byte, size int, pieces iter.Seq[[]byte]) Outcome {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return closing
+	}
+	left := size
+	frame := append(w.unsent, protocol.FrameHead(opcode, size))
+	w.unsent = nil
+	for piece := range pieces {
+		left -= len(piece)
+		frame = append(frame, piece)
+		if w.sender.send(&frame) != nil {
+			break
+		}
+		if left == 0 {
+			return Following
+		}
+	}
+	w.closed, w.broken = true, true
+	if len(frame) > 0 && !w.stalled() {
+		return Left
+	}
+	return Stalled
 }
 
 // sizeOf returns the total size of the parts in bytes.
@@ -145,6 +176,9 @@ func (w *wire) flush() Outcome {
 func (w *wire) giveUp(within time.Duration) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.broken {
+		return false
+	}
 	reason := "too slow"
 	status := binary.BigEndian.AppendUint16(nil, protocol.CloseTooSlow)
 	w.unsent = append(w.unsent, protocol.FrameHead(protocol.OpClose, len(status)+len(reason)), status, []byte(reason))

@@ -57,7 +57,9 @@ func (t *textResponse) begin(h *hub.Hub, q query) (cursor *broadcaster.Cursor, o
 	s := h.BeginText(q.Position, q.follow)
 	t.text = plaintext.Resolver{Cols: s.Start.Size.Cols, Emit: t.line}
 	moveTo(&t.text, s.Before.StartPoint)
-	t.text.Write(s.Before.Text)
+	for _, part := range s.Before.Text {
+		t.text.Write(part)
+	}
 	t.finish()
 	if s.Rows != nil {
 		t.Write(s.Rows)

@@ -1,0 +1,159 @@
+package hub
+
+import (
+	"bytes"
+	"iter"
+	"slices"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"wsrun/internal/protocol"
+)
+
+const (
+	// maxCopied is how many bytes of lines a start holds a copy of. More lines than these stay in
+	// the ring.
+	maxCopied = 32 << 10
+	// pieceBytes is how much output is quoted at a time. As JSON, it has six times as many bytes
+	// at most.
+	pieceBytes = 4 << 10
+	// textBytes is how much a plain viewer gets in a message. Repaired, it has three times as many
+	// bytes at most.
+	textBytes = 16 << 10
+)
+
+// A longStart is a prelude with so many lines of output that they are not copied: the lines stay in the
+// ring's blocks, and each viewer quotes them as it sends them.
+type longStart struct {
+	prelude, picture []byte   // before and after the lines
+	lines            [][]byte // in the ring's blocks
+	from, to         int64    // the offsets of the lines
+	measure          func() startSizes
+}
+
+// startSizes are sizes in bytes.
+type startSizes struct {
+	quoted   int // all parts as JSON
+	from, to int // where the lines are in the drawn text
+}
+
+func newLongStart(prelude []byte, lines [][]byte, picture []byte, to int64) *longStart {
+	s := &longStart{prelude: prelude, lines: lines, picture: picture, from: to - int64(sizeOf(lines)), to: to}
+	s.measure = sync.OnceValue(func() startSizes {
+		sizes := startSizes{from: len(drawn(prelude)), quoted: len(NoPrelude)}
+		sizes.to = sizes.from
+		for piece := range drawnPieces(lines) {
+			sizes.to += len(piece)
+		}
+		var b []byte
+		for piece := range drawnPieces(s.parts()) {
+			b = appendQuoted(b[:0], piece)
+			sizes.quoted += len(b)
+		}
+		return sizes
+	})
+	return s
+}
+
+// parts returns what the terminal gets, in order.
+func (s *longStart) parts() [][]byte {
+	return append(append([][]byte{s.prelude}, s.lines...), s.picture)
+}
+
+// kept returns the event about the lines, with the position of e.
+func (s *longStart) kept(e protocol.KeptEvent) *protocol.KeptEvent {
+	sizes := s.measure()
+	e.From, e.To = sizes.from, sizes.to
+	return &e
+}
+
+// drawnPieces returns the drawn part of a text in pieces, none of which ends within a character.
+func drawnPieces(parts [][]byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		var cut []byte // the beginning of a character
+		for _, part := range parts {
+			for chunk := range slices.Chunk(part, pieceBytes) {
+				p := chunk
+				if len(cut) > 0 {
+					p = append(cut, chunk...)
+				}
+				end := len(p)
+				for i := 1; i < utf8.UTFMax && i <= len(p); i++ {
+					if tail := p[len(p)-i:]; utf8.RuneStart(tail[0]) {
+						if !utf8.FullRune(tail) {
+							end -= i
+						}
+						break
+					}
+				}
+				cut = bytes.Clone(p[end:])
+				if !yield(drawn(p[:end])) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// appendQuoted appends a piece of drawn text as it is inside the string that quote returns. Unlike quote,
+// it makes no garbage.
+func appendQuoted(b, piece []byte) []byte {
+	const separator, hex = "\u2028", "0123456789abcdef" // and U+2029; JavaScript once took them for line ends
+	for i := 0; i < len(piece); i++ {
+		c := piece[i]
+		switch {
+		case c == '"' || c == '\\':
+			b = append(b, '\\', c)
+		case c >= ' ' && (c != separator[0] || i+2 >= len(piece) || piece[i+1] != separator[1] || piece[i+2]|1 != separator[2]|1):
+			b = append(b, c)
+		case c >= ' ':
+			b = append(b, `\u202`...)
+			b = append(b, hex[piece[i+2]&0xf])
+			i += 2
+		default:
+			if at := strings.IndexByte("\b\f\n\r\t", c); at >= 0 {
+				b = append(b, '\\', "bfnrt"[at])
+			} else {
+				b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&0xf])
+			}
+		}
+	}
+	return b
+}
+
+// sendLongStart is sendStart with a long start. A viewer that takes so long that the ring has dropped as
+// much output after the lines as they are long is given up: otherwise slow viewers would keep ever more
+// of the ring's former blocks in memory.
+func (v *viewer) sendLongStart(e any, times []byte, s *longStart) Outcome {
+	placing := protocol.Placing(e, times, nil)
+	size := sizeOf(placing) + s.measure().quoted
+	out := v.wire.stream(protocol.OpText, size, func(yield func([]byte) bool) {
+		for _, part := range append(placing[:3:3], NoPrelude[:1]) {
+			if !yield(part) {
+				return
+			}
+		}
+		var b []byte
+		for piece := range drawnPieces(s.parts()) {
+			b = appendQuoted(b[:0], piece)
+			if v.hub.Stream.Stats().Start-s.to > s.to-s.from || !yield(b) {
+				return
+			}
+		}
+		yield(append(NoPrelude[:1:1], placing[4]...))
+	})
+	return v.counted(out, size)
+}
+
+// sendLongText sends a long start to a plain viewer.
+func (v *viewer) sendLongText(s *longStart) Outcome {
+	for _, part := range s.parts() {
+		for piece := range slices.Chunk(part, textBytes) {
+			if out := v.sendText(v.text.Decode(piece)); out != Following {
+				return out
+			}
+		}
+	}
+	return Following
+}
