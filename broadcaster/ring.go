@@ -10,8 +10,9 @@ import (
 
 const (
 	// blockSize is the size of the ring's blocks, and therefore the most that a cursor
-	// returns at a time.
-	blockSize = 64 << 10
+	// returns at a time. A reader that is slow keeps one block in memory, even after the ring
+	// has dropped it.
+	blockSize = 32 << 10
 	// grace is how far before the ring's start output stays readable for existing cursors.
 	// Without it, a reader that joins during a flood of output would fall out of the ring
 	// immediately, because the start moves on while the reader's first chunk is being sent.

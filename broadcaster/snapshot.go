@@ -1,7 +1,7 @@
 package broadcaster
 
 // A Snapshot is a stream at one moment: everything it returns is consistent. It costs one
-// pointer for each 64 KiB kept, and all callers between two publications share one. Its
+// pointer for each 32 KiB kept, and all callers between two publications share one. Its
 // methods may be called concurrently. Output that was evicted in the meantime can still be
 // read.
 type Snapshot struct {
