@@ -12,16 +12,6 @@ import (
 	"unicode/utf8"
 )
 
-func fileOf(t testing.TB, content []byte) *os.File {
-	t.Helper()
-	name := filepath.Join(t.TempDir(), "file")
-	must(t, os.WriteFile(name, content, 0o644))
-	f, err := os.Open(name)
-	must(t, err)
-	t.Cleanup(func() { f.Close() })
-	return f
-}
-
 func TestTail(t *testing.T) {
 	long := strings.Repeat("x", 3*blockSize+7)
 	for _, tt := range []struct {
