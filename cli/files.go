@@ -44,24 +44,23 @@ func serveFiles(o options, paths []string) (int, error) {
 	if err != nil {
 		return 0, fail(err, "")
 	}
-	watcher, err := filetail.NewWatcher()
+	s, err := newService(o, serviceOptions{spareFiles: spareFiles + spareFollowed, stdinFree: true})
+	if err != nil {
+		root.Close()
+		return 0, err
+	}
+	watcher, err := filetail.NewWatcher(func(v any) { s.panics.Report("watch files", v) })
 	if err != nil {
 		say("watch files: %v; looking every %v instead", err, filetail.DefaultPoll)
 	}
-	release := func() {
+	s.release = func() {
 		if watcher != nil {
 			watcher.Close()
 		}
 		root.Close()
 	}
-	s, err := newService(o, serviceOptions{spareFiles: spareFiles + spareFollowed, stdinFree: true})
-	if err != nil {
-		release()
-		return 0, err
-	}
-	s.release = release
 	s.open(server.Files(logs.New(logs.Options{
-		Root: root, Watcher: watcher, List: list, Lines: int(o.lines), Bytes: int(o.buffer),
+		Root: root, Watcher: watcher, List: list, Lines: int(o.lines), Bytes: int(o.buffer), Panics: s.panics,
 	})))
 	defer s.shutdown()
 	s.accept()

@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"wsrun/hub"
 	"wsrun/internal/tty"
 )
 
@@ -176,26 +177,43 @@ type logQueue struct {
 	done   chan struct{} // closed when the last line is written
 }
 
-// newServerLog returns the server's logger and a function that flushes and ends it. It
-// starts a goroutine that writes to standard error. flush waits for that goroutine, but
-// leaves it behind after logFlushTime.
-func newServerLog(level slog.Level) (log *slog.Logger, flush func()) {
+// newServerLog returns the server's logger, what contains the server's panics and logs
+// them there, and a function that flushes and ends the log. It starts a goroutine that
+// writes to standard error. flush waits for that goroutine, but leaves it behind after
+// logFlushTime.
+func newServerLog(level slog.Level) (log *slog.Logger, panics *hub.Panics, flush func()) {
 	q := &logQueue{lines: make(chan []byte, logQueueLines), done: make(chan struct{})}
+	_, json := jsonHandler()
+	log = slog.New(newLogHandler(q, level, json))
+	panics = hub.NewPanics(log)
 	go func() {
 		defer close(q.done)
-		for line := range q.lines {
-			stderr{}.Write(line)
-			q.mu.Lock()
-			lost := q.lost
-			q.lost = 0
-			q.mu.Unlock()
-			if lost > 0 {
-				say("%d log lines were left out: standard error was too slow", lost)
-			}
+		for !q.writeAll(panics) {
 		}
 	}()
-	_, json := jsonHandler()
-	return slog.New(newLogHandler(q, level, json)), q.close
+	return log, panics, q.close
+}
+
+// writeAll writes lines until the log is closed, which it reports. Without a pause after a
+// panic, the line about it could cause the next.
+func (q *logQueue) writeAll(panics *hub.Panics) (closed bool) {
+	defer panics.Contain("write the log", func() { time.Sleep(logFlushTime) })
+	for line := range q.lines {
+		stderr{}.Write(line)
+		if lost := q.takeLost(); lost > 0 {
+			say("%d log lines were left out: standard error was too slow", lost)
+		}
+	}
+	return true
+}
+
+// takeLost returns how many lines were dropped since the last call.
+func (q *logQueue) takeLost() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	lost := q.lost
+	q.lost = 0
+	return lost
 }
 
 // Write implements [io.Writer].

@@ -25,7 +25,7 @@ func run(o options, args []string) (int, error) {
 	b := broadcaster.New(broadcaster.Options{Lines: int(o.lines), Bytes: int(o.buffer)})
 	src.prepare(b)
 	stream := src.describe()
-	stream.Stream, stream.Started = b, time.Now()
+	stream.Stream, stream.Started, stream.Panics = b, time.Now(), s.panics
 	s.open(server.Single(stream))
 	defer s.shutdown()
 	s.announce()

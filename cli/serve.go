@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"wsrun/hub"
 	"wsrun/internal/tty"
 	"wsrun/server"
 )
@@ -42,8 +43,10 @@ type service struct {
 	host       string   // that --addr names
 	urls       []string // of the listener; the first is for this machine
 
-	server   *server.Server
+	log      *slog.Logger // the server's
+	panics   *hub.Panics  // for the catalog and the server; logs to log
 	flushLog func()
+	server   *server.Server
 	served   chan error // receives what Serve returns
 	cleanUp  func()     // removes the page that announce opened a browser with
 	release  func()     // closes what the catalog reads from
@@ -53,8 +56,8 @@ type service struct {
 	accept func()
 }
 
-// newService checks the flags that all listening commands share, catches signals and
-// listens.
+// newService checks the flags that all listening commands share, catches signals, listens
+// and starts the server's log. Unless it returns an error, the caller must call open.
 func newService(o options, so serviceOptions) (*service, error) {
 	maxViewers, err := o.viewers(so.spareFiles)
 	if err != nil {
@@ -70,7 +73,9 @@ func newService(o options, so serviceOptions) (*service, error) {
 	}
 	o.makeToken(l)
 	limitGarbage(int64(o.buffer))
+	log, panics, flush := newServerLog(slog.Level(o.logLevel))
 	return &service{
+		log: log, panics: panics, flushLog: flush,
 		options: o, maxViewers: maxViewers, signals: signals, listener: l, host: host, urls: o.urls(l, host),
 		served: make(chan error, 1), cleanUp: func() {}, release: func() {},
 	}, nil
@@ -79,13 +84,11 @@ func newService(o options, so serviceOptions) (*service, error) {
 // open creates the server of a catalog. The caller must call shutdown.
 func (s *service) open(c server.Catalog) {
 	o := s.options
-	log, flush := newServerLog(slog.Level(o.logLevel))
-	s.flushLog = flush
 	s.server = server.New(server.Options{
 		Catalog: c, Version: o.version, Addr: s.listener.Addr(), Host: s.host,
 		AllowHosts: o.allowHosts, AllowOrigins: o.allowOrigins,
 		Token: string(o.token), Users: o.users, Certificate: o.certificate, Base: o.basePath,
-		Deflate: !o.compress.off, MaxViewers: s.maxViewers, MaxStrangers: maxStrangers(), Log: log,
+		Deflate: !o.compress.off, MaxViewers: s.maxViewers, MaxStrangers: maxStrangers(), Log: s.log, Panics: s.panics,
 	})
 	s.accept = sync.OnceFunc(func() {
 		go func() { s.served <- s.server.Serve(s.listener) }()

@@ -38,7 +38,7 @@ func BenchmarkLatency(b *testing.B) {
 				}
 				o := FollowOptions{Open: func() (*os.File, error) { return os.Open(path) }, Path: path}
 				if way == "events" {
-					if o.Watcher, err = NewWatcher(); err != nil {
+					if o.Watcher, err = NewWatcher(nil); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -180,7 +180,7 @@ func (r *run) counts(rotated, truncated int) {
 
 func watcher(t *testing.T) *Watcher {
 	t.Helper()
-	w, err := NewWatcher()
+	w, err := NewWatcher(nil)
 	must(t, err)
 	t.Cleanup(func() { w.Close() })
 	return w

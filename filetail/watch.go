@@ -18,8 +18,9 @@ import (
 // A Watcher watches directories, because a file that is replaced takes its watch along.
 // What can't be watched is still polled by Follow.
 type Watcher struct {
-	fs   *fsnotify.Watcher
-	done chan struct{} // closed when the goroutine that NewWatcher starts has ended
+	fs       *fsnotify.Watcher
+	done     chan struct{} // closed when the goroutine that NewWatcher starts has ended
+	panicked func(v any)   // see NewWatcher; may be nil
 
 	changes sync.Mutex             // serializes changes to fs; locked before mu
 	dirs    map[string]*watchedDir // guarded by changes
@@ -45,12 +46,17 @@ type subscription struct {
 
 // NewWatcher returns a Watcher and starts its goroutine, which passes signals on. The
 // caller must call Close, which ends the goroutine.
-func NewWatcher() (*Watcher, error) {
+//
+// If the goroutine panics, it calls panicked, which may be nil, with the panic's value while
+// the stack is still that of the panic. There are no signals afterwards, as after Close.
+func NewWatcher(panicked func(v any)) (*Watcher, error) {
 	fsw, err := fsnotify.NewWatcher()
 	if err != nil {
 		return nil, fmt.Errorf("watch files: %w", err)
 	}
-	w := &Watcher{fs: fsw, done: make(chan struct{}), dirs: map[string]*watchedDir{}, subs: map[string][]*subscription{}}
+	w := &Watcher{
+		fs: fsw, done: make(chan struct{}), panicked: panicked, dirs: map[string]*watchedDir{}, subs: map[string][]*subscription{},
+	}
 	go w.run()
 	return w, nil
 }
@@ -63,9 +69,22 @@ func (w *Watcher) Close() error {
 	return err
 }
 
+// degrade ends the signals after a panic of the goroutine: polling finds everything as well.
+func (w *Watcher) degrade() {
+	v := recover()
+	if v == nil {
+		return
+	}
+	if w.panicked != nil {
+		w.panicked(v)
+	}
+	w.fs.Close()
+}
+
 // run passes signals on until the Watcher is closed.
 func (w *Watcher) run() {
 	defer close(w.done)
+	defer w.degrade()
 	for {
 		select {
 		case e, ok := <-w.fs.Events:

@@ -34,6 +34,8 @@ type Options struct {
 
 	LF        bool // lines end in \n, not in a terminal's \r\n
 	Ephemeral bool // the run ends with its viewers, so a position is valid only with its epoch
+
+	Panics *Panics // contains the panics of the hub's goroutines; may be nil
 }
 
 // A Hub is a stream and its viewers. Its methods may be called concurrently.

@@ -18,6 +18,7 @@ type SessionOptions struct {
 	MaxViewers int          // at a time; 0 means any number
 	Deflate    bool         // compress output for WebSockets that support it
 	Log        *slog.Logger // gets viewers that connect and disconnect, at debug level
+	Panics     *Panics      // contains the panics of code that serves a viewer; may be nil
 }
 
 // Sessions are the sessions of all viewers of a server, whatever their streams. Its methods may be

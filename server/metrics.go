@@ -31,6 +31,7 @@ func (s *Server) serveMetrics(w http.ResponseWriter, _ *http.Request) {
 	m.value(label("wsrun_responses", "state", "waiting"), waiting)
 	m.single("wsrun_accept_failures_total", "counter",
 		"Connections that could not be accepted, as for lack of file descriptors; each try counts.", s.accepts.failures.Load())
+	m.single("wsrun_panics_total", "counter", "Panics that were contained: each is a bug of wsrun, and is logged.", s.o.Panics.Count())
 	s.catalog.metrics(m)
 	metrics.ExposeMetadata(true)
 	metrics.WriteProcessMetrics(out)

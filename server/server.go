@@ -52,6 +52,7 @@ type Options struct {
 	Deflate    bool         // compress output for WebSockets that offer it
 	MaxViewers int          // maximum number of simultaneous viewers; 0 means no limit
 	Log        *slog.Logger // if nil, nothing is logged
+	Panics     *hub.Panics  // contains panics, and should be the catalog's as well; if nil, New makes one
 
 	// MaxStrangers is the maximum number of connections that have shown no credentials, if there is a
 	// Token or Users; 0 means no limit.
@@ -87,6 +88,9 @@ func New(o Options) *Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Panics == nil {
+		o.Panics = hub.NewPanics(o.Log)
+	}
 	s := &Server{
 		o: o, catalog: o.Catalog, compile: o.compile,
 		guard: access.NewGuard(access.Options{
@@ -94,7 +98,7 @@ func New(o Options) *Server {
 			Token: o.Token, Users: o.Users, TLS: o.Certificate != nil, Base: o.Base,
 		}),
 		gate:     newGate(),
-		sessions: hub.NewSessions(hub.SessionOptions{MaxViewers: o.MaxViewers, Deflate: o.Deflate, Log: o.Log}),
+		sessions: hub.NewSessions(hub.SessionOptions{MaxViewers: o.MaxViewers, Deflate: o.Deflate, Log: o.Log, Panics: o.Panics}),
 	}
 	if s.compile == nil {
 		s.compile = logs.NewCompiler().Compile

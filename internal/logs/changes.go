@@ -49,12 +49,16 @@ func (l *lister) enter() (ok bool) {
 		return false
 	}
 	if l.hub == nil {
-		l.hub = newHub(hub.Options{Stream: broadcaster.New(broadcaster.Options{Lines: 1}), Kind: hub.List, Title: "files"})
+		l.hub = newHub(hub.Options{Stream: broadcaster.New(broadcaster.Options{Lines: 1}), Kind: hub.List, Title: "files", Panics: l.panics})
 	}
 	if l.followers++; l.followers == 1 {
 		ctx, cancel := context.WithCancel(context.Background())
 		l.unwatch = cancel
-		l.watching.Go(func() { l.watch(ctx) })
+		l.watching.Go(func() {
+			for ctx.Err() == nil {
+				l.watch(ctx)
+			}
+		})
 	}
 	return true
 }
@@ -80,6 +84,7 @@ func (l *lister) publish() {
 
 // watch walks the tree again and again, until ctx is done.
 func (l *lister) watch(ctx context.Context) {
+	defer l.panics.Contain("watch the list", func() { time.Sleep(minPause) }) // then it starts again
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	for {

@@ -86,7 +86,7 @@ func (l *Logs) makeRoom(filter Filter) bool {
 func (l *Logs) start(v view, filter Filter, file *os.File) *follower {
 	ctx, cancel := context.WithCancel(context.Background())
 	b := broadcaster.New(broadcaster.Options{Lines: l.o.Lines, Bytes: l.o.Bytes})
-	f := &follower{view: v, hub: newHub(hub.Options{Stream: b, Kind: hub.File, Title: v.path}), cancel: cancel, done: make(chan struct{})}
+	f := &follower{view: v, hub: newHub(hub.Options{Stream: b, Kind: hub.File, Title: v.path, Panics: l.o.Panics}), cancel: cancel, done: make(chan struct{})}
 	f.intake = newIntake(f.hub, filter, &l.read)
 	f.idle = time.AfterFunc(idleTime, func() { l.drop(f) })
 	l.followed[v] = f

@@ -28,6 +28,9 @@ const (
 // errStopping is the error of a list that was asked for after [Logs.End].
 var errStopping = errors.New("wsrun is stopping")
 
+// errPanic is the error of a walk that has panicked.
+var errPanic = errors.New("the list could not be made")
+
 // A List is the files that could be opened when the tree was walked. It is shared by everyone
 // who asks for it, and must not be changed. As long as the files stay the same, so does the
 // List's address.
@@ -52,7 +55,8 @@ func (l *List) equal(other *List) bool {
 // At most one walk runs at a time, even if nobody waits for it any more, so that a file system
 // that hangs holds up one goroutine and one thread, however many clients ask.
 type lister struct {
-	tree func(context.Context) (files []filetail.File, cut bool, err error) // makes a walk
+	tree   func(context.Context) (files []filetail.File, cut bool, err error) // makes a walk
+	panics *hub.Panics
 
 	mu     sync.Mutex
 	last   *walk // the one that runs, or the last one that ended; nil before the first
@@ -81,8 +85,8 @@ type walk struct {
 	err  error
 }
 
-func newLister(tree func(context.Context) ([]filetail.File, bool, error)) *lister {
-	return &lister{tree: tree, stopping: make(chan struct{})}
+func newLister(tree func(context.Context) ([]filetail.File, bool, error), panics *hub.Panics) *lister {
+	return &lister{tree: tree, panics: panics, stopping: make(chan struct{})}
 }
 
 // get returns the list from a walk that is running, or that began less than shareTime ago, or
@@ -141,6 +145,7 @@ func (l *lister) start() *walk {
 	go func() {
 		defer close(w.done)
 		defer cancel()
+		defer l.panics.Contain("list the files", func() { w.err = errPanic })
 		files, cut, err := l.tree(ctx)
 		w.took, w.err = time.Since(w.began), err
 		if err == nil {

@@ -55,7 +55,7 @@ func (f *forest) walk(ctx context.Context) ([]filetail.File, bool, error) {
 func plant(t *testing.T, test func(t *testing.T, f *forest, l *lister)) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &forest{length: 100 * time.Millisecond}
-		l := newLister(f.walk)
+		l := newLister(f.walk, nil)
 		defer func() {
 			l.end()
 			l.close()
@@ -173,7 +173,7 @@ func TestWaitersLeave(t *testing.T) {
 func TestHungWalkEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &forest{hung: make(chan struct{})}
-		l := newLister(f.walk)
+		l := newLister(f.walk, nil)
 		done := make(chan error)
 		for range 10 {
 			go func() {

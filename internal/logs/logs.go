@@ -56,6 +56,8 @@ type Options struct {
 	List    filetail.ListOptions // files that it leaves out can't be opened either
 
 	Lines, Bytes int // limits of the ring of each followed file
+
+	Panics *hub.Panics // contains the panics of goroutines; may be nil
 }
 
 // Logs is a registry of followed files. Its methods may be called concurrently.
@@ -84,7 +86,7 @@ type tally struct{ started, dropped, chunks int64 }
 func New(o Options) *Logs {
 	return &Logs{
 		o: o, followed: map[view]*follower{}, leaving: map[*follower]bool{},
-		list:    newLister(func(ctx context.Context) ([]filetail.File, bool, error) { return o.Root.List(ctx, o.List) }),
+		list:    newLister(func(ctx context.Context) ([]filetail.File, bool, error) { return o.Root.List(ctx, o.List) }, o.Panics),
 		opening: make(chan struct{}, maxOpening), stopping: make(chan struct{}),
 	}
 }
