@@ -11,6 +11,7 @@ const announceInterval = time.Second
 // An audience counts a hub's viewers and announces changes of their number. Its methods may be
 // called concurrently. Its timer stops with close.
 type audience struct {
+	panics    *Panics
 	mu        sync.Mutex
 	n         int
 	changed   chan struct{} // closed and replaced at each announcement
@@ -19,7 +20,9 @@ type audience struct {
 	closed    bool
 }
 
-func newAudience() *audience { return &audience{changed: make(chan struct{})} }
+func newAudience(panics *Panics) *audience {
+	return &audience{panics: panics, changed: make(chan struct{})}
+}
 
 // add adds delta to the number of viewers, and schedules an announcement.
 func (a *audience) add(delta int) {
@@ -27,11 +30,15 @@ func (a *audience) add(delta int) {
 	defer a.mu.Unlock()
 	a.n += delta
 	if a.timer == nil && !a.closed {
-		a.timer = time.AfterFunc(max(announceInterval-time.Since(a.announced), 0), a.announce)
+		a.schedule(max(announceInterval-time.Since(a.announced), 0))
 	}
 }
 
+// schedule makes an announcement due after d. mu must be held.
+func (a *audience) schedule(d time.Duration) { a.timer = time.AfterFunc(d, a.announce) }
+
 func (a *audience) announce() {
+	defer a.panics.Contain("announce the number of viewers", a.postpone)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.timer = nil
@@ -39,6 +46,15 @@ func (a *audience) announce() {
 		a.announced = time.Now()
 		close(a.changed)
 		a.changed = make(chan struct{})
+	}
+}
+
+// postpone schedules an announcement that has panicked again, in case that it was not made.
+func (a *audience) postpone() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.closed {
+		a.schedule(announceInterval)
 	}
 }
 

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -14,17 +15,14 @@ const awakeTick = 500 * time.Millisecond
 // suspended. Limits that blame a viewer use it, because nothing that a viewer has sent meanwhile has
 // been read yet. Its methods may be called concurrently.
 type awakeClock struct {
-	ticks atomic.Int64
-	done  chan struct{} // closed when the goroutine has ended
+	ticks   atomic.Int64
+	running sync.WaitGroup // the goroutine
 }
 
 // newAwakeClock returns a clock and starts its goroutine, which ends when ctx is done.
-func newAwakeClock(ctx context.Context) *awakeClock {
-	c := &awakeClock{done: make(chan struct{})}
-	go func() {
-		defer close(c.done)
-		c.run(ctx)
-	}()
+func newAwakeClock(ctx context.Context, panics *Panics) *awakeClock {
+	c := new(awakeClock)
+	panics.keepRunning(&c.running, "measure time", func() { c.run(ctx) }, nil)
 	return c
 }
 

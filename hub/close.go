@@ -19,14 +19,27 @@ const (
 // read reads until the viewer leaves or sends a message, and closes left. Unlike coder/websocket's
 // CloseRead, which takes 15 s, it closes a viewer that sends a message at once.
 func (v *viewer) read() {
+	defer v.gone()
+	defer v.panics().Contain("read from a viewer", nil)
 	if _, _, err := v.ws.Reader(context.Background()); err == nil {
 		v.spoke = true
 		// Close waits for the rest of the message, which may never arrive.
 		v.wire.SetReadDeadline(time.Now().Add(giveUpTime))
 		v.ws.Close(websocket.StatusPolicyViolation, "viewers can only read")
 	}
+}
+
+// gone tells others that the viewer is gone, and ends the session if nothing else does. Once left is
+// closed, whoever serves the viewer notices.
+func (v *viewer) gone() {
+	defer v.panics().Contain("part with a viewer", v.cutOff)
+	defer v.leaveIfPooled()
+	defer close(v.left)
 	v.ws.CloseNow()
-	close(v.left)
+}
+
+// leaveIfPooled ends the session if the viewer was in the writer pool when it left.
+func (v *viewer) leaveIfPooled() {
 	if v.member.leave() || v.leftPool {
 		v.leave(Left)
 	}

@@ -54,6 +54,7 @@ type sender interface {
 type conn struct {
 	net.Conn
 	clock      *awakeClock
+	panics     *Panics
 	hasStalled atomic.Bool // no write works any more, not even TLS's closing alert
 
 	// Only a goroutine that may write uses these.
@@ -128,8 +129,13 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 	return c.Conn.SetReadDeadline(t)
 }
 
-// Read implements [net.Conn].
-func (c *conn) Read(p []byte) (int, error) {
+// Read implements [net.Conn]. A panic closes the connection: net/http reads in a goroutine of its own,
+// where nothing else contains it.
+func (c *conn) Read(p []byte) (read int, failure error) {
+	defer c.panics.Contain("read from a connection", func() {
+		read, failure = 0, net.ErrClosed
+		c.Close()
+	})
 	for {
 		n, err := c.Conn.Read(p)
 		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) || !c.extendRead() {

@@ -66,7 +66,7 @@ func TestResponseHasDeadline(t *testing.T) {
 				defer near.Close()
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
-				c := &conn{Conn: far, clock: newAwakeClock(ctx)}
+				c := &conn{Conn: far, clock: newAwakeClock(ctx, nil)}
 				c.begin(tt.stream)
 				var reading sync.WaitGroup
 				defer reading.Wait()
@@ -130,12 +130,12 @@ func TestReadDeadlineStandsStill(t *testing.T) {
 func TestAwakeClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		c := newAwakeClock(ctx)
+		c := newAwakeClock(ctx, nil)
 		time.Sleep(10*time.Second + awakeTick/2)
 		if c.now() != 10*time.Second {
 			t.Errorf("after 10 s, the clock shows %v", c.now())
 		}
 		cancel()
-		<-c.done
+		c.running.Wait()
 	})
 }

@@ -27,12 +27,10 @@ type Content struct {
 func (s *Sessions) ServeContent(w http.ResponseWriter, session *Session, e Content, copy func(io.Writer) error) {
 	v := s.upgrade(w, session, false)
 	if v == nil {
-		session.End(Left)
 		return
 	}
-	out := Left
-	defer func() { session.End(v.end(out)) }() // even if copy panics
-	out = v.sendContent(e, copy)
+	defer s.o.Panics.Contain("send content to a viewer", v.cutOff)
+	session.End(v.end(v.sendContent(e, copy)))
 }
 
 // sendContent sends the hello event and all that copy writes.

@@ -115,7 +115,8 @@ func dictOf(had, chunk int) int {
 
 // frame returns the payload as a deflated message of one frame, which is shared and must not be
 // changed. before returns the size bytes of output before the payload, or nothing; the viewer's
-// window must end with these bytes.
+// window must end with these bytes. frame returns nil if deflating the payload has panicked for another
+// viewer: that one has left, and the others don't need to panic as well.
 func (d *deflateCache) frame(opcode byte, payload []byte, dict int, before func(size int) []byte) []byte {
 	made := d.entry(opcode, payload, dict)
 	made.once.Do(func() {
@@ -148,11 +149,11 @@ func deflate(p, dict []byte) []byte {
 		pool = fastWriters
 	}
 	w := pool.Get().(*flate.Writer)
-	defer pool.Put(w)
 	var b bytes.Buffer
 	w.ResetDict(&b, dict)
 	w.Write(p) // a write to memory can't fail
 	w.Flush()
+	pool.Put(w) // not after a panic, which may leave w in any state
 	return bytes.TrimSuffix(b.Bytes(), []byte("\x00\x00\xff\xff"))
 }
 

@@ -52,7 +52,10 @@ type Hub struct {
 // New returns a hub, and starts a goroutine that follows its stream's screen. The caller must
 // call Close, which waits for the goroutine.
 func New(o Options) *Hub {
-	h := &Hub{Options: o, audience: newAudience(), joins: newJoinTracker(o.Stream), deflated: deflateCache{stream: o.Stream}}
+	h := &Hub{
+		Options: o, audience: newAudience(o.Panics), joins: newJoinTracker(o.Stream, o.Panics),
+		deflated: deflateCache{stream: o.Stream},
+	}
 	h.pool = newWriterPool(h)
 	return h
 }

@@ -38,13 +38,15 @@ const (
 // A joinTracker follows a stream's screen, so that viewers who join late see what the others see.
 // Its methods may be called concurrently.
 type joinTracker struct {
-	stream *broadcaster.Broadcaster
-	cancel context.CancelFunc
-	done   chan struct{} // closed when the goroutine has ended
-	failed atomic.Int64  // programs that could not be followed; see release
+	stream  *broadcaster.Broadcaster
+	panics  *Panics
+	cancel  context.CancelFunc
+	running sync.WaitGroup // the goroutine
+	failed  atomic.Int64   // programs that could not be followed; see release
 
 	mu          sync.Mutex // unlocked with release if the screen may have changed
 	screen      *screen.Screen
+	replaced    int64          // failed, of the screens before this one
 	kept        Lines          // from before the program that was followed last
 	picture     screen.Picture // for all joining viewers
 	pictureMade time.Time      // when picture was made
@@ -55,18 +57,23 @@ type joinTracker struct {
 
 // newJoinTracker returns a tracker that follows stream in a goroutine. The caller must call close,
 // which waits for the goroutine.
-func newJoinTracker(stream *broadcaster.Broadcaster) *joinTracker {
+func newJoinTracker(stream *broadcaster.Broadcaster, panics *Panics) *joinTracker {
 	ctx, cancel := context.WithCancel(context.Background())
-	t := &joinTracker{stream: stream, cancel: cancel, done: make(chan struct{}), screen: screen.New()}
-	t.screen.History = t.history
+	t := &joinTracker{stream: stream, panics: panics, cancel: cancel}
 	cursor, start := stream.Open(-1)
-	t.screen.Skip(start.Offset)
-	t.screen.Resize(start.Size.Cols, start.Size.Rows)
-	go func() {
-		defer close(t.done)
-		t.run(ctx, cursor)
-	}()
+	t.screen = t.newScreen(start.Offset, start.Size)
+	panics.keepRunning(&t.running, "follow the screen", func() { t.run(ctx, cursor) }, func() { cursor = t.skip() })
 	return t
+}
+
+// newScreen returns a screen that knows nothing before offset.
+func (t *joinTracker) newScreen(offset int64, size broadcaster.Resize) *screen.Screen {
+	s := screen.New()
+	s.History = t.history
+	s.Panicked = func(v any) { t.panics.Report("draw the screen", v) }
+	s.Skip(offset)
+	s.Resize(size.Cols, size.Rows)
+	return s
 }
 
 // run follows the stream until it ends or ctx is done.
@@ -100,16 +107,41 @@ func (t *joinTracker) run(ctx context.Context, cursor *broadcaster.Cursor) {
 // then.
 func (t *joinTracker) close() {
 	t.cancel()
-	<-t.done
+	t.running.Wait()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.screen.Close()
 }
 
-// release unlocks mu, and publishes the number of failures so that readers of it need no lock.
+// release unlocks mu, and publishes the number of failures so that readers of it need no lock. It must be
+// deferred: during a panic, it replaces the screen, which may be in any state, and lets the panic go on.
 func (t *joinTracker) release() {
-	t.failed.Store(int64(t.screen.Failures()))
-	t.mu.Unlock()
+	defer t.mu.Unlock()
+	if v := recover(); v != nil {
+		t.replace(t.screen.Offset())
+		panic(v)
+	}
+	t.failed.Store(t.replaced + int64(t.screen.Failures()))
+}
+
+// replace replaces the screen by one that knows nothing before offset. mu must be held.
+func (t *joinTracker) replace(offset int64) {
+	t.replaced += int64(t.screen.Failures())
+	old := t.screen
+	t.screen = t.newScreen(offset, t.stream.Stats().Size)
+	t.kept, t.picture, t.shared, t.times = Lines{}, screen.Picture{}, sharedStart{}, sharedTimes{}
+	old.Close()
+}
+
+// skip makes the screen continue at the current end of the stream, and returns a cursor there: what
+// comes before might cause another panic. Until a program draws its screen again, viewers that join get
+// its output as lines.
+func (t *joinTracker) skip() *broadcaster.Cursor {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	cursor, start := t.stream.Open(0)
+	t.replace(start.Offset)
+	return cursor
 }
 
 // follow updates the screen with an item. It stops early when ctx is done.
@@ -118,14 +150,19 @@ func (t *joinTracker) follow(ctx context.Context, item broadcaster.Item) {
 		data = data[t.write(data[:min(screenStep, len(data))]):]
 	}
 	if item.Reset != nil {
-		t.mu.Lock()
-		t.screen.Skip(item.Reset.Offset)
-		t.release()
+		t.miss(item.Reset.Offset)
 		t.resize(item.Reset.Size)
 	}
 	if size, ok := item.Event.(broadcaster.Resize); ok {
 		t.resize(size)
 	}
+}
+
+// miss tells the screen that the output up to offset was missed.
+func (t *joinTracker) miss(offset int64) {
+	t.mu.Lock()
+	defer t.release()
+	t.screen.Skip(offset)
 }
 
 // write updates the screen with output for up to stepTime, and returns the number of bytes it took.

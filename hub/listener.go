@@ -24,17 +24,28 @@ var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interv
 // Accept's errors are temporary, except [net.ErrClosed]: net/http stops serving after most
 // other errors. Accept calls failed with each temporary error, from the goroutine that accepts.
 func (s *Sessions) Listener(l net.Listener, failed func(error)) net.Listener {
-	return listener{l, s.clock, failed}
+	return listener{l, s.clock, s.o.Panics, failed}
 }
 
 type listener struct {
 	net.Listener
 	clock  *awakeClock
+	panics *Panics
 	failed func(error) // called with each temporary error
 }
 
-// Accept implements [net.Listener]. After an error, net/http waits up to a second.
-func (l listener) Accept() (net.Conn, error) {
+var errPanicked = errors.New("accepting a connection panicked")
+
+// Accept implements [net.Listener]. After an error, net/http waits up to a second. A panic costs the
+// connection that was being accepted.
+func (l listener) Accept() (accepted net.Conn, failure error) {
+	var c net.Conn
+	defer l.panics.Contain("accept a connection", func() {
+		accepted, failure = nil, temporaryError{errPanicked}
+		if c != nil {
+			c.Close()
+		}
+	})
 	// When a thousand viewers connect at once, give each accepted connection a turn before
 	// the next is accepted. Otherwise all of them wait for a processor together, and the
 	// output of earlier viewers waits behind them (docs/facts.md, hub).
@@ -53,7 +64,7 @@ func (l listener) Accept() (net.Conn, error) {
 	if t, ok := c.(*net.TCPConn); ok {
 		t.SetKeepAliveConfig(keepAlive)
 	}
-	return &conn{Conn: c, clock: l.clock, fd: descriptorOf(c)}, nil
+	return &conn{Conn: c, clock: l.clock, panics: l.panics, fd: descriptorOf(c)}, nil
 }
 
 // A temporaryError is an error after which net/http accepts again.

@@ -10,7 +10,7 @@ import (
 // connection, which is checked at the given interval. net/http notices that only until the client
 // sends another byte, for example a request that is pipelined. The caller must call stop, which
 // frees the context.
-func WhileConnected(r *http.Request, interval time.Duration) (ctx context.Context, stop func()) {
+func (s *Sessions) WhileConnected(r *http.Request, interval time.Duration) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(r.Context())
 	c, ok := ctx.Value(connection{}).(sender)
 	if !ok {
@@ -18,6 +18,8 @@ func WhileConnected(r *http.Request, interval time.Duration) (ctx context.Contex
 	}
 	var check func()
 	check = func() {
+		// The next check may work. If the context ended instead, a response would look complete.
+		defer s.o.Panics.Contain("look after a connection", func() { time.AfterFunc(interval, check) })
 		if ctx.Err() != nil {
 			return
 		}

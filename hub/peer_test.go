@@ -37,7 +37,7 @@ func TestWhileConnected(t *testing.T) {
 				f := serveOn(t, l, broadcaster.Options{})
 				serving, done := make(chan struct{}, 2), make(chan struct{}, 2)
 				f.http.Handler = http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-					ctx, stop := WhileConnected(r, 10*time.Millisecond)
+					ctx, stop := f.sessions.WhileConnected(r, 10*time.Millisecond)
 					defer stop()
 					serving <- struct{}{}
 					<-ctx.Done()

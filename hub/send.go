@@ -139,9 +139,13 @@ func (v *viewer) deflated(opcode byte, p []byte) []byte {
 	case v.takeover == withTakeover && opcode == protocol.OpBinary:
 		dict := dictOf(v.window, len(p))
 		v.window += len(p)
-		return v.hub.deflated.frame(opcode, p, dict, func(size int) []byte {
+		frame := v.hub.deflated.frame(opcode, p, dict, func(size int) []byte {
 			return v.hub.before(v.cursor.Offset()-int64(len(p)), size)
 		})
+		if frame == nil { // a message that isn't deflated doesn't enter the window (RFC 7692, section 7.2.3)
+			v.window = 0
+		}
+		return frame
 	case v.takeover != notDeflated && len(p) >= minBareBytes:
 		return v.hub.deflated.frame(opcode, p, 0, func(int) []byte { return nil })
 	}

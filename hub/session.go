@@ -28,6 +28,7 @@ type Session struct {
 	form         Form
 	began        time.Time // when it became a viewer
 	release      func()    // called by End
+	ended        atomic.Bool
 
 	// One goroutine at a time writes the counters, so that counting doesn't slow down the
 	// others. A WebSocket's sent is its viewer's count.
@@ -62,13 +63,21 @@ func (s *Session) Missed() { s.resets.Add(1) }
 // Counting returns a writer to w that counts the bytes it writes as sent.
 func (s *Session) Counting(w io.Writer) io.Writer { return counter{w, s.sent} }
 
-// End ends the session and frees its slot. It must be called exactly once.
+// End ends the session and frees its slot. It must be called; after the first call, it does nothing.
+// Unlike the other methods, any goroutine may call it.
 func (s *Session) End(o Outcome) {
-	s.release()
-	if s.phase == unlisted {
+	if s.ended.Swap(true) {
 		return
 	}
-	defer s.sessions.viewers.Done()
+	if s.phase != unlisted {
+		defer s.sessions.viewers.Done() // like free, even if release panics
+		defer s.free(o)
+	}
+	s.release()
+}
+
+// free frees the session's slot, and counts and logs its end.
+func (s *Session) free(o Outcome) {
 	s.sessions.mu.Lock()
 	s.sessions.slots--
 	if s.phase == viewing {

@@ -51,7 +51,7 @@ type Tally struct {
 func NewSessions(o SessionOptions) *Sessions {
 	s := &Sessions{o: o, upgrades: make(chan struct{}, halfTheProcessors()), open: map[*Session]struct{}{}}
 	s.stop, s.cut = context.WithCancel(context.Background())
-	s.clock = newAwakeClock(s.stop)
+	s.clock = newAwakeClock(s.stop, o.Panics)
 	return s
 }
 
@@ -59,7 +59,7 @@ func NewSessions(o SessionOptions) *Sessions {
 // opened later are closed, too. Cut may be called more than once.
 func (s *Sessions) Cut() {
 	s.cut()
-	<-s.clock.done
+	s.clock.running.Wait()
 }
 
 // Wait waits until all sessions that hold a slot have ended. No session may be entered meanwhile.

@@ -34,9 +34,18 @@ func (s *Sessions) upgradeInTurn(w http.ResponseWriter, session *Session, deflat
 
 // upgrade makes a viewer of a session's request, and the session a viewer. It starts the goroutine in
 // read. The caller must call end, which waits for it. If the handshake fails, upgrade answers the
-// request and returns nil.
-func (s *Sessions) upgrade(w http.ResponseWriter, session *Session, deflate bool) *viewer {
+// request, ends the session and returns nil.
+func (s *Sessions) upgrade(w http.ResponseWriter, session *Session, deflate bool) (upgraded *viewer) {
 	v := &viewer{session: session, left: make(chan struct{}), pong: make(chan struct{}, 1), pings: make(chan []byte, 1)}
+	defer func() {
+		if upgraded != nil {
+			return
+		}
+		session.End(Left) // even after a panic, which the handler's caller contains
+		if v.wire.sender != nil {
+			v.wire.Close() // net/http doesn't close what was hijacked
+		}
+	}()
 	c, err := accept(&hijacker{w, &v.wire}, session.request, v.acceptOptions(deflate && s.o.Deflate))
 	if err != nil {
 		return nil
@@ -47,7 +56,10 @@ func (s *Sessions) upgrade(w http.ResponseWriter, session *Session, deflate bool
 			v.leftPool = true
 		}
 	}
-	v.keepOpen = context.AfterFunc(s.stop, func() { v.wire.Close() })
+	v.keepOpen = context.AfterFunc(s.stop, func() {
+		defer s.o.Panics.Contain("cut off a viewer", func() { v.wire.Close() })
+		v.wire.Close()
+	})
 	v.takeover = takeoverOf(w.Header().Get("Sec-WebSocket-Extensions"))
 	session.sent = &v.count
 	session.Begin(formOf(v.v1))
@@ -100,7 +112,12 @@ func (s *Sessions) TurnAway(w http.ResponseWriter, r *http.Request, why error, a
 	if err != nil {
 		return // accept has responded
 	}
-	defer context.AfterFunc(s.stop, func() { c.CloseNow() })()
+	cut := func() { c.CloseNow() }
+	defer s.o.Panics.Contain("turn a viewer away", cut)
+	defer context.AfterFunc(s.stop, func() {
+		defer s.o.Panics.Contain("cut off a viewer", cut)
+		c.CloseNow()
+	})()
 	accepted()
 	c.SetReadLimit(readLimit)
 	c.Close(websocket.StatusTryAgainLater, why.Error())

@@ -51,6 +51,8 @@ type viewer struct {
 	left         chan struct{}   // closed when the viewer has left, or sent a message
 	leftPool     bool            // its close frame took the viewer out of the writer pool, so read ends the session
 	spoke        bool            // the viewer has sent a message; may be read once left is closed
+	present      atomic.Bool     // the viewer is in the audience
+	parting      atomic.Bool     // leave was called
 }
 
 // ServeWebSocket upgrades the request of session to a WebSocket that follows h's stream, from where
@@ -62,11 +64,12 @@ type viewer struct {
 func (s *Sessions) ServeWebSocket(w http.ResponseWriter, session *Session, h *Hub, j Join) {
 	v := s.upgradeInTurn(w, session, j.Deflate)
 	if v == nil {
-		session.End(Left)
 		return
 	}
+	defer s.o.Panics.Contain("begin to serve a viewer", v.abandon)
 	v.hub = h
 	v.wire.begin(true)
+	v.present.Store(true)
 	h.audience.add(1)
 	if out := v.sendHello(j.Position); out != Following {
 		v.leave(out)
@@ -77,15 +80,20 @@ func (s *Sessions) ServeWebSocket(w http.ResponseWriter, session *Session, h *Hu
 
 // run follows the stream until the session ends, or until the writer pool takes over.
 func (v *viewer) run() {
+	defer v.panics().Contain("serve a viewer", v.abandon)
 	if out := v.follow(); out != pooled {
 		v.leave(out)
 	}
 }
 
 // leave closes the connection and ends the session, after ServeWebSocket has added the viewer to the
-// audience.
+// audience. After the first call, leave does nothing.
 func (v *viewer) leave(out Outcome) {
-	v.hub.audience.add(-1)
+	defer v.panics().Contain("part with a viewer", v.cutOff)
+	if v.parting.Swap(true) {
+		return
+	}
+	v.uncount()
 	out = v.end(out)
 	if n, _ := v.hub.audience.count(); n == 0 {
 		v.hub.deflated.clear()
@@ -93,6 +101,32 @@ func (v *viewer) leave(out Outcome) {
 	}
 	v.session.End(out)
 }
+
+// uncount takes the viewer out of the audience, if it is there.
+func (v *viewer) uncount() {
+	if v.present.Swap(false) {
+		v.hub.audience.add(-1)
+	}
+}
+
+// abandon makes a viewer leave after a panic, whoever was serving it.
+func (v *viewer) abandon() {
+	v.member.close()
+	v.leave(Left)
+}
+
+// cutOff is leave without the parts that may wait. It frees what the viewer has, however far leave has
+// come. It may be called more than once.
+func (v *viewer) cutOff() {
+	v.parting.Store(true)
+	defer v.session.End(Left)
+	v.uncount()
+	v.ws.CloseNow()
+	v.keepOpen()
+}
+
+// panics returns what contains the panics of code that serves the viewer.
+func (v *viewer) panics() *Panics { return v.session.sessions.o.Panics }
 
 // follow sends output as it arrives, until the session ends. If the writer pool takes over, the
 // outcome is pooled.

@@ -24,6 +24,7 @@ type writer struct {
 	mu      sync.Mutex
 	queue   []*viewer // viewers to serve in turn: they are new, need an answer, or don't have all output
 	current []*viewer // viewers that had all output, and some that have left; only run's goroutine uses it
+	serving *viewer   // taken out of the queue, and not yet served; likewise
 }
 
 // enqueue puts v at the end of the queue, unless v is in the queue already. v must be w's, and
@@ -77,7 +78,9 @@ func (w *writer) serveQueue() {
 		if !ok {
 			return
 		}
+		w.serving = v
 		was, is := w.serve(v, now, n, true)
+		w.serving = nil
 		switch {
 		case is && !was:
 			w.current = append(w.current, v)
@@ -109,9 +112,12 @@ func (w *writer) pass(viewers int) {
 // serve sends v what there is for it, as far as possible without waiting. It reports whether v was current
 // before, and whether it is now: whether v has all output. A viewer from the queue gets the number of
 // viewers only if no pass has sent it.
+//
+// If the code panics, v leaves. The other viewers don't depend on what v has left half done.
 func (w *writer) serve(v *viewer, now time.Duration, viewers int, fromQueue bool) (was, is bool) {
 	v.member.mu.Lock()
 	defer v.member.mu.Unlock()
+	defer w.pool.hub.Panics.Contain("write to a viewer", func() { was, is = w.expel(v), false })
 	if v.member.writer != w {
 		return false, false
 	}
@@ -135,16 +141,50 @@ func (w *writer) serve(v *viewer, now time.Duration, viewers int, fromQueue bool
 			w.enqueue(v)
 		}
 	case out == Following || out == behind:
-		v.member.writer = nil
 		v.wire.setNonblocking(false)
+		v.member.writer = nil
 		go v.run() // [Sessions.Wait] waits for it
 	default:
-		v.member.writer = nil
 		v.wire.setNonblocking(false)
+		v.member.writer = nil
 		go v.leave(out) // likewise
 	}
 	v.member.current = is
 	return was, is
+}
+
+// expel makes a viewer leave, unless it is w's no longer. It reports whether the viewer was current.
+// v.member.mu must be held.
+func (w *writer) expel(v *viewer) (was bool) {
+	was = v.member.current
+	v.member.current = false
+	if v.member.writer == w {
+		v.member.writer = nil
+		go v.leave(Left)
+	}
+	return was
+}
+
+// restore puts all viewers into the queue after a panic, which may have left current in any state: each
+// viewer is served there, and becomes current again.
+func (w *writer) restore() {
+	all := append(w.current, w.serving)
+	w.current, w.serving = nil, nil
+	for _, v := range all {
+		if v != nil {
+			w.requeue(v)
+		}
+	}
+}
+
+// requeue puts a viewer of w into the queue, where it may be already.
+func (w *writer) requeue(v *viewer) {
+	v.member.mu.Lock()
+	defer v.member.mu.Unlock()
+	if v.member.writer == w {
+		v.member.current, v.member.queued = false, slices.Contains(w.waiting(), v)
+		w.enqueue(v)
+	}
 }
 
 // catchUp sends what there is, as far as possible without waiting. It reports whether there may be more

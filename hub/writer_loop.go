@@ -34,7 +34,7 @@ type writerLoop struct {
 }
 
 // run serves the writer's viewers until the pool is closed, or until the writer retires because it has
-// no viewers. The pool waits for it.
+// no viewers. The pool waits for it, and calls restore and run again if it panics.
 func (w *writer) run() {
 	l := writerLoop{writer: w, pings: time.NewTicker(pingCheck), countTimer: time.NewTimer(countDelay)}
 	defer l.pings.Stop()
@@ -66,21 +66,31 @@ func (l *writerLoop) loop() {
 		case <-l.wakeup:
 			l.queueTurn = l.pool.queueTurns
 		case l.queueTurn <- struct{}{}:
-			l.queueTurn = nil
-			l.serveQueue()
-			<-l.pool.queueTurns
+			l.takeQueueTurn()
 		case l.passTurn <- struct{}{}:
-			n, _ := l.pool.hub.audience.count()
-			l.rest.Reset(time.Duration(n) * passTime)
-			l.makePass()
-			<-l.pool.passTurns
-			l.output = nil // until rest fires
+			l.takePassTurn()
 		case <-l.rest.C:
 			l.output = l.changed
 		case <-l.pool.ctx.Done():
 			return
 		}
 	}
+}
+
+// takeQueueTurn serves the queue, and then gives its turn back.
+func (l *writerLoop) takeQueueTurn() {
+	defer func() { <-l.pool.queueTurns }() // even after a panic
+	l.queueTurn = nil
+	l.serveQueue()
+}
+
+// takePassTurn makes a pass, and then gives its turn back.
+func (l *writerLoop) takePassTurn() {
+	defer func() { <-l.pool.passTurns }() // even after a panic
+	n, _ := l.pool.hub.audience.count()
+	l.rest.Reset(time.Duration(n) * passTime)
+	l.makePass()
+	l.output = nil // until rest fires
 }
 
 // startPass makes a pass now, or if there are many viewers, when the writer gets its turn.

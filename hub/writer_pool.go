@@ -85,7 +85,7 @@ func (p *writerPool) assign(v *viewer) bool {
 	for len(p.writers) < wanted {
 		w := &writer{pool: p, clock: v.session.sessions.clock, wakeup: make(chan struct{}, 1)}
 		p.writers = append(p.writers, w)
-		p.running.Go(w.run)
+		p.hub.Panics.keepRunning(&p.running, "write to viewers", w.run, w.restore)
 	}
 	w := p.writers[p.added%wanted]
 

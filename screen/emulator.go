@@ -61,22 +61,35 @@ func colorOf(c imagecolor.Color) color {
 }
 
 // A vtEmulator is charmbracelet's emulator. It starts a goroutine that drops the emulator's
-// answers to queries; Close ends the goroutine and waits for it.
+// answers to queries; Close ends the goroutine and waits for it. If the goroutine panics,
+// panicked is called.
 type vtEmulator struct {
 	*vt.Emulator
 	phantom reflect.Value
 	drained chan struct{}
+
+	panicked func(v any)
 }
 
-func newVT(cols, rows int) emulator {
-	e := &vtEmulator{Emulator: vt.NewEmulator(cols, rows), drained: make(chan struct{})}
+func newVT(cols, rows int, panicked func(v any)) emulator {
+	e := &vtEmulator{Emulator: vt.NewEmulator(cols, rows), drained: make(chan struct{}), panicked: panicked}
 	e.SetScrollbackSize(1)
 	e.phantom = reflect.ValueOf(e.Emulator).Elem().FieldByName("atPhantom")
 	go func() {
 		defer close(e.drained)
+		defer e.stopAnswers()
 		io.Copy(io.Discard, e.Emulator)
 	}()
 	return e
+}
+
+// stopAnswers contains a panic of the goroutine. It makes the emulator's answers fail, which
+// would otherwise wait for the goroutine.
+func (e *vtEmulator) stopAnswers() {
+	if v := recover(); v != nil {
+		e.panicked(v)
+		e.InputPipe().(io.Closer).Close()
+	}
 }
 
 // Pending reads a private field of the emulator, which the emulator does not always clear

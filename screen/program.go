@@ -245,7 +245,8 @@ func (s *Screen) stop() {
 // program up and returns false.
 func (s *Screen) draw(f func(*picture)) (ok bool) {
 	defer func() {
-		if recover() != nil {
+		if v := recover(); v != nil {
+			s.panicked(v)
 			s.GiveUp()
 		}
 	}()

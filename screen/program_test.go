@@ -61,7 +61,7 @@ func TestManyStarts(t *testing.T) {
 	t.Cleanup(s.Close)
 	s.Resize(200, 50)
 	made := 0
-	s.emulators = func(cols, rows int) emulator { made++; return newVT(cols, rows) }
+	s.emulators = func(cols, rows int) emulator { made++; return newVT(cols, rows, nil) }
 	begin := time.Now()
 	s.Write([]byte(strings.Repeat("\x1b[?1049hx\x1b[?1049l", 2000)))
 	if seconds := 1 + int(time.Since(begin)/time.Second+1); made > maxStarts*seconds || s.Failures() < 1 || s.Failures() > seconds {
@@ -101,7 +101,7 @@ func (f failing) Write(p []byte) (int, error) {
 func TestEmulatorPanicIsContained(t *testing.T) {
 	s := New()
 	defer s.Close()
-	s.emulators = func(cols, rows int) emulator { return failing{newVT(cols, rows)} }
+	s.emulators = func(cols, rows int) emulator { return failing{newVT(cols, rows, nil)} }
 	s.Resize(20, 5)
 	fmt.Fprint(s, "\x1b[?1049hboom!\x1b[31m")
 	if s.Full() || s.Failures() != 1 || s.Picture().To != 0 {

@@ -38,6 +38,10 @@ type Screen struct {
 	// program begins whose screen depends on what was there before: a pager, or the
 	// alternate screen, whose cursor begins where that of the normal screen is.
 	History func(end int64) (output []byte, before State, ok bool)
+	// Panicked, if set, is called with the value of each panic of the emulator, while the stack
+	// is still that of the panic. It may be called concurrently with other methods, but must
+	// not be set after the first of them.
+	Panicked func(v any)
 
 	cols, rows int
 	state      State // at offset at, which is outside of control sequences
@@ -85,7 +89,16 @@ type Picture struct {
 
 // New returns a Screen whose size is not known yet; see [Screen.Resize].
 func New() *Screen {
-	return &Screen{checks: []check{{}}, emulators: newVT}
+	s := &Screen{checks: []check{{}}}
+	s.emulators = func(cols, rows int) emulator { return newVT(cols, rows, s.panicked) }
+	return s
+}
+
+// panicked reports the value of a panic.
+func (s *Screen) panicked(v any) {
+	if s.Panicked != nil {
+		s.Panicked(v)
+	}
 }
 
 // Write follows all of p. It never fails.

@@ -151,7 +151,7 @@ func TestColumns(t *testing.T) {
 
 // What the emulator draws is as wide as it is in the page.
 func TestCells(t *testing.T) {
-	p := newPicture(newVT, 4, 1)
+	p := newPicture(New().emulators, 4, 1)
 	defer p.Close()
 	for c := rune(0xa0); c <= unicode.MaxRune; c++ {
 		if c >= 0x20000 {

@@ -109,14 +109,14 @@ func New(o Options) *Server {
 	}
 	s.strangers = newStrangers(most)
 	s.http = http.Server{
-		Handler:           withDeadline(noStoreErrors(s.guard.Wrap(s.strangers.recognize(s.routes()), s.refuse))),
+		Handler:           s.contain(withDeadline(noStoreErrors(s.guard.Wrap(s.strangers.recognize(s.routes()), s.refuse)))),
 		ReadHeaderTimeout: headerTime,
 		MaxHeaderBytes:    headerBytes - headerSlop,
 		IdleTimeout:       idleTime,
 		ErrorLog:          slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug), // mostly strangers' bad requests
 
-		ConnContext: s.strangers.context,
-		ConnState:   s.strangers.state,
+		ConnContext: s.connContext,
+		ConnState:   s.connState,
 
 		DisableGeneralOptionsHandler: true, // it would bypass the guard
 	}
@@ -140,9 +140,13 @@ func (s *Server) Serve(l net.Listener) error {
 // catalog. A stream of [Single] must be closed before: its viewers then get the rest of the
 // output and a close frame. When ctx is done, the remaining connections are cut off.
 func (s *Server) Shutdown(ctx context.Context) {
-	stop := context.AfterFunc(ctx, func() {
+	cut := func() {
 		s.sessions.Cut()
 		s.http.Close()
+	}
+	stop := context.AfterFunc(ctx, func() {
+		defer s.o.Panics.Contain("cut off all viewers", cut)
+		cut()
 	})
 	defer stop()
 	s.catalog.End()

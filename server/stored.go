@@ -75,9 +75,9 @@ func (s *Server) serveLast(w http.ResponseWriter, r *http.Request, stream Stream
 		return
 	}
 	defer content.Close()
-	served = true // and so ended by ServeContent
 	about := stored.About()
 	about.Exact = content.Exact()
+	served = true // and so ended by ServeContent
 	s.sessions.ServeContent(s.handshake(w, r), session, about, func(to io.Writer) error { return content.Copy(t.writer(to)) })
 }
 

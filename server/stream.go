@@ -111,7 +111,7 @@ func (s *Server) serveForm(w http.ResponseWriter, r *http.Request, stream Stream
 		})
 	default:
 		hub.Begin(r, true)
-		ctx, stop := hub.WhileConnected(r, followerInterval)
+		ctx, stop := s.sessions.WhileConnected(r, followerInterval)
 		defer stop()
 		s.serveLive(s.gate.follower(ctx).response(w), r.WithContext(ctx), stream, q)
 	}
@@ -164,12 +164,18 @@ func (s *Server) enter(w http.ResponseWriter, r *http.Request, stream Stream, q 
 			return nil, nil
 		}
 	}
+	entered := false
+	defer func() {
+		if !entered { // even after a panic: the slot must not stay taken
+			session.End(hub.Left)
+		}
+	}()
 	h, leave, err := stream.Follow(r.Context())
 	if err != nil {
 		s.refuseOpen(w, r, q.form, err)
-		session.End(hub.Left)
 		return nil, nil
 	}
 	session.OnEnd(leave)
+	entered = true
 	return session, h
 }

@@ -29,7 +29,7 @@ func withDeadline(next http.Handler) http.Handler {
 // The request that serve gets is also canceled when its client disconnects. If there is no room, admit
 // responds itself.
 func (s *Server) admit(w http.ResponseWriter, r *http.Request, held int64, serve func(http.ResponseWriter, *http.Request, *task)) {
-	ctx, stop := hub.WhileConnected(r, peerInterval)
+	ctx, stop := s.sessions.WhileConnected(r, peerInterval)
 	defer stop()
 	t, err := s.gate.enter(ctx, r.RemoteAddr, held)
 	switch {

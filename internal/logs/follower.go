@@ -31,6 +31,7 @@ type follower struct {
 	viewers int         // guarded by Logs.mu
 	idle    *time.Timer // drops the follower; runs while the follower has no viewers
 	since   int64       // while it has no viewers: its place in the order of those; guarded by Logs.mu
+	failed  bool        // the goroutine has panicked; guarded by Logs.mu
 }
 
 // join returns the follower of a view. If there is none, join starts one that reads the open
@@ -77,7 +78,7 @@ func (l *Logs) makeRoom(filter Filter) bool {
 		return false
 	}
 	l.remove(oldest)
-	l.following.Go(func() { l.end(oldest) })
+	l.endLater(oldest)
 	return true
 }
 
@@ -88,7 +89,10 @@ func (l *Logs) start(v view, filter Filter, file *os.File) *follower {
 	b := broadcaster.New(broadcaster.Options{Lines: l.o.Lines, Bytes: l.o.Bytes})
 	f := &follower{view: v, hub: newHub(hub.Options{Stream: b, Kind: hub.File, Title: v.path, Panics: l.o.Panics}), cancel: cancel, done: make(chan struct{})}
 	f.intake = newIntake(f.hub, filter, &l.read)
-	f.idle = time.AfterFunc(idleTime, func() { l.drop(f) })
+	f.idle = time.AfterFunc(idleTime, func() {
+		defer l.o.Panics.Contain("drop a file", func() { f.idle.Reset(idleTime) })
+		l.drop(f)
+	})
 	l.followed[v] = f
 	l.past.started++
 	o := filetail.FollowOptions{
@@ -108,10 +112,13 @@ func (l *Logs) start(v view, filter Filter, file *os.File) *follower {
 	}
 	l.following.Go(func() {
 		defer close(f.done)
+		defer l.o.Panics.Contain("follow a file", func() { l.fail(f) })
+		defer func() {
+			if file != nil { // it was canceled before it opened the file
+				file.Close()
+			}
+		}()
 		filetail.Follow(ctx, f.intake, o)
-		if file != nil { // it was canceled before it opened the file
-			file.Close()
-		}
 		f.intake.end()
 		b.Close()
 		l.ended(f)
@@ -119,11 +126,33 @@ func (l *Logs) start(v view, filter Filter, file *os.File) *follower {
 	return f
 }
 
+// fail ends the stream of a follower whose goroutine has panicked, so that its viewers reconnect. They
+// then find another follower. The hub stays until they have left, since it has to tell them.
+func (l *Logs) fail(f *follower) {
+	defer l.ended(f)
+	defer f.intake.end()
+	defer f.hub.Stream.Close()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed || l.followed[f.view] != f { // Close or drop ends it
+		return
+	}
+	l.remove(f)
+	f.failed = true
+	if f.viewers == 0 {
+		l.endLater(f)
+	}
+}
+
 // leave ends a viewer's use of a follower.
 func (l *Logs) leave(f *follower) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	f.viewers--
+	if f.failed && f.viewers == 0 {
+		l.endLater(f)
+		return
+	}
 	if f.viewers > 0 || l.closed {
 		return
 	}
@@ -138,19 +167,27 @@ func (l *Logs) leave(f *follower) {
 
 // drop ends a follower that still has no viewers.
 func (l *Logs) drop(f *follower) {
-	l.mu.Lock()
-	if f.viewers > 0 || l.closed || l.followed[f.view] != f {
-		l.mu.Unlock()
+	dropped, last := l.removeIdle(f)
+	if !dropped {
 		return
 	}
-	l.remove(f)
-	last := len(l.followed) == 0
-	l.mu.Unlock()
 	l.end(f)
 	if last {
 		<-f.done
 		debug.FreeOSMemory() // returns the rings of what may have been many files
 	}
+}
+
+// removeIdle takes a follower out of the registry if it has no viewers. It reports whether it did, and
+// whether that was the last follower.
+func (l *Logs) removeIdle(f *follower) (removed, last bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if f.viewers > 0 || l.closed || l.followed[f.view] != f {
+		return false, false
+	}
+	l.remove(f)
+	return true, len(l.followed) == 0
 }
 
 // remove takes a follower out of the registry. The caller must call end. mu must be held.
@@ -161,6 +198,14 @@ func (l *Logs) remove(f *follower) {
 	if f.view.expr != "" {
 		l.filtered--
 	}
+}
+
+// endLater calls end in a goroutine, for which Close waits: end may wait for viewers' writers.
+func (l *Logs) endLater(f *follower) {
+	l.following.Go(func() {
+		defer l.o.Panics.Contain("drop a file", f.cancel)
+		l.end(f)
+	})
 }
 
 // end ends a follower that was removed.

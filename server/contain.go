@@ -1,0 +1,42 @@
+package server
+
+import (
+	"context"
+	"net"
+	"net/http"
+)
+
+// contain returns a handler that contains the panics of next. net/http would contain them as well, but
+// neither count them nor log them as errors. What it gets instead makes it close the connection, so that
+// the response doesn't look complete.
+func (s *Server) contain(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			v := recover()
+			if v == nil {
+				return
+			}
+			if v != http.ErrAbortHandler {
+				s.o.Panics.Report("serve a request", v)
+			}
+			panic(http.ErrAbortHandler)
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// connContext is the [http.Server.ConnContext]. net/http calls it from the goroutine that accepts, where
+// it contains no panics. A panic costs the connection.
+func (s *Server) connContext(ctx context.Context, c net.Conn) (with context.Context) {
+	defer s.o.Panics.Contain("begin a connection", func() {
+		with = ctx
+		c.Close()
+	})
+	return s.strangers.context(ctx, c)
+}
+
+// connState is the [http.Server.ConnState], which is called like connContext.
+func (s *Server) connState(c net.Conn, state http.ConnState) {
+	defer s.o.Panics.Contain("end a connection", nil)
+	s.strangers.state(c, state)
+}
