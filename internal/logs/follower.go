@@ -87,7 +87,8 @@ func (l *Logs) makeRoom(filter Filter) bool {
 func (l *Logs) start(v view, filter Filter, file *os.File) *follower {
 	ctx, cancel := context.WithCancel(context.Background())
 	b := broadcaster.New(broadcaster.Options{Lines: l.o.Lines, Bytes: l.o.Bytes})
-	f := &follower{view: v, hub: newHub(hub.Options{Stream: b, Kind: hub.File, Title: v.path, Panics: l.o.Panics}), cancel: cancel, done: make(chan struct{})}
+	h := newHub(hub.Options{Stream: b, Kind: hub.File, Title: v.path, Panics: l.o.Panics})
+	f := &follower{view: v, hub: h, cancel: cancel, done: make(chan struct{})}
 	f.intake = newIntake(f.hub, filter, &l.read)
 	f.idle = time.AfterFunc(idleTime, func() {
 		defer l.o.Panics.Contain("drop a file", func() { f.idle.Reset(idleTime) })
