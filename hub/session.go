@@ -50,10 +50,7 @@ func (s *Session) Begin(f Form) {
 		return
 	}
 	s.phase, s.form, s.began = viewing, f, time.Now()
-	s.sessions.mu.Lock()
-	s.sessions.open[s] = struct{}{}
-	s.sessions.past[f].Started++
-	s.sessions.mu.Unlock()
+	s.sessions.addViewer(s)
 	s.log("viewer came")
 }
 
@@ -70,24 +67,10 @@ func (s *Session) End(o Outcome) {
 		return
 	}
 	if s.phase != unlisted {
-		defer s.sessions.viewers.Done() // like free, even if release panics
-		defer s.free(o)
+		defer s.sessions.viewers.Done() // like leave, even if release panics
+		defer s.sessions.leave(s, o)
 	}
 	s.release()
-}
-
-// free frees the session's slot, and counts and logs its end.
-func (s *Session) free(o Outcome) {
-	s.sessions.mu.Lock()
-	s.sessions.slots--
-	if s.phase == viewing {
-		delete(s.sessions.open, s)
-		s.addTo(&s.sessions.past[s.form])
-		if o == Stalled {
-			s.sessions.past[s.form].Slow++
-		}
-	}
-	s.sessions.mu.Unlock()
 	if s.phase == viewing {
 		s.log("viewer left",
 			slog.Duration("duration", time.Since(s.began)), slog.Int64("bytes", s.sent.Load()), slog.String("how", o.String()))

@@ -100,6 +100,30 @@ func (s *Sessions) Enter(r *http.Request) (*Session, error) {
 	return session, nil
 }
 
+// addViewer adds a session to those of viewers.
+func (s *Sessions) addViewer(session *Session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open[session] = struct{}{}
+	s.past[session.form].Started++
+}
+
+// leave frees a session's slot, and adds its counts to those of the past if it was a viewer's.
+func (s *Sessions) leave(session *Session, o Outcome) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.slots--
+	if session.phase != viewing {
+		return
+	}
+	delete(s.open, session)
+	past := &s.past[session.form]
+	session.addTo(past)
+	if o == Stalled {
+		past.Slow++
+	}
+}
+
 // Unlisted returns a session for a request whose response ends on its own.
 // It takes no slot, and doesn't count as a viewer. The caller must call [Session.End].
 func (s *Sessions) Unlisted(r *http.Request) *Session {
