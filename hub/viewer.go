@@ -62,13 +62,13 @@ type viewer struct {
 // ServeWebSocket may return before the session ends: the hub's writer pool continues to serve the
 // viewer. [Sessions.Wait] waits for all sessions.
 func (s *Sessions) ServeWebSocket(w http.ResponseWriter, session *Session, h *Hub, j Join) {
+	Begin(session.request, true) // before the viewer's reader may write, too
 	v := s.upgradeInTurn(w, session, j.Deflate)
 	if v == nil {
 		return
 	}
 	defer s.o.Panics.Contain("begin to serve a viewer", v.abandon)
 	v.hub = h
-	v.wire.begin(true)
 	v.present.Store(true)
 	h.audience.add(1)
 	if out := v.sendHello(j.Position); out != Following {
