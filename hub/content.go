@@ -25,6 +25,7 @@ type Content struct {
 // Writes in copy fail with [net.ErrClosed] once the viewer is gone, and copy should return then.
 // An error of copy closes the connection without a close frame.
 func (s *Sessions) ServeContent(w http.ResponseWriter, session *Session, e Content, copy func(io.Writer) error) {
+	defer session.endOnPanic()
 	v := s.upgrade(w, session, false)
 	if v == nil {
 		return

@@ -77,6 +77,14 @@ func (s *Session) End(o Outcome) {
 	}
 }
 
+// endOnPanic ends the session during a panic, and lets the panic go on. It must be deferred.
+func (s *Session) endOnPanic() {
+	if v := recover(); v != nil {
+		s.End(Left)
+		panic(v)
+	}
+}
+
 // Lost returns the outcome for a session whose connection no longer accepts writes: Stalled or
 // Left. The session must not be a WebSocket.
 func (s *Session) Lost() Outcome {

@@ -41,7 +41,7 @@ func (s *Sessions) upgrade(w http.ResponseWriter, session *Session, deflate bool
 		if upgraded != nil {
 			return
 		}
-		session.End(Left) // even after a panic, which the handler's caller contains
+		session.End(Left)
 		if v.wire.sender != nil {
 			v.wire.Close() // net/http doesn't close what was hijacked
 		}

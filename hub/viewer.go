@@ -62,6 +62,7 @@ type viewer struct {
 // ServeWebSocket may return before the session ends: the hub's writer pool continues to serve the
 // viewer. [Sessions.Wait] waits for all sessions.
 func (s *Sessions) ServeWebSocket(w http.ResponseWriter, session *Session, h *Hub, j Join) {
+	defer session.endOnPanic()
 	Begin(session.request, true) // before the viewer's reader may write, too
 	v := s.upgradeInTurn(w, session, j.Deflate)
 	if v == nil {

@@ -31,6 +31,8 @@ func child(args []string) int {
 		rate, _ := strconv.Atoi(args[2])
 		size, _ := strconv.Atoi(args[3])
 		return writeLines(args[1], rate, size)
+	case "steady":
+		return writeSteadily(args[1])
 	case "count":
 		n, _ := strconv.ParseInt(args[1], 10, 64)
 		return count(n)
