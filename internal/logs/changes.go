@@ -54,13 +54,20 @@ func (l *lister) enter() (ok bool) {
 	if l.followers++; l.followers == 1 {
 		ctx, cancel := context.WithCancel(context.Background())
 		l.unwatch = cancel
-		l.watching.Go(func() {
-			for ctx.Err() == nil {
-				l.watch(ctx)
-			}
-		})
+		l.keepWatching(ctx)
 	}
 	return true
+}
+
+// keepWatching starts a watcher, and another one after a panic. close waits for their goroutines.
+func (l *lister) keepWatching(ctx context.Context) {
+	l.watching.Go(func() {
+		defer l.panics.Contain("watch the list", func() {
+			time.Sleep(minPause)
+			l.keepWatching(ctx)
+		})
+		l.watch(ctx)
+	})
 }
 
 // unfollow undoes enter.
@@ -84,7 +91,6 @@ func (l *lister) publish() {
 
 // watch walks the tree again and again, until ctx is done.
 func (l *lister) watch(ctx context.Context) {
-	defer l.panics.Contain("watch the list", func() { time.Sleep(minPause) }) // then it starts again
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	for {

@@ -97,14 +97,16 @@ var plantings = map[string]planting{
 	"hub.writer.serveQueue":         {},
 	"hub.writerLoop.loop":           {when: atStart},
 
-	"internal/logs.Content.Copy":    {file: true},
-	"internal/logs.Logs.endLater#1": {file: true, many: true},
-	"internal/logs.Logs.join":       {file: true},
-	"internal/logs.Logs.leave":      {file: true},
-	"internal/logs.Logs.open":       {cost: seatsPerStream, file: true},
-	"internal/logs.Logs.start#1":    {file: true},
-	"internal/logs.Logs.start#2":    {file: true},
-	"internal/logs.intake.Write":    {cost: seatsPerStream, file: true},
+	"internal/logs.Content.Copy":          {file: true},
+	"internal/logs.Logs.endLater#1":       {file: true, many: true},
+	"internal/logs.Logs.join":             {file: true},
+	"internal/logs.Logs.leave":            {file: true},
+	"internal/logs.Logs.open":             {cost: seatsPerStream, file: true},
+	"internal/logs.Logs.start#1":          {file: true},
+	"internal/logs.Logs.start#2":          {file: true},
+	"internal/logs.lister.keepWatching#1": {file: true}, // another one is started
+	"internal/logs.lister.start#1":        {file: true},
+	"internal/logs.intake.Write":          {cost: seatsPerStream, file: true},
 
 	"screen.Screen.WriteUntil": {},
 	"screen.newVT":             {},
@@ -348,6 +350,8 @@ func (v *victim) visit() {
 		path += strconv.Itoa(int(time.Now().UnixNano() % 300))
 		all.Go(func() { v.glance(path+"?n=3", "text/plain") })
 		all.Go(func() { v.glance(path+"?grep=line&tail=1", "text/plain") })
+		all.Go(func() { v.glance("", "application/json") })
+		all.Go(func() { v.look("", "wsrun.v1", 1) }) // changes of the list
 		all.Go(func() { v.look(path+"?n=3", "wsrun.v1", 2) })
 		if v.many {
 			for i := range 300 {

@@ -9,6 +9,7 @@ import (
 	"go/build"
 	"go/parser"
 	"go/token"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -144,14 +145,14 @@ func (g *garden) plant() (places []string) {
 		g.plots[file] = append(g.plots[file], plot{g.set.Position(start(body)).Offset, place})
 		places = append(places, place)
 	}
-	for _, file := range slices.Sorted(keys(g.files)) {
+	for _, file := range slices.Sorted(maps.Keys(g.files)) {
 		for _, f := range functions(g.files[file]) {
 			for i, body := range g.begun(f) {
 				add(file, fmt.Sprintf("%s.%s#%d", g.name, nameOf(f), i+1), body)
 			}
 		}
 	}
-	for _, file := range slices.Sorted(keys(g.files)) {
+	for _, file := range slices.Sorted(maps.Keys(g.files)) {
 		for _, f := range functions(g.files[file]) {
 			place := g.name + "." + nameOf(f)
 			if g.names[f.Name.Name] || slices.Contains(plantedFunctions, place) {
@@ -160,17 +161,6 @@ func (g *garden) plant() (places []string) {
 		}
 	}
 	return places
-}
-
-// keys iterates over the keys of a map.
-func keys[V any](m map[string]V) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
 }
 
 func functions(f *ast.File) (all []*ast.FuncDecl) {
