@@ -46,7 +46,7 @@ func (s *Sessions) upgrade(w http.ResponseWriter, session *Session, deflate bool
 			v.wire.Close() // net/http doesn't close what was hijacked
 		}
 	}()
-	c, err := accept(&hijacker{w, &v.wire}, session.request, v.acceptOptions(deflate && s.o.Deflate))
+	c, err := accept(&hijacker{w, &v.wire, s.o.Panics}, session.request, v.acceptOptions(deflate && s.o.Deflate))
 	if err != nil {
 		return nil
 	}
@@ -139,7 +139,8 @@ func accept(w http.ResponseWriter, r *http.Request, o *websocket.AcceptOptions) 
 // A hijacker makes coder/websocket use a wire on top of the request's connection.
 type hijacker struct {
 	http.ResponseWriter
-	wire *wire // its sender is set by Hijack
+	wire   *wire // its sender is set by Hijack
+	panics *Panics
 }
 
 // Hijack implements [http.Hijacker].
@@ -149,11 +150,27 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	h.wire.sender = senderOf(c)
-	reader := rw.Reader
+	below, reader := lowerWire{h.wire, h.panics}, rw.Reader
 	if reader.Buffered() == 0 { // so a small buffer does, which thousands of viewers can afford
-		reader = bufio.NewReaderSize(h.wire, controlFrame)
+		reader = bufio.NewReaderSize(below, controlFrame)
 	}
-	return h.wire, bufio.NewReadWriter(reader, bufio.NewWriterSize(h.wire, controlFrame)), nil
+	return below, bufio.NewReadWriter(reader, bufio.NewWriterSize(below, controlFrame)), nil
+}
+
+// A lowerWire is a wire as coder/websocket sees it. No panic of a wire may pass through coder/websocket:
+// in the middle of its closing handshake, its CloseNow would wait instead of closing the connection.
+type lowerWire struct {
+	*wire
+	panics *Panics
+}
+
+// Write implements [net.Conn]. A panic closes the connection.
+func (w lowerWire) Write(p []byte) (written int, failure error) {
+	defer w.panics.Contain("write to a connection", func() {
+		written, failure = 0, net.ErrClosed
+		w.Close()
+	})
+	return w.wire.Write(p)
 }
 
 // Unwrap lets [http.ResponseController] find the underlying writer.
