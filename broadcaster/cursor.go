@@ -1,7 +1,6 @@
 package broadcaster
 
 import (
-	"cmp"
 	"context"
 	"io"
 	"sort"
@@ -173,27 +172,6 @@ func (c *Cursor) Next(ctx context.Context) (Item, error) {
 			return Item{}, ctx.Err()
 		}
 	}
-}
-
-// A Reader is an [io.Reader] of the bytes at a cursor of a closed stream.
-type Reader struct {
-	Cursor *Cursor
-	Err    error // returned at the end; nil means io.EOF
-	rest   []byte
-}
-
-// Read implements [io.Reader].
-func (r *Reader) Read(p []byte) (int, error) {
-	if len(r.rest) == 0 {
-		item, _, err := r.Cursor.Poll()
-		if err != nil {
-			return 0, cmp.Or(r.Err, err)
-		}
-		r.rest = item.Data
-	}
-	n := copy(p, r.rest)
-	r.rest = r.rest[n:]
-	return n, nil
 }
 
 // Range returns the output between two offsets, and the number of the line that it begins
