@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"unicode/utf8"
 
+	"wsrun/internal/plaintext"
 	"wsrun/internal/protocol"
 )
 
@@ -78,15 +78,7 @@ func drawnPieces(parts [][]byte) iter.Seq[[]byte] {
 				if len(cut) > 0 {
 					p = append(cut, chunk...)
 				}
-				end := len(p)
-				for i := 1; i < utf8.UTFMax && i <= len(p); i++ {
-					if tail := p[len(p)-i:]; utf8.RuneStart(tail[0]) {
-						if !utf8.FullRune(tail) {
-							end -= i
-						}
-						break
-					}
-				}
+				end := plaintext.Whole(p)
 				cut = bytes.Clone(p[end:])
 				if !yield(drawn(p[:end])) {
 					return

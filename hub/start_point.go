@@ -2,7 +2,6 @@ package hub
 
 import (
 	"bytes"
-	"unicode/utf8"
 
 	"wsrun/broadcaster"
 	"wsrun/internal/plaintext"
@@ -32,9 +31,7 @@ func (t *joinTracker) startPoint(ring *broadcaster.Snapshot, from, last int64) (
 	}
 	text := bytes.Join(parts, nil)
 	n, head := state.ScanTo(text, int(from-at))
-	var decoder plaintext.Decoder
-	decoder.Decode(text[max(n-utf8.UTFMax, 0):n])
-	cut := decoder.Pending()
+	cut := n - plaintext.Whole(text[:n])
 	return StartPoint{at + int64(n-cut), state, head[:max(len(head)-cut, 0)]}, true
 }
 

@@ -22,14 +22,9 @@ func (d *Decoder) Decode(p []byte) []byte {
 		p = append(d.cut, p...)
 		d.cut = nil
 	}
-	for i := 1; i < utf8.UTFMax && i <= len(p); i++ {
-		if tail := p[len(p)-i:]; utf8.RuneStart(tail[0]) {
-			if !utf8.FullRune(tail) {
-				d.cut = append([]byte(nil), tail...)
-				p = p[:len(p)-i]
-			}
-			break
-		}
+	if n := Whole(p); n < len(p) {
+		d.cut = append([]byte(nil), p[n:]...)
+		p = p[:n]
 	}
 	if utf8.Valid(p) {
 		return p
@@ -48,8 +43,18 @@ func (d *Decoder) Decode(p []byte) []byte {
 	return valid
 }
 
-// Pending returns how many bytes are kept back for the rest of their character.
-func (d *Decoder) Pending() int { return len(d.cut) }
+// Whole returns the length of p without the beginning of a character at its end.
+func Whole(p []byte) int {
+	for i := 1; i < utf8.UTFMax && i <= len(p); i++ {
+		if tail := p[len(p)-i:]; utf8.RuneStart(tail[0]) {
+			if !utf8.FullRune(tail) {
+				return len(p) - i
+			}
+			break
+		}
+	}
+	return len(p)
+}
 
 // Flush returns what is left at the end of the stream: U+FFFD if a character is incomplete.
 func (d *Decoder) Flush() []byte {
