@@ -22,7 +22,7 @@ type awakeClock struct {
 // newAwakeClock returns a clock and starts its goroutine, which ends when ctx is done.
 func newAwakeClock(ctx context.Context, panics *Panics) *awakeClock {
 	c := new(awakeClock)
-	panics.keepRunning(&c.running, "measure time", func() { c.run(ctx) }, nil)
+	panics.KeepRunning(&c.running, "measure time", func() { c.run(ctx) }, nil)
 	return c
 }
 

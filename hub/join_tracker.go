@@ -62,7 +62,7 @@ func newJoinTracker(stream *broadcaster.Broadcaster, panics *Panics) *joinTracke
 	t := &joinTracker{stream: stream, panics: panics, cancel: cancel}
 	cursor, start := stream.Open(-1)
 	t.screen = t.newScreen(start.Offset, start.Size)
-	panics.keepRunning(&t.running, "follow the screen", func() { t.run(ctx, cursor) }, func() { cursor = t.skip() })
+	panics.KeepRunning(&t.running, "follow the screen", func() { t.run(ctx, cursor) }, func() { cursor = t.skip() })
 	return t
 }
 

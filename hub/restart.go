@@ -9,14 +9,14 @@ import (
 // good at once; one that recurs must not keep a processor busy, or fill the log.
 const restartPause = time.Second
 
-// keepRunning starts a goroutine in running that calls run. If run panics, the goroutine calls mend,
+// KeepRunning starts a goroutine in running that calls run. If run panics, the goroutine calls mend,
 // which may be nil, and another one calls run again. It is for what many viewers depend on.
-func (p *Panics) keepRunning(running *sync.WaitGroup, what string, run, mend func()) {
+func (p *Panics) KeepRunning(running *sync.WaitGroup, what string, run, mend func()) {
 	began := time.Now()
 	running.Go(func() {
 		defer p.Contain(what, func() {
 			time.Sleep(restartPause - time.Since(began)) // returns at once if that is negative
-			defer p.keepRunning(running, what, run, mend)
+			defer p.KeepRunning(running, what, run, mend)
 			if mend != nil {
 				mend()
 			}

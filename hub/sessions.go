@@ -49,7 +49,7 @@ type Tally struct {
 // NewSessions returns the sessions of a server, and starts a goroutine that measures time. The caller
 // must call Cut when the server is done, which waits for the goroutine.
 func NewSessions(o SessionOptions) *Sessions {
-	s := &Sessions{o: o, upgrades: make(chan struct{}, halfTheProcessors()), open: map[*Session]struct{}{}}
+	s := &Sessions{o: o, upgrades: make(chan struct{}, HalfTheProcessors()), open: map[*Session]struct{}{}}
 	s.stop, s.cut = context.WithCancel(context.Background())
 	s.clock = newAwakeClock(s.stop, o.Panics)
 	return s

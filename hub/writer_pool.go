@@ -36,7 +36,7 @@ type writerPool struct {
 }
 
 func newWriterPool(h *Hub) *writerPool {
-	p := &writerPool{hub: h, queueTurns: make(chan struct{}, halfTheProcessors()), passTurns: make(chan struct{}, halfTheProcessors())}
+	p := &writerPool{hub: h, queueTurns: make(chan struct{}, HalfTheProcessors()), passTurns: make(chan struct{}, HalfTheProcessors())}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	return p
 }
@@ -63,9 +63,9 @@ func (p *writerPool) add(v *viewer) bool {
 	return false
 }
 
-// halfTheProcessors returns how many goroutines may do one kind of work at once, such as sending
+// HalfTheProcessors returns how many goroutines may do one kind of work at once, such as sending
 // backlogs. The other processors are for the command, and for live output (docs/facts.md, hub).
-func halfTheProcessors() int { return max(1, runtime.GOMAXPROCS(0)/2) }
+func HalfTheProcessors() int { return max(1, runtime.GOMAXPROCS(0)/2) }
 
 // writersFor returns the number of writers that new viewers are spread over, for a number of viewers.
 // Earlier viewers keep their writers. More than one writer shortens the time until the last viewer has
@@ -85,7 +85,7 @@ func (p *writerPool) assign(v *viewer) bool {
 	for len(p.writers) < wanted {
 		w := &writer{pool: p, clock: v.session.sessions.clock, wakeup: make(chan struct{}, 1)}
 		p.writers = append(p.writers, w)
-		p.hub.Panics.keepRunning(&p.running, "write to viewers", w.run, w.restore)
+		p.hub.Panics.KeepRunning(&p.running, "write to viewers", w.run, w.restore)
 	}
 	w := p.writers[p.added%wanted]
 

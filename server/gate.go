@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"net/netip"
-	"runtime"
 	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sync/semaphore"
 
+	"wsrun/hub"
 	"wsrun/internal/access"
 )
 
@@ -45,7 +45,7 @@ type gate struct {
 
 func newGate() *gate {
 	return &gate{
-		room: semaphore.NewWeighted(maxHeld), turns: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		room: semaphore.NewWeighted(maxHeld), turns: make(chan struct{}, hub.HalfTheProcessors()),
 		waiting: map[netip.Prefix]int{},
 	}
 }

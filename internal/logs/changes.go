@@ -54,20 +54,9 @@ func (l *lister) enter() (ok bool) {
 	if l.followers++; l.followers == 1 {
 		ctx, cancel := context.WithCancel(context.Background())
 		l.unwatch = cancel
-		l.keepWatching(ctx)
+		l.panics.KeepRunning(&l.watching, "watch the list", func() { l.watch(ctx) }, nil)
 	}
 	return true
-}
-
-// keepWatching starts a watcher, and another one after a panic. close waits for their goroutines.
-func (l *lister) keepWatching(ctx context.Context) {
-	l.watching.Go(func() {
-		defer l.panics.Contain("watch the list", func() {
-			time.Sleep(minPause)
-			l.keepWatching(ctx)
-		})
-		l.watch(ctx)
-	})
 }
 
 // unfollow undoes enter.

@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"regexp"
 	"regexp/syntax"
-	"runtime"
 	"strings"
+
+	"wsrun/hub"
 )
 
 const (
@@ -39,7 +40,7 @@ type Compiler struct{ turns chan struct{} }
 // NewCompiler returns a Compiler that uses at most half of the processors, so that strangers'
 // expressions leave the others to the output.
 func NewCompiler() *Compiler {
-	return &Compiler{make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
+	return &Compiler{make(chan struct{}, hub.HalfTheProcessors())}
 }
 
 // Compile returns the filter for an expression; an empty one gives the zero Filter. Compile

@@ -55,7 +55,7 @@ var plantings = map[string]planting{
 	"filetail.follower.run":   {file: true},                       // a visitor's file
 	"filetail.follower.step":  {cost: seatsPerStream, file: true},
 
-	"hub.Panics.keepRunning#1":      {when: atStart},
+	"hub.Panics.KeepRunning#1":      {when: atStart},
 	"hub.Session.Begin":             one,
 	"hub.Sessions.ServeContent":     {file: true},
 	"hub.Sessions.ServeWebSocket":   {},
@@ -97,16 +97,16 @@ var plantings = map[string]planting{
 	"hub.writer.serveQueue":         {},
 	"hub.writerLoop.loop":           {when: atStart},
 
-	"internal/logs.Content.Copy":          {file: true},
-	"internal/logs.Logs.endLater#1":       {file: true, many: true},
-	"internal/logs.Logs.join":             {file: true},
-	"internal/logs.Logs.leave":            {file: true},
-	"internal/logs.Logs.open":             {cost: seatsPerStream, file: true},
-	"internal/logs.Logs.start#1":          {file: true},
-	"internal/logs.Logs.start#2":          {file: true},
-	"internal/logs.lister.keepWatching#1": {file: true}, // another one is started
-	"internal/logs.lister.start#1":        {file: true},
-	"internal/logs.intake.Write":          {cost: seatsPerStream, file: true},
+	"internal/logs.Content.Copy":    {file: true},
+	"internal/logs.Logs.endLater#1": {file: true, many: true},
+	"internal/logs.Logs.join":       {file: true},
+	"internal/logs.Logs.leave":      {file: true},
+	"internal/logs.Logs.open":       {cost: seatsPerStream, file: true},
+	"internal/logs.Logs.start#1":    {file: true},
+	"internal/logs.Logs.start#2":    {file: true},
+	"internal/logs.lister.enter#1":  {file: true}, // another one is started
+	"internal/logs.lister.start#1":  {file: true},
+	"internal/logs.intake.Write":    {cost: seatsPerStream, file: true},
 
 	"screen.Screen.WriteUntil": {},
 	"screen.newVT":             {},

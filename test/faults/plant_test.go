@@ -212,7 +212,7 @@ func (g *garden) begun(f *ast.FuncDecl) (bodies []*ast.BlockStmt) {
 					begin(n.Args[0])
 				case "AfterFunc":
 					begin(n.Args[1])
-				case "keepRunning":
+				case "KeepRunning":
 					begin(n.Args[2])
 				}
 			}
