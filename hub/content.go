@@ -36,7 +36,7 @@ func (s *Sessions) ServeContent(w http.ResponseWriter, session *Session, e Conte
 
 // sendContent sends the hello event and all that copy writes.
 func (v *viewer) sendContent(e Content, copy func(io.Writer) error) Outcome {
-	v.nextPing = v.session.sessions.clock.now() + untilPing()
+	v.nextPing = v.now() + untilPing()
 	if out := v.sendStart(protocol.HelloEvent{
 		Event: "hello", Kind: string(e.Kind), Epoch: broadcaster.NewEpoch(), Line: 1, Title: e.Title, Command: []string{},
 		Started: time.Now().UnixMilli(), Now: time.Now().UnixMilli(), State: "ended", LF: true, Exact: e.Exact,
@@ -71,7 +71,7 @@ func (c *contentWriter) Write(p []byte) (int, error) {
 	select {
 	case <-c.v.left:
 	default:
-		if c.out = c.v.heartbeat(c.v.session.sessions.clock.now()); c.out == Following {
+		if c.out = c.v.heartbeat(c.v.now()); c.out == Following {
 			opcode, payload := c.v.payload(p)
 			c.out = c.v.sendChunk(opcode, payload, false)
 		}

@@ -48,10 +48,11 @@ func (t *joinTracker) lastLinesBefore(ring *broadcaster.Snapshot, since, from in
 	return Lines{at, line, since, parts}, found && ok
 }
 
-// last returns the last n of the lines, or all of them if n is negative.
+// last returns the last n of the lines, or all of them if n is negative. The lines must be kept ones,
+// which are in one part.
 func (k Lines) last(n int) Lines {
-	all := bytes.Join(k.Text, nil)
-	text := lastLines([][]byte{all}, n)
+	all := k.Text[0]
+	text := lastLines(k.Text, n)
 	skipped := all[:len(all)-sizeOf(text)]
 	head := append(bytes.Clone(k.Head), skipped...)
 	k.Head = head[k.State.Scan(head):]

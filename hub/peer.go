@@ -34,7 +34,7 @@ func (s *Sessions) WhileConnected(r *http.Request, interval time.Duration) (ctx 
 }
 
 // Begin says what kind of response to r begins on r's connection: a stream, which may take any time,
-// or another response, for which the client has a limited time (docs/security.md).
+// or another response, for which the client has a limited time (docs/protocol.md, Limits).
 func Begin(r *http.Request, stream bool) {
 	if c, ok := r.Context().Value(connection{}).(sender); ok {
 		c.begin(stream)

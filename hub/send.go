@@ -12,7 +12,7 @@ import (
 func (v *viewer) sendHello(p Position) Outcome {
 	s := v.hub.joins.open(p, v.v1)
 	v.cursor, v.size = *s.cursor, s.start.Size
-	v.nextPing = v.session.sessions.clock.now() + untilPing()
+	v.nextPing = v.now() + untilPing()
 	if !v.v1 {
 		return v.sendPrelude(s)
 	}

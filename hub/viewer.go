@@ -126,6 +126,9 @@ func (v *viewer) cutOff() {
 	v.keepOpen()
 }
 
+// now returns the time by the awakeClock.
+func (v *viewer) now() time.Duration { return v.session.sessions.clock.now() }
+
 // panics returns what contains the panics of code that serves the viewer.
 func (v *viewer) panics() *Panics { return v.session.sessions.o.Panics }
 
@@ -156,7 +159,7 @@ func (v *viewer) follow() Outcome {
 				return out
 			}
 		}
-		now := v.session.sessions.clock.now()
+		now := v.now()
 		if out := v.heartbeat(now); out != Following {
 			return out
 		}
