@@ -10,10 +10,10 @@ import (
 // blockSize is how much of a file is read at a time, forwards and backwards.
 const blockSize = 64 << 10
 
-// Tail returns the offset at which the last lines of f's first size bytes begin or, if maxBytes > 0 and that
-// is less than the lines have, the offset of the first line that begins within the last
-// maxBytes bytes. If no line begins there, the offset is that of the first byte there,
-// moved forward to the start of a character. An unfinished last line counts as one; a negative
+// Tail returns the offset at which the last lines of f's first size bytes begin or, if maxBytes > 0
+// and that is less than the lines have, the offset of the first line that begins within the last
+// maxBytes bytes. If no line begins there, the offset is that of the first byte there, moved
+// forward to the start of a character. An unfinished last line counts as one; a negative
 // lines means all lines.
 //
 // Tail reads backwards, at most the lines and one block or, if maxBytes limits them, twice

@@ -19,8 +19,8 @@ type Catalog interface {
 	Target(path string) Target
 	// Open opens the stream that a path names, for one request; for a list, that is the stream
 	// of its changes. The stream's text and its followers are limited to the lines that filter
-	// passes. The caller must call
-	// [Stream.Close]. The error is ErrNotFound, ErrBusy or ErrNoFilter.
+	// passes. The caller must call [Stream.Close]. The error is ErrNotFound, ErrBusy or
+	// ErrNoFilter.
 	Open(ctx context.Context, path string, filter logs.Filter) (Stream, error)
 	// List returns the list of the streams, newest first. As long as nothing changes, it is
 	// the same one, so that requests share it.

@@ -94,7 +94,7 @@ func (t *task) rest() {
 	}
 }
 
-// Pace implements [logs.Pace]: it calls read without a turn, and then waits for one.
+// pace implements [logs.Pace]: it calls read without a turn, and then waits for one.
 func (t *task) pace(read func() error) error {
 	t.rest()
 	err := read()
@@ -128,8 +128,7 @@ type taskResponse struct {
 
 // Write implements [io.Writer].
 func (w taskResponse) Write(p []byte) (int, error) {
-	w.task.rest()
-	return w.ResponseWriter.Write(p)
+	return taskWriter{w.ResponseWriter, w.task}.Write(p)
 }
 
 // Unwrap lets [http.ResponseController] find the writer beneath.
