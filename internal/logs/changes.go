@@ -13,9 +13,12 @@ const (
 	// minPause is the shortest pause between two walks that look for changes, so that there
 	// is at most about one notification a second: each makes every page ask for the list.
 	minPause = time.Second
-	// pauseFactor is how many times as long as a walk the pause after it takes. Looking for
-	// changes then needs 4 % of a processor, however large the tree is.
+	// pauseFactor is how many times as long as a walk uses a processor the pause after it takes.
+	// Looking for changes then needs 4 % of a processor, however large the tree is.
 	pauseFactor = 25
+	// slowFactor is how many times as long as a walk takes the pause is at least. On a busy machine,
+	// or on a slow file system, a walk takes much longer than it uses a processor.
+	slowFactor = 4
 	// maxPause is the longest pause. A walk of as many names as filetail looks at takes about
 	// a second of a processor's time. If a walk seems to have taken much longer, the file
 	// system is slow, or wsrun was stopped meanwhile.
@@ -103,6 +106,6 @@ func (l *lister) pause() time.Duration {
 	if l.last == nil || l.last.running() {
 		return 0
 	}
-	length := min(max(minPause, pauseFactor*l.last.took), maxPause)
+	length := min(max(minPause, pauseFactor*l.last.used, slowFactor*l.last.took), maxPause)
 	return time.Until(l.last.began.Add(l.last.took + length))
 }

@@ -3,6 +3,7 @@ package logs
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -56,6 +57,7 @@ func (l *List) equal(other *List) bool {
 // that hangs holds up one goroutine and one thread, however many clients ask.
 type lister struct {
 	tree   func(context.Context) (files []filetail.File, cut bool, err error) // makes a walk
+	clock  func() time.Duration                                               // of the thread's processor time
 	panics *hub.Panics
 
 	mu     sync.Mutex
@@ -81,12 +83,13 @@ type walk struct {
 
 	done chan struct{} // closed when the walk has ended and the fields below are set
 	took time.Duration
+	used time.Duration // of a processor
 	list *List
 	err  error
 }
 
 func newLister(tree func(context.Context) ([]filetail.File, bool, error), panics *hub.Panics) *lister {
-	return &lister{tree: tree, panics: panics, stopping: make(chan struct{})}
+	return &lister{tree: tree, clock: threadTime, panics: panics, stopping: make(chan struct{})}
 }
 
 // get returns the list from a walk that is running, or that began less than shareTime ago, or
@@ -146,8 +149,11 @@ func (l *lister) start() *walk {
 		defer close(w.done)
 		defer cancel()
 		defer l.panics.Contain("list the files", func() { w.err = errPanic })
+		runtime.LockOSThread() // so that its clock is the walk's
+		defer runtime.UnlockOSThread()
+		used := l.clock()
 		files, cut, err := l.tree(ctx)
-		w.took, w.err = time.Since(w.began), err
+		w.took, w.used, w.err = time.Since(w.began), l.clock()-used, err
 		if err == nil {
 			w.list = l.found(&List{files, cut})
 		}

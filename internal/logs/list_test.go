@@ -56,6 +56,7 @@ func plant(t *testing.T, test func(t *testing.T, f *forest, l *lister)) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &forest{length: 100 * time.Millisecond}
 		l := newLister(f.walk, nil)
+		l.clock = busy(1)
 		defer func() {
 			l.end()
 			l.close()
@@ -65,6 +66,11 @@ func plant(t *testing.T, test func(t *testing.T, f *forest, l *lister)) {
 		}()
 		test(t, f, l)
 	})
+}
+
+// busy returns a clock of walks that use a processor for one part in share of the time they take.
+func busy(share int64) func() time.Duration {
+	return func() time.Duration { return time.Duration(time.Now().UnixNano() / share) }
 }
 
 // TestWalksAreShared checks that everyone who asks within a second after a walk began gets the
@@ -262,23 +268,27 @@ func TestChanges(t *testing.T) {
 	})
 }
 
-// TestPause checks that looking for changes takes at most 4 % of the time, and that a request's
-// walk replaces one of the watcher's.
+// TestPause checks that looking for changes uses a processor for at most 4 % of the time, that walks
+// which only take long are more frequent, and that a request's walk replaces one of the watcher's.
 func TestPause(t *testing.T) {
 	for _, tt := range []struct {
 		length time.Duration
 		walks  int64 // in an hour
 		often  bool  // a client waits 2 s after each list before it asks for the next
+		share  int64 // of the time that a walk takes, it uses a processor for one part in share
 	}{
-		{0, 3600, false},
-		{20 * time.Millisecond, 3529, false},
-		{400 * time.Millisecond, 346, false},
-		{10 * time.Second, 28, false},
-		{350 * time.Millisecond, 1532, true},
+		{0, 3600, false, 1},
+		{20 * time.Millisecond, 3529, false, 1},
+		{400 * time.Millisecond, 346, false, 1},
+		{400 * time.Millisecond, 1800, false, 10},
+		{10 * time.Second, 28, false, 1},
+		{10 * time.Second, 72, false, 100},
+		{350 * time.Millisecond, 1532, true, 1},
 	} {
-		t.Run(fmt.Sprint(tt.length), func(t *testing.T) {
+		t.Run(fmt.Sprint(tt.length, "/", tt.share), func(t *testing.T) {
 			plant(t, func(t *testing.T, f *forest, l *lister) {
 				f.set(0, tt.length)
+				l.clock = busy(tt.share)
 				leave, _ := watchList(t, l)
 				defer leave()
 				f.walks.Store(0)
