@@ -65,7 +65,8 @@ func TestLeftBehind(t *testing.T) {
 				defer mu.Unlock()
 				return bytes.Contains(out, []byte("more")) || slices.ContainsFunc(tagged(r.tag()), func(pid int) bool {
 					stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-					return bytes.Contains(stat, []byte(" (sleep) ")) || bytes.Contains(stat, []byte(" (sh) T "))
+					return bytes.Contains(stat, []byte(" (sleep) ")) || bytes.Contains(stat, []byte(" (sh) T ")) ||
+						bytes.Contains(stat, []byte(" (nohup) T ")) // it may be stopped before it becomes sleep
 				})
 			})
 			r.Stdin.Close()
