@@ -66,12 +66,14 @@ func newJoinTracker(stream *broadcaster.Broadcaster, panics *Panics) *joinTracke
 	return t
 }
 
-// newScreen returns a screen that knows nothing before offset.
+// newScreen returns a screen that knows nothing before offset. Viewers that begin before it get the state at
+// offset: finding theirs would take a scan of the output before, which may be what made the last screen panic.
 func (t *joinTracker) newScreen(offset int64, size broadcaster.Resize) *screen.Screen {
 	s := screen.New()
 	s.History = t.history
 	s.Panicked = func(v any) { t.panics.Report("draw the screen", v) }
 	s.Skip(offset)
+	s.Forget(offset)
 	s.Resize(size.Cols, size.Rows)
 	return s
 }

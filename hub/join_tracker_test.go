@@ -57,6 +57,29 @@ func TestJoinTrackerClosesDuringSlowOutput(t *testing.T) {
 	}
 }
 
+// What made a screen panic is not scanned again: a viewer that begins before the new screen gets nothing
+// that would have to be found there.
+func TestNewScreenForgets(t *testing.T) {
+	stream := broadcaster.New(broadcaster.Options{})
+	tracker := newJoinTracker(stream, nil)
+	tracker.close() // the rest is for the test to do
+	text := "one\r\n\x1b[31mtwo\r\n"
+	stream.Write([]byte(text))
+	stream.Flush()
+	within := int64(len("one\r\n\x1b["))
+	before := func() StartPoint { _, at := tracker.near(within); return at }
+	if at := before(); at.Offset != within+int64(len("31m")) {
+		t.Fatalf("the old screen: begins at %+v", at)
+	}
+	tracker.skip()
+	if at := before(); at.Offset != within {
+		t.Errorf("the new screen: begins at %+v, which was found behind a sequence", at)
+	}
+	if _, at := tracker.screen.StateAt(0); at != int64(len(text)) {
+		t.Errorf("the new screen knows a state at %d", at)
+	}
+}
+
 // Abandoned returns at once while the screen is locked.
 func TestAbandonedDoesNotWaitForScreen(t *testing.T) {
 	b := serve(t, broadcaster.Options{})
