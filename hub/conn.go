@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"os"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,6 +21,9 @@ const (
 	// if the client has accepted more than responseRate bytes in each second of that.
 	responseTime = 30 * time.Second
 	responseRate = 16 << 10
+
+	// maxRecord is the most that a TLS record holds, in bytes (RFC 8446, section 5.1).
+	maxRecord = 16 << 10
 )
 
 var errStalled = errors.New("the viewer takes nothing")
@@ -31,7 +33,8 @@ type sender interface {
 	net.Conn
 	// send writes the buffers in as few pieces as possible, however long that takes, as long
 	// as the viewer accepts a byte at least every stallTime; otherwise it fails with
-	// errStalled. After an error of a conn, the buffers hold what was not written.
+	// errStalled. Afterwards the buffers are empty; after an error of a conn, they hold what was
+	// not written.
 	send(*net.Buffers) error
 	// begin begins a response. stream says that it is one that goes on until a stream ends;
 	// otherwise the client has about responseTime to take it.
@@ -170,10 +173,35 @@ func (c *conn) giveUp(b net.Buffers, within time.Duration) error {
 // tlsConn that has stalled is useless.
 type tlsConn struct{ *tls.Conn }
 
-// send implements sender: it writes as few TLS records as possible.
+// send implements sender: it writes as few TLS records as possible. (crypto/tls makes the first ones of a
+// connection smaller.) It copies one record at a time, and only what doesn't fill one on its own: a slow
+// viewer may take a message of megabytes for minutes. It empties the buffers if it succeeds.
 func (c tlsConn) send(b *net.Buffers) error {
-	_, err := c.Write(slices.Concat(*b...))
-	return err
+	record := make([]byte, 0, min(sizeOf(*b), maxRecord))
+	for _, p := range *b {
+		for len(p) > 0 {
+			out := p[:min(len(p), maxRecord-len(record))]
+			p = p[len(out):]
+			if len(out) < maxRecord {
+				record = append(record, out...)
+				out = record
+			}
+			if len(out) < maxRecord {
+				continue
+			}
+			if _, err := c.Write(out); err != nil {
+				return err
+			}
+			record = record[:0]
+		}
+	}
+	if len(record) > 0 {
+		if _, err := c.Write(record); err != nil {
+			return err
+		}
+	}
+	*b = (*b)[:0]
+	return nil
 }
 
 // begin implements sender.
