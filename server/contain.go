@@ -2,6 +2,8 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 )
@@ -40,3 +42,17 @@ func (s *Server) connState(c net.Conn, state http.ConnState) {
 	defer s.o.Panics.Contain("end a connection", nil)
 	s.strangers.state(c, state)
 }
+
+// tlsConfig returns the configuration of the listener. Its callback is called in a handshake, where net/http
+// contains panics, but neither counts them nor logs them as errors. A panic costs that handshake.
+func (s *Server) tlsConfig() *tls.Config {
+	config := s.o.Certificate.Config()
+	get := config.GetCertificate
+	config.GetCertificate = func(hello *tls.ClientHelloInfo) (c *tls.Certificate, failure error) {
+		defer s.o.Panics.Contain("begin TLS", func() { c, failure = nil, errHandshake })
+		return get(hello)
+	}
+	return config
+}
+
+var errHandshake = errors.New("there was a panic")

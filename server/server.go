@@ -121,7 +121,7 @@ func New(o Options) *Server {
 		DisableGeneralOptionsHandler: true, // it would bypass the guard
 	}
 	if o.Certificate != nil {
-		s.http.TLSConfig = o.Certificate.Config()
+		s.http.TLSConfig = s.tlsConfig()
 	}
 	return s
 }

@@ -9,12 +9,14 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"io"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -132,6 +134,52 @@ func TestTLS(t *testing.T) {
 	wait.For(t, wait.Patience, "there is no warning", func() bool { return name() != "second" || len(warned) > 1 })
 	if <-warned; !strings.Contains((<-warned).Error(), key) || name() != "second" {
 		t.Error("without a key file: no warning about it, or no certificate")
+	}
+}
+
+// A panic in a handshake costs that handshake. It is counted, and logged as an error.
+func TestPanicInHandshake(t *testing.T) {
+	dir := t.TempDir()
+	cert, key := filepath.Join(dir, "cert"), filepath.Join(dir, "key")
+	certify(t, cert, key, "x")
+	certificate, err := access.OpenCertificate(cert, key, func(error) { panic("in the handshake") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := reflect.ValueOf(certificate.Config()).Elem()
+	for i := range config.NumField() {
+		name := config.Type().Field(i).Name
+		if f := config.Field(i); f.Kind() == reflect.Func && !f.IsNil() && name != "GetCertificate" {
+			t.Errorf("nothing contains a panic in %s", name)
+		}
+	}
+	log, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	panics := hub.NewPanics(slog.New(slog.NewTextHandler(log, nil)))
+	b := serve(t, Options{Certificate: certificate, Panics: panics})
+	shake := func() error {
+		c, err := tls.Dial("tcp", b.addr, insecure)
+		if err == nil {
+			c.Close()
+		}
+		return err
+	}
+	certify(t, filepath.Join(dir, "other"), key, "x") // not the key of cert: a handshake warns of that
+	wait.For(t, wait.Patience, "no handshake fails", func() bool { return shake() != nil })
+	if n := panics.Count(); n != 1 {
+		t.Errorf("%d panics", n)
+	}
+	text, err := os.ReadFile(log.Name())
+	for _, want := range []string{"level=ERROR", "in the handshake", "access.(*fileCache"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("%s is not in the log %q, %v", want, text, err)
+		}
+	}
+	if err := shake(); err != nil {
+		t.Errorf("the next handshake: %v", err)
 	}
 }
 
