@@ -29,6 +29,9 @@ const (
 	publishInterval = 16 * time.Millisecond
 	// publishBytes is how much output may be held back; more is published immediately.
 	publishBytes = 64 << 10
+	// retryTime is when the timer tries again to publish after a panic. One that recurs must
+	// not fill the log.
+	retryTime = time.Second
 )
 
 // ErrClosed is returned by [Broadcaster.Write] and [Broadcaster.Publish] after
@@ -47,6 +50,10 @@ type Options struct {
 	Epoch  string // empty means a new, random one
 	Offset int64
 	Line   int64 // 0 means 1
+
+	// Panicked, if set, is called with the value of each panic of the timer that publishes output,
+	// while the stack is still that of the panic.
+	Panicked func(v any)
 }
 
 // Resize is an event: from here on, the terminal has Cols columns and Rows rows.
@@ -78,7 +85,8 @@ type Stats struct {
 // A Broadcaster is an [io.Writer] whose output any number of cursors follow. Its methods
 // may be called concurrently; output keeps the order of the calls.
 type Broadcaster struct {
-	epoch string
+	epoch    string
+	panicked func(v any) // nil if nobody wants to know
 
 	mu        sync.Mutex
 	ring      ring
@@ -104,7 +112,7 @@ func New(o Options) *Broadcaster {
 	if o.Epoch == "" {
 		o.Epoch = NewEpoch()
 	}
-	return &Broadcaster{epoch: o.Epoch, ring: newRing(o), wake: make(chan struct{})}
+	return &Broadcaster{epoch: o.Epoch, panicked: o.Panicked, ring: newRing(o), wake: make(chan struct{})}
 }
 
 // NewEpoch returns a new epoch, the name of a run: 128 random bits in hexadecimal.
@@ -240,11 +248,30 @@ func (b *Broadcaster) arm(d time.Duration) {
 		b.timer.Reset(d)
 		return
 	}
-	b.timer = time.AfterFunc(d, func() {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		if b.armed {
-			b.publish(time.Now())
-		}
-	})
+	b.timer = time.AfterFunc(d, b.publishLate)
+}
+
+// publishLate is what the timer calls. Only readers need it, so its panics must not end the writer.
+func (b *Broadcaster) publishLate() {
+	defer b.contain()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.armed {
+		b.publish(time.Now())
+	}
+}
+
+// contain ends a panic of publishLate, which is then called again: the output that it should have
+// published may be the last for long.
+func (b *Broadcaster) contain() {
+	v := recover()
+	if v == nil {
+		return
+	}
+	if b.panicked != nil {
+		b.panicked(v)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.arm(retryTime)
 }

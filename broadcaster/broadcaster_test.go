@@ -89,3 +89,55 @@ func TestPublishing(t *testing.T) {
 		}
 	})
 }
+
+// A panic of the timer is reported, and keeps readers from output only for a while.
+func TestTimerPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b *Broadcaster
+		var whole ring
+		reported := 0
+		b = New(Options{Panicked: func(any) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			reported++
+			b.ring.blocks, b.ring.maxLines = whole.blocks, whole.maxLines
+		}})
+		defer b.Close()
+		c, _ := b.Open(-1)
+		expect := func(when, want string, wait <-chan struct{}) {
+			t.Helper()
+			synctest.Wait()
+			select {
+			case <-wait:
+			default:
+				t.Errorf("%s: the reader isn't woken", when)
+			}
+			if got, _ := drain(t, c); string(got) != want {
+				t.Errorf("%s: got %q, want %q", when, got, want)
+			}
+		}
+		_, wait, _ := c.Poll()
+		write(t, b, "a")
+		expect("the first chunk", "a", wait)
+
+		_, wait, _ = c.Poll()
+		write(t, b, "b")
+		b.mu.Lock()
+		whole = b.ring
+		b.ring.blocks, b.ring.maxLines = nil, -1 // ring.publish will panic
+		b.mu.Unlock()
+		time.Sleep(publishInterval)
+		synctest.Wait()
+		if reported != 1 {
+			t.Fatalf("%d panics were reported", reported)
+		}
+		time.Sleep(retryTime)
+		expect("after the panic", "b", wait)
+
+		_, wait, _ = c.Poll()
+		write(t, b, "c")
+		write(t, b, "d")
+		time.Sleep(publishInterval)
+		expect("later", "cd", wait)
+	})
+}

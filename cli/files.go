@@ -49,7 +49,7 @@ func serveFiles(o options, paths []string) (int, error) {
 		root.Close()
 		return 0, err
 	}
-	watcher, err := filetail.NewWatcher(func(v any) { s.panics.Report("watch files", v) })
+	watcher, err := filetail.NewWatcher(s.panics.Reporter("watch files"))
 	if err != nil {
 		say("watch files: %v; looking every %v instead", err, filetail.DefaultPoll)
 	}

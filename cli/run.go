@@ -22,7 +22,7 @@ func run(o options, args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	b := broadcaster.New(broadcaster.Options{Lines: int(o.lines), Bytes: int(o.buffer)})
+	b := broadcaster.New(broadcaster.Options{Lines: int(o.lines), Bytes: int(o.buffer), Panicked: s.panics.Reporter("publish output")})
 	src.prepare(b)
 	stream := src.describe()
 	stream.Stream, stream.Started, stream.Panics = b, time.Now(), s.panics

@@ -71,7 +71,7 @@ func newJoinTracker(stream *broadcaster.Broadcaster, panics *Panics) *joinTracke
 func (t *joinTracker) newScreen(offset int64, size broadcaster.Resize) *screen.Screen {
 	s := screen.New()
 	s.History = t.history
-	s.Panicked = func(v any) { t.panics.Report("draw the screen", v) }
+	s.Panicked = t.panics.Reporter("draw the screen")
 	s.Skip(offset)
 	s.Forget(offset)
 	s.Resize(size.Cols, size.Rows)

@@ -59,6 +59,10 @@ func (p *Panics) Report(what string, v any) {
 		slog.String("panic", fmt.Sprint(v)), slog.String("stack", string(debug.Stack())))
 }
 
+// Reporter returns a function that calls Report, for packages that can't import this one. Its caller must be
+// a deferred function, too.
+func (p *Panics) Reporter(what string) func(v any) { return func(v any) { p.Report(what, v) } }
+
 // Count returns the number of panics so far.
 func (p *Panics) Count() int64 {
 	if p == nil {

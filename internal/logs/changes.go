@@ -52,7 +52,8 @@ func (l *lister) enter() (ok bool) {
 		return false
 	}
 	if l.hub == nil {
-		l.hub = newHub(hub.Options{Stream: broadcaster.New(broadcaster.Options{Lines: 1}), Kind: hub.List, Title: "files", Panics: l.panics})
+		b := broadcaster.New(broadcaster.Options{Lines: 1, Panicked: l.panics.Reporter("publish a change")})
+		l.hub = newHub(hub.Options{Stream: b, Kind: hub.List, Title: "files", Panics: l.panics})
 	}
 	if l.followers++; l.followers == 1 {
 		ctx, cancel := context.WithCancel(context.Background())

@@ -86,7 +86,7 @@ func (l *Logs) makeRoom(filter Filter) bool {
 // waits for the goroutine; so does drop, if no other view is followed. mu must be held.
 func (l *Logs) start(v view, filter Filter, file *os.File) *follower {
 	ctx, cancel := context.WithCancel(context.Background())
-	b := broadcaster.New(broadcaster.Options{Lines: l.o.Lines, Bytes: l.o.Bytes})
+	b := broadcaster.New(broadcaster.Options{Lines: l.o.Lines, Bytes: l.o.Bytes, Panicked: l.o.Panics.Reporter("publish lines")})
 	h := newHub(hub.Options{Stream: b, Kind: hub.File, Title: v.path, Panics: l.o.Panics})
 	f := &follower{view: v, hub: h, cancel: cancel, done: make(chan struct{})}
 	f.intake = newIntake(f.hub, filter, &l.read)

@@ -49,6 +49,8 @@ var one = planting{cost: 1}
 // plantings says for each place what a panic there may cost. Most cost the viewer that was being served,
 // which is one of those that the test watches, or one of its visitors.
 var plantings = map[string]planting{
+	"broadcaster.Broadcaster.publishLate": {}, // readers get the output a second later
+
 	"filetail.Watcher.run":    {when: atStart, file: true}, // files are polled from then on
 	"filetail.Watcher.signal": {file: true},
 	"filetail.follower.look":  {cost: seatsPerStream, file: true}, // viewers of the file

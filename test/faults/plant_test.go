@@ -19,7 +19,7 @@ import (
 )
 
 // plantedPackages are those whose goroutines serve viewers.
-var plantedPackages = []string{"hub", "server", "internal/logs", "filetail", "screen"}
+var plantedPackages = []string{"hub", "server", "internal/logs", "filetail", "screen", "broadcaster"}
 
 // plantedFunctions are functions, besides those that goroutines begin with, in which a panic is planted
 // too: where what serves one viewer, or many, might be left half done.
