@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 	"rsc.io/qr"
 
+	"wsrun/hub"
 	"wsrun/internal/tty"
 )
 
@@ -77,7 +78,7 @@ func lanAddresses() []string {
 // announce prints the URLs on standard error and, if o says so, a QR code, and opens a
 // browser. The caller must call end before wsrun exits. The goroutine that starts the
 // browser is left behind, because on some systems it takes until the browser is closed.
-func announce(o options, urls []string) (end func()) {
+func announce(o options, urls []string, panics *hub.Panics) (end func()) {
 	end = func() {}
 	// If standard error isn't a terminal, it is a log that others may read: leave out a
 	// token that the user knows. A token made for this run must be printed anyway.
@@ -102,6 +103,7 @@ func announce(o options, urls []string) (end func()) {
 			address, end = fileURL(path), func() { os.Remove(path) }
 		}
 		go func() {
+			defer panics.Contain("open a browser", nil)
 			browser.Stdout, browser.Stderr = nil, nil // what the browser prints would get into the output
 			if err := browser.OpenURL(address); err != nil {
 				say("open a browser: %v", err)

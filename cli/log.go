@@ -174,7 +174,9 @@ type logQueue struct {
 	lines  chan []byte
 	lost   int
 	closed bool
-	done   chan struct{} // closed when the last line is written
+
+	writing sync.WaitGroup // the goroutine that writes
+	done    chan struct{}  // closed when the last line is written
 }
 
 // newServerLog returns the server's logger, what contains the server's panics and logs
@@ -186,25 +188,19 @@ func newServerLog(level slog.Level) (log *slog.Logger, panics *hub.Panics, flush
 	_, json := jsonHandler()
 	log = slog.New(newLogHandler(q, level, json))
 	panics = hub.NewPanics(log)
-	go func() {
-		defer close(q.done)
-		for !q.writeAll(panics) {
-		}
-	}()
+	panics.KeepRunning(&q.writing, "write the log", q.writeAll, nil)
 	return log, panics, q.close
 }
 
-// writeAll writes lines until the log is closed, which it reports. Without a pause after a
-// panic, the line about it could cause the next.
-func (q *logQueue) writeAll(panics *hub.Panics) (closed bool) {
-	defer panics.Contain("write the log", func() { time.Sleep(logFlushTime) })
+// writeAll writes lines until the log is closed.
+func (q *logQueue) writeAll() {
 	for line := range q.lines {
 		stderr{}.Write(line)
 		if lost := q.takeLost(); lost > 0 {
 			say("%d log lines were left out: standard error was too slow", lost)
 		}
 	}
-	return true
+	close(q.done)
 }
 
 // takeLost returns how many lines were dropped since the last call.

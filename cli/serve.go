@@ -47,12 +47,14 @@ type service struct {
 	panics   *hub.Panics  // for the catalog and the server; logs to log
 	flushLog func()
 	server   *server.Server
-	served   chan error // receives what Serve returns
-	cleanUp  func()     // removes the page that announce opened a browser with
-	release  func()     // closes what the catalog reads from
+	serving  sync.WaitGroup // the goroutine that accept starts
+	failure  error          // what Serve returned; set when serving is done
+	cleanUp  func()         // removes the page that announce opened a browser with
+	release  func()         // closes what the catalog reads from
 
 	// accept starts to accept connections, which wait in the kernel until then. It
 	// starts a goroutine, which shutdown waits for. Only the first call does anything.
+	// If net/http itself panics there, it has closed the listener: present viewers stay.
 	accept func()
 }
 
@@ -77,7 +79,7 @@ func newService(o options, so serviceOptions) (*service, error) {
 	return &service{
 		log: log, panics: panics, flushLog: flush,
 		options: o, maxViewers: maxViewers, signals: signals, listener: l, host: host, urls: o.urls(l, host),
-		served: make(chan error, 1), cleanUp: func() {}, release: func() {},
+		cleanUp: func() {}, release: func() {},
 	}, nil
 }
 
@@ -91,12 +93,12 @@ func (s *service) open(c server.Catalog) {
 		Deflate: !o.compress.off, MaxViewers: s.maxViewers, MaxStrangers: maxStrangers(), Log: s.log, Panics: s.panics,
 	})
 	s.accept = sync.OnceFunc(func() {
-		go func() { s.served <- s.server.Serve(s.listener) }()
+		s.panics.KeepRunning(&s.serving, "accept connections", func() { s.failure = s.server.Serve(s.listener) }, nil)
 	})
 }
 
 // announce shows the user where to look.
-func (s *service) announce() { s.cleanUp = announce(s.options, s.urls) }
+func (s *service) announce() { s.cleanUp = announce(s.options, s.urls, s.panics) }
 
 // wait returns at the next request, or when over receives, which may be nil.
 func (s *service) wait(over <-chan time.Time) {
@@ -157,6 +159,7 @@ func (s *service) shutdown() {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
+		defer s.panics.Contain("end", s.end)
 		s.end()
 	}()
 	over := awake(stopTime)
@@ -175,23 +178,34 @@ func (s *service) shutdown() {
 	}
 }
 
-// end is shutdown without a limit on time.
+// end is shutdown without a limit on time. A panic keeps it neither from the next step nor from returning.
 func (s *service) end() {
+	for _, step := range []func(){s.endServing, s.cleanUp, s.flushLog, func() { s.listener.Close() }, s.release} {
+		func() {
+			defer s.panics.Contain("end", nil)
+			step()
+		}()
+	}
+}
+
+// endServing ends the server when viewers have the rest of the output, or after drainTime.
+func (s *service) endServing() {
 	s.accept() // so that Serve returns
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	go func() {
+	cut := func() {
 		<-awake(drainTime)
 		cancel()
+	}
+	go func() {
+		defer s.panics.Contain("limit the time of viewers", cut)
+		cut()
 	}()
 	s.server.Shutdown(ctx)
-	if err := <-s.served; !errors.Is(err, http.ErrServerClosed) {
-		say("serve: %v", err)
+	s.serving.Wait()
+	if !errors.Is(s.failure, http.ErrServerClosed) {
+		say("serve: %v", s.failure)
 	}
-	s.cleanUp()
-	s.flushLog()
-	s.listener.Close()
-	s.release()
 }
 
 // limitGarbage makes the garbage collector run after at most 16 MiB of garbage, however

@@ -32,6 +32,7 @@ type planting struct {
 	cost int  // how many viewers may be cut off at most
 	many bool // the visitors look at more files than wsrun follows
 	file bool // wsrun follows files, instead of running a command
+	open bool // wsrun opens a browser
 }
 
 // A plantTime is when the panic happens.
@@ -50,6 +51,13 @@ var one = planting{cost: 1}
 // which is one of those that the test watches, or one of its visitors.
 var plantings = map[string]planting{
 	"broadcaster.Broadcaster.publishLate": {}, // readers get the output a second later
+
+	"cli.announce#1":           {when: atStart, open: true},
+	"cli.logQueue.writeAll":    {when: atStart},
+	"cli.service.endServing":   {when: atEnd, cost: 2 * seatsPerStream}, // what they haven't got by then
+	"cli.service.endServing#1": {when: atEnd},
+	"cli.service.open#1":       {when: atStart},
+	"cli.service.shutdown#1":   {when: atEnd},
 
 	"filetail.Watcher.run":    {when: atStart, file: true}, // files are polled from then on
 	"filetail.Watcher.signal": {file: true},
@@ -135,6 +143,15 @@ var plantings = map[string]planting{
 	"server.strangers.state":       one,
 }
 
+// noPlantings are the places where a panic ends wsrun: the command depends on them, or they call nothing that
+// could panic.
+var noPlantings = map[string]string{
+	"cli.awake#1":          "only sleeps; what limits the command's last words waits for it, too",
+	"cli.newTee#1":         "writes to standard output",
+	"cli.pipe.fill#1":      "reads standard input",
+	"cli.supervisor.run#1": "reads the command's output",
+}
+
 const (
 	seatsPerStream = 5 // one of each kind
 	plantedSlots   = 2*seatsPerStream + 4
@@ -151,6 +168,13 @@ func TestPanics(t *testing.T) {
 		if !slices.Contains(places, place) {
 			t.Errorf("there is no %s any more", place)
 		}
+	}
+	for place := range noPlantings {
+		at := slices.Index(places, place)
+		if at < 0 {
+			t.Fatalf("there is no %s any more", place)
+		}
+		places = slices.Delete(places, at, at+1)
 	}
 	turns := make(chan struct{}, 4)
 	var contained atomic.Int64
@@ -215,7 +239,7 @@ func (v *victim) arm(t *testing.T) { write(t, filepath.Join(v.dir, "armed"), nil
 func (v *victim) start(t *testing.T, path string) {
 	t.Helper()
 	logs := filepath.Join(v.dir, "logs")
-	args := []string{"--max-viewers", strconv.Itoa(plantedSlots)}
+	args := []string{"--max-viewers", strconv.Itoa(plantedSlots), "--open=" + strconv.FormatBool(v.open)}
 	if v.file {
 		if err := os.Mkdir(logs, 0o700); err != nil {
 			t.Fatal(err)
@@ -491,6 +515,9 @@ func (v *victim) checkEnd() {
 	}
 	if code := v.end(); code != status {
 		v.t.Errorf("status %d, want %d; stderr %.3000q", code, status, v.Said())
+	}
+	if !v.panicked() {
+		v.t.Error("the panic didn't happen")
 	}
 	lost := 0
 	for _, s := range v.taken {

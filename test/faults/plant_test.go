@@ -19,7 +19,7 @@ import (
 )
 
 // plantedPackages are those whose goroutines serve viewers.
-var plantedPackages = []string{"hub", "server", "internal/logs", "filetail", "screen", "broadcaster"}
+var plantedPackages = []string{"hub", "server", "internal/logs", "filetail", "screen", "broadcaster", "cli"}
 
 // plantedFunctions are functions, besides those that goroutines begin with, in which a panic is planted
 // too: where what serves one viewer, or many, might be left half done.
@@ -34,7 +34,7 @@ var plantedFunctions = []string{
 	"server.Server.serveWebSocket", "server.Server.enter", "server.Server.turnAway", "server.strangers.context", "server.strangers.state",
 	"internal/logs.intake.Write", "internal/logs.Logs.open", "internal/logs.Logs.join", "internal/logs.Logs.leave", "internal/logs.Content.Copy",
 	"filetail.Watcher.signal", "filetail.follower.step", "filetail.follower.look",
-	"screen.Screen.WriteUntil", "screen.newVT",
+	"screen.Screen.WriteUntil", "screen.newVT", "cli.service.endServing",
 }
 
 // plantedFile is added to each of the packages. WSRUN_PLANT is a place and the name of a file: the first
