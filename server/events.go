@@ -25,32 +25,11 @@ type eventsResponse struct {
 // serveEvents responds with server-sent events: one per line, whose id is the offset just
 // after the line; a reset event wherever lines are missing; and finally an exit event.
 // The client resumes with a Last-Event-ID header.
-func serveEvents(w taskResponse, session *hub.Session, h *hub.Hub, q query) hub.Outcome {
-	stream := h.Stream
-	number, epoch, _ := strings.Cut(session.Request().Header.Get("Last-Event-ID"), "-")
-	if offset, err := strconv.ParseInt(number, 10, 64); err == nil && offset >= 0 {
-		q.Offset, q.Epoch = offset, cmp.Or(epoch, q.Epoch, stream.Epoch())
-	}
-	s := h.BeginLines(q.Position)
-	start := s.Start
-	if st := stream.Stats(); start.Resumed && st.Exit != nil && start.Offset == st.End {
-		// The client has everything. After a 200, EventSource would reconnect; a 204 makes
-		// it stop (HTML standard, section 9.2.3).
-		w.WriteHeader(http.StatusNoContent)
+func serveEvents(w taskResponse, session *hub.Session, h *hub.Hub, q *query) hub.Outcome {
+	e := beginEvents(w, session, h, q)
+	if e == nil {
 		return hub.Left
 	}
-	w.Header().Set("Content-Type", eventsType)
-	session.Begin(hub.FormEvents)
-	e := &eventsResponse{liveResponse: newLiveResponse(w, session), hub: h, cursor: s.Cursor}
-	e.idle, e.lines = ":\n\n", true // a comment
-	if q.Offset >= 0 && !start.Resumed {
-		if q.Epoch == stream.Epoch() {
-			start.SkippedBytes = max(start.Offset-q.Offset, 0)
-		}
-		e.reset(start)
-	}
-	e.begin(start.Size.Cols, s.Point)
-	e.Flush() // send the header, so that the client knows that it is connected
 	defer e.Flush()
 	for {
 		item, out := e.next(e.cursor)
@@ -62,15 +41,50 @@ func serveEvents(w taskResponse, session *hub.Session, h *hub.Hub, q query) hub.
 	}
 }
 
+// beginEvents begins the response. It returns nil if that is all of it. It isn't a part of serveEvents because
+// its large frame would stay on the stack of each client that waits for output.
+func beginEvents(w taskResponse, session *hub.Session, h *hub.Hub, q *query) *eventsResponse {
+	stream, p := h.Stream, q.Position
+	number, epoch, _ := strings.Cut(session.Request().Header.Get("Last-Event-ID"), "-")
+	if offset, err := strconv.ParseInt(number, 10, 64); err == nil && offset >= 0 {
+		p.Offset, p.Epoch = offset, cmp.Or(epoch, p.Epoch, stream.Epoch())
+	}
+	s := h.BeginLines(p)
+	start := s.Start
+	if st := stream.Stats(); start.Resumed && st.Exit != nil && start.Offset == st.End {
+		// The client has everything. After a 200, EventSource would reconnect; a 204 makes
+		// it stop (HTML standard, section 9.2.3).
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	w.Header().Set("Content-Type", eventsType)
+	session.Begin(hub.FormEvents)
+	e := &eventsResponse{liveResponse: newLiveResponse(w, session), hub: h, cursor: s.Cursor}
+	e.idle, e.lines = ":\n\n", true // a comment
+	if p.Offset >= 0 && !start.Resumed {
+		if p.Epoch == stream.Epoch() {
+			start.SkippedBytes = max(start.Offset-p.Offset, 0)
+		}
+		e.reset(start)
+	}
+	e.begin(start.Size.Cols, s.Point)
+	e.Flush() // send the header, so that the client knows that it is connected
+	return e
+}
+
 // begin prepares for the output from a start point, on a terminal of that many columns.
 func (e *eventsResponse) begin(cols int, at hub.StartPoint) {
-	e.text = plaintext.Resolver{Cols: cols, Emit: func(line []byte, offset int64, _ bool) {
-		// Not by fmt, which would copy the line.
-		e.WriteString("id: " + e.id(offset) + "\ndata: ")
-		e.Write(line)
-		e.WriteString("\n\n")
-	}}
+	e.text = plaintext.Resolver{Cols: cols, Emit: e.line}
 	moveTo(&e.text, at)
+}
+
+// line writes the event of a line. It makes no garbage, since there may be many lines and viewers.
+func (e *eventsResponse) line(line []byte, offset int64, _ bool) {
+	head := append(e.AvailableBuffer(), "id: "...)
+	head = append(e.appendID(head, offset), "\ndata: "...)
+	e.Write(head)
+	e.Write(line)
+	e.WriteString("\n\n")
 }
 
 // item writes an item of the cursor.
@@ -102,14 +116,15 @@ func (e *eventsResponse) reset(start broadcaster.Start) {
 }
 
 func (e *eventsResponse) event(name string, offset int64, data ...[]byte) {
-	fmt.Fprintf(e, "event: %s\nid: %s\ndata: %s\n\n", name, e.id(offset), bytes.Join(data, nil))
+	fmt.Fprintf(e, "event: %s\nid: %s\ndata: %s\n\n", name, e.appendID(nil, offset), bytes.Join(data, nil))
 }
 
-// id returns the event id of an offset. An ephemeral stream's id includes its epoch, because
+// appendID appends the event id of an offset. An ephemeral stream's id includes its epoch, because
 // the next run at this URL may have started by the time that the client reconnects.
-func (e *eventsResponse) id(offset int64) string {
+func (e *eventsResponse) appendID(b []byte, offset int64) []byte {
+	b = strconv.AppendInt(b, offset, 10)
 	if e.hub.Ephemeral {
-		return fmt.Sprintf("%d-%s", offset, e.hub.Stream.Epoch())
+		b = append(append(b, '-'), e.hub.Stream.Epoch()...)
 	}
-	return strconv.FormatInt(offset, 10)
+	return b
 }

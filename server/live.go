@@ -19,6 +19,10 @@ const quietTime = 25 * time.Second
 // 2 MiB while that happens, which must not be needed for many viewers at a time.
 const smallItem = 4 << 10
 
+// liveBuffer is how much of a response is written at a time, in bytes. net/http has a buffer of that size
+// below, which it then doesn't use.
+const liveBuffer = 2 << 10
+
 // A liveResponse is an HTTP response that is written as output arrives.
 type liveResponse struct {
 	*bufio.Writer
@@ -33,7 +37,8 @@ type liveResponse struct {
 
 func newLiveResponse(w taskResponse, session *hub.Session) *liveResponse {
 	return &liveResponse{
-		Writer: bufio.NewWriter(session.Counting(w)), session: session, task: w.task, http: http.NewResponseController(w),
+		Writer: bufio.NewWriterSize(session.Counting(w), liveBuffer), session: session, task: w.task,
+		http: http.NewResponseController(w),
 	}
 }
 

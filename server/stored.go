@@ -27,7 +27,7 @@ func (q query) storedLines() int {
 }
 
 // serveStored serves a stream's stored content, without following the stream.
-func (s *Server) serveStored(w http.ResponseWriter, r *http.Request, stream Stream, q query) {
+func (s *Server) serveStored(w http.ResponseWriter, r *http.Request, stream Stream, q *query) {
 	stored := stream.Stored()
 	s.admit(w, r, stored.Held(), func(w http.ResponseWriter, r *http.Request, t *task) {
 		if q.form == asWebSocket {
@@ -56,7 +56,7 @@ func serveBytes(w http.ResponseWriter, r *http.Request, content io.ReadSeeker, m
 }
 
 // serveLast sends the last lines over a WebSocket, and closes it.
-func (s *Server) serveLast(w http.ResponseWriter, r *http.Request, stream Stream, q query, t *task) {
+func (s *Server) serveLast(w http.ResponseWriter, r *http.Request, stream Stream, q *query, t *task) {
 	session, err := s.sessions.Enter(r)
 	if err != nil {
 		s.turnAway(w, r, asWebSocket, err)
@@ -95,7 +95,7 @@ func (s *Server) refuseContent(w http.ResponseWriter, r *http.Request, err error
 }
 
 // serveLines responds with the last lines: as plain text, or as the exact bytes if the query says so.
-func (s *Server) serveLines(w http.ResponseWriter, r *http.Request, stored Stored, q query, t *task) {
+func (s *Server) serveLines(w http.ResponseWriter, r *http.Request, stored Stored, q *query, t *task) {
 	w.Header().Set("Content-Type", textType)
 	if r.Method == http.MethodHead {
 		return

@@ -59,36 +59,44 @@ func (s *Server) serveTarget(w http.ResponseWriter, r *http.Request, target Targ
 
 // serveStream serves a stream in the form that the request asks for.
 func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) {
+	if stream, q := s.openStream(w, r); stream != nil {
+		defer stream.Close()
+		s.serveForm(w, r, stream, &q)
+	}
+}
+
+// openStream opens the stream that a request asks for, as its query says. If there is none, openStream
+// responds itself and returns no stream.
+func (s *Server) openStream(w http.ResponseWriter, r *http.Request) (Stream, query) {
 	q, err := parseQuery(r.URL.RawQuery)
 	if err != nil {
 		s.refuse(w, r, badRequest(err.Error()))
-		return
+		return nil, q
 	}
 	filter, err := s.compile(r.Context(), q.grep, q.invert)
 	if r.Context().Err() != nil {
-		return // the client is gone
+		return nil, q // the client is gone
 	}
 	if err != nil {
 		s.refuse(w, r, badRequest(err.Error()))
-		return
+		return nil, q
 	}
 	w.Header().Set("Vary", "Accept")
 	q.form = formOf(r, q)
 	stream, err := s.catalog.Open(r.Context(), r.URL.Path, filter)
-	if q.form == asPage && errors.Is(err, ErrBusy) {
+	switch {
+	case q.form == asPage && errors.Is(err, ErrBusy):
 		s.servePage(w, r, pageOf(AStream), r.URL.Path) // the page itself retries
-		return
-	}
-	if err != nil {
+	case err != nil:
 		s.refuseOpen(w, r, q.form, err)
-		return
+	default:
+		return stream, q
 	}
-	defer stream.Close()
-	s.serveForm(w, r, stream, q)
+	return nil, q
 }
 
 // serveForm serves a stream in the form that the query has.
-func (s *Server) serveForm(w http.ResponseWriter, r *http.Request, stream Stream, q query) {
+func (s *Server) serveForm(w http.ResponseWriter, r *http.Request, stream Stream, q *query) {
 	stored := stream.Stored()
 	live := stored == nil || stored.Grows() && (q.form == asEvents || q.follow)
 	head := r.Method == http.MethodHead
@@ -126,7 +134,7 @@ const (
 )
 
 // serveWebSocket serves a stream over a WebSocket: the backlog and the output that follows.
-func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, stream Stream, q query) {
+func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, stream Stream, q *query) {
 	if session, h := s.enter(w, r, stream, q); h != nil {
 		s.sessions.ServeWebSocket(s.handshake(w, r), session, h, q.join())
 	}
@@ -134,7 +142,7 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, stream S
 
 // serveLive serves a stream from its hub as text or events: the backlog and, unless the query says
 // otherwise, the output that follows.
-func (s *Server) serveLive(w taskResponse, r *http.Request, stream Stream, q query) {
+func (s *Server) serveLive(w taskResponse, r *http.Request, stream Stream, q *query) {
 	session, h := s.enter(w, r, stream, q)
 	if h == nil {
 		return
@@ -155,7 +163,7 @@ func (s *Server) serveLive(w taskResponse, r *http.Request, stream Stream, q que
 // enter returns a session for a request, and the stream's hub. If all slots are taken, or the stream
 // can't be followed, enter responds itself and returns no hub. A response that doesn't follow the
 // stream needs no slot.
-func (s *Server) enter(w http.ResponseWriter, r *http.Request, stream Stream, q query) (*hub.Session, *hub.Hub) {
+func (s *Server) enter(w http.ResponseWriter, r *http.Request, stream Stream, q *query) (*hub.Session, *hub.Hub) {
 	session := s.sessions.Unlisted(r)
 	if q.form != asText || q.follow {
 		var err error

@@ -18,7 +18,7 @@ type textResponse struct {
 
 // serveText responds with the backlog and, with tail=1, the output that follows. The outcome
 // is [hub.Missed] if raw bytes are missing, which no text in the response could report.
-func serveText(w taskResponse, session *hub.Session, h *hub.Hub, q query) hub.Outcome {
+func serveText(w taskResponse, session *hub.Session, h *hub.Hub, q *query) hub.Outcome {
 	w.Header().Set("Content-Type", textType)
 	end := h.Stream.Stats().End
 	session.Begin(hub.FormText)
@@ -49,7 +49,7 @@ func serveText(w taskResponse, session *hub.Session, h *hub.Hub, q query) hub.Ou
 // begin returns the cursor at which the response starts, and its offset. If a full-screen
 // program is running, begin first writes the lines before it. If the response ends with the
 // program's screen, begin writes that as well and returns no cursor.
-func (t *textResponse) begin(h *hub.Hub, q query) (cursor *broadcaster.Cursor, offset int64) {
+func (t *textResponse) begin(h *hub.Hub, q *query) (cursor *broadcaster.Cursor, offset int64) {
 	if t.raw {
 		cursor, start := h.Stream.Resume(q.Epoch, q.Offset, q.Lines)
 		return cursor, start.Offset
