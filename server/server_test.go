@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -24,7 +25,13 @@ import (
 	"wsrun/test/watch"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if command := os.Getenv(costVariable); command != "" {
+		runCostChild(command)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func TestForms(t *testing.T) {
 	b := serveStream(t, hub.Options{Title: "<make>", Command: []string{"make"}}, Options{})

@@ -1,0 +1,207 @@
+//go:build linux
+
+package server
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"wsrun/static"
+)
+
+// A costKind says when a response ends.
+type costKind int
+
+const (
+	atOnce  costKind = iota // it is small, and never waits
+	gated                   // on its own, once the gate has let it in; there may be no room
+	endless                 // with its stream
+)
+
+// A costRow is a request whose clients TestCost lets vanish and trickle.
+type costRow struct {
+	name   string
+	on     string // the server: lines, full or files
+	path   string // and query, in which costProcess.names replaces what is in capitals
+	kind   costKind
+	method string // the default is GET
+	header string
+	status int // expected; the default is 200
+}
+
+const (
+	wantsPage   = "Accept: text/html\r\n"
+	wantsEvents = "Accept: text/event-stream\r\n"
+	wantsJSON   = "Accept: application/json\r\n"
+	wantsRest   = "Range: bytes=1000-\r\n"
+	isForm      = "Content-Type: application/x-www-form-urlencoded\r\n"
+	upgrades    = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+	upgradesV1  = upgrades + "Sec-WebSocket-Protocol: wsrun.v1\r\n"
+	deflates    = "Sec-WebSocket-Extensions: permessage-deflate\r\n"
+)
+
+// costRows must have a row for each route, for each form of each target, and for each parameter of
+// parseQuery: TestEveryRouteHasARow checks that.
+var costRows = []costRow{
+	{name: "text", on: "lines", path: "/", kind: gated},
+	{name: "last lines", on: "lines", path: "/?n=1000", kind: gated},
+	{name: "raw", on: "lines", path: "/?format=raw", kind: gated},
+	{name: "text, followed", on: "lines", path: "/?tail=1", kind: endless},
+	{name: "text in a browser, followed", on: "lines", path: "/?tail=1&format=text", header: wantsPage, kind: endless},
+	{name: "raw, followed", on: "lines", path: "/?tail=1&format=raw", kind: endless},
+	{name: "events", on: "lines", path: "/", header: wantsEvents, kind: endless},
+	{name: "events, resumed", on: "lines", path: "/?epoch=EPOCH&n=10", header: wantsEvents + "Last-Event-ID: 1\r\n", kind: endless},
+	{name: "page", on: "lines", path: "/", header: wantsPage},
+	{name: "wsrun.v1", on: "lines", path: "/", header: upgradesV1, kind: endless},
+	{name: "wsrun.v1, deflated", on: "lines", path: "/", header: upgradesV1 + deflates, kind: endless},
+	{name: "wsrun.v1, not deflated", on: "lines", path: "/?deflate=0", header: upgradesV1 + deflates, kind: endless},
+	{name: "wsrun.v1, resumed", on: "lines", path: "/?epoch=EPOCH&offset=OFFSET", header: upgradesV1, kind: endless},
+	{name: "plain", on: "lines", path: "/", header: upgrades, kind: endless},
+	{name: "plain, deflated", on: "lines", path: "/", header: upgrades + deflates, kind: endless},
+	{name: "a bad number", on: "lines", path: "/?n=x", status: 400},
+	{name: "a filter for a command", on: "lines", path: "/?grep=x&invert=1", status: 400},
+	{name: "another method", on: "lines", path: "/", method: "POST", status: 405},
+	{name: "no stream", on: "lines", path: "/nothing", status: 404},
+
+	{name: "text", on: "full", path: "/", kind: gated},
+	{name: "raw", on: "full", path: "/?format=raw", kind: gated},
+	{name: "text, followed", on: "full", path: "/?tail=1", kind: endless},
+	{name: "events", on: "full", path: "/", header: wantsEvents, kind: endless},
+	{name: "wsrun.v1", on: "full", path: "/", header: upgradesV1, kind: endless},
+	{name: "wsrun.v1, deflated", on: "full", path: "/", header: upgradesV1 + deflates, kind: endless},
+	{name: "plain", on: "full", path: "/", header: upgrades, kind: endless},
+	{name: "plain, deflated", on: "full", path: "/", header: upgrades + deflates, kind: endless},
+
+	{name: "last lines", on: "files", path: "DIR/big.log", kind: gated},
+	{name: "all lines", on: "files", path: "DIR/big.log?n=all", kind: gated},
+	{name: "raw", on: "files", path: "DIR/big.log?format=raw", kind: gated},
+	{name: "range of raw", on: "files", path: "DIR/big.log?format=raw", header: wantsRest, kind: gated, status: 206},
+	{name: "raw last lines", on: "files", path: "DIR/big.log?format=raw&n=100000", kind: gated},
+	{name: "filtered", on: "files", path: "DIR/big.log?grep=7+line&n=all", kind: gated},
+	{name: "filtered, nothing left", on: "files", path: "DIR/big.log?grep=line&invert=1", kind: gated},
+	{name: "page", on: "files", path: "DIR/big.log", header: wantsPage},
+	{name: "wsrun.v1 of what is stored", on: "files", path: "DIR/big.log?n=all", header: upgradesV1, kind: gated},
+	{name: "plain of what is stored", on: "files", path: "DIR/big.log?n=all", header: upgrades, kind: gated},
+	{name: "text, followed", on: "files", path: "OWN/grow.log?tail=1", kind: endless},
+	{name: "raw, followed", on: "files", path: "OWN/grow.log?tail=1&format=raw", kind: endless},
+	{name: "filtered, followed", on: "files", path: "OWN/grow.log?tail=1&grep=ts|7+line", kind: endless},
+	{name: "events", on: "files", path: "OWN/grow.log", header: wantsEvents, kind: endless},
+	{name: "filtered events", on: "files", path: "OWN/grow.log?grep=ts|7+line", header: wantsEvents, kind: endless},
+	{name: "wsrun.v1, followed", on: "files", path: "OWN/grow.log?tail=1", header: upgradesV1 + deflates, kind: endless},
+	{name: "plain, followed", on: "files", path: "OWN/grow.log?tail=1", header: upgrades, kind: endless},
+	{name: "no line ends", on: "files", path: "DIR/sparse.log", kind: gated},
+	{name: "no line ends, all", on: "files", path: "DIR/sparse.log?n=all", kind: gated},
+	{name: "no line ends, raw", on: "files", path: "DIR/sparse.log?format=raw", kind: gated},
+	{name: "range of no line ends, raw", on: "files", path: "DIR/sparse.log?format=raw", header: wantsRest, kind: gated, status: 206},
+	{name: "no line ends, filtered", on: "files", path: "DIR/sparse.log?grep=x", kind: gated},
+	{name: "no line ends, followed", on: "files", path: "DIR/sparse.log?tail=1", header: upgradesV1, kind: endless},
+
+	{name: "last lines of an archive", on: "files", path: "DIR/old.gz", kind: gated},
+	{name: "archive", on: "files", path: "DIR/old.gz?n=all", kind: gated},
+	{name: "raw archive", on: "files", path: "DIR/old.gz?format=raw", kind: gated},
+	{name: "range of raw archive", on: "files", path: "DIR/old.gz?format=raw", header: wantsRest, kind: gated, status: 206},
+	{name: "filtered archive", on: "files", path: "DIR/old.gz?grep=nothing", kind: gated},
+	{name: "wsrun.v1 of an archive", on: "files", path: "DIR/old.gz?n=all", header: upgradesV1, kind: gated},
+	{name: "page of an archive", on: "files", path: "DIR/old.gz", header: wantsPage},
+	{name: "events of an archive", on: "files", path: "DIR/old.gz", header: wantsEvents, status: 400},
+
+	{name: "list", on: "files", path: "/", kind: gated},
+	{name: "list as JSON", on: "files", path: "/", header: wantsJSON, kind: gated},
+	{name: "page of the list", on: "files", path: "/", header: wantsPage},
+	{name: "changes as text", on: "files", path: "/?tail=1", kind: endless},
+	{name: "changes as events", on: "files", path: "/", header: wantsEvents, kind: endless},
+	{name: "changes by wsrun.v1", on: "files", path: "/?n=0", header: upgradesV1 + deflates, kind: endless},
+	{name: "a filter for the list", on: "files", path: "/?tail=1&grep=x", status: 400},
+	{name: "no file", on: "files", path: "DIR/nothing", status: 404},
+
+	{name: "health", on: "lines", path: "/-/healthz"},
+	{name: "status", on: "lines", path: "/-/status"},
+	{name: "status", on: "files", path: "/-/status"},
+	{name: "metrics", on: "lines", path: "/-/metrics"},
+	{name: "metrics", on: "files", path: "/-/metrics"},
+	{name: "static", on: "lines", path: "/-/static/" + static.Digest() + "/xterm/xterm.mjs"},
+	{name: "QR code", on: "lines", path: "/-/qr?text=" + strings.Repeat("x", maxQR)},
+	{name: "login", on: "lines", path: "/-/login", method: http.MethodPost, header: isForm, status: 204},
+	{name: "no service", on: "lines", path: "/-/nothing", status: 404},
+}
+
+// A transport is how clients send their requests.
+type transport int
+
+const (
+	http11 transport = iota
+	http10
+	pipelined // three requests in one write
+	headed    // HEAD instead of GET
+	encrypted
+	proxied
+	transports // the number of transports
+)
+
+func (v transport) String() string {
+	return [...]string{"HTTP 1.1", "HTTP 1.0", "pipelined", "HEAD", "TLS", "behind a proxy"}[v]
+}
+
+// isWebSocket reports whether the row's clients ask for one.
+func (r costRow) isWebSocket() bool { return strings.HasPrefix(r.header, upgrades) }
+
+// supports returns the transports of a row, HTTP/1.1 first.
+func (r costRow) supports() (all []transport) {
+	for v := range transports {
+		switch v {
+		case http10, pipelined:
+			if r.isWebSocket() {
+				continue
+			}
+		case headed:
+			if r.isWebSocket() || r.method != "" {
+				continue
+			}
+		}
+		all = append(all, v)
+	}
+	return all
+}
+
+// turn returns the transport of the row with an index when each has just one: every other row has
+// HTTP/1.1.
+func (r costRow) turn(index int) transport {
+	if index%2 == 0 {
+		return http11
+	}
+	others := r.supports()[1:]
+	return others[index/2%len(others)]
+}
+
+// request returns what a client sends. last are further header lines of its last request.
+func (r costRow) request(via transport, path, host, last string) string {
+	method, version, header := cmp.Or(r.method, http.MethodGet), "1.1", r.header
+	switch via {
+	case http10:
+		version = "1.0"
+	case headed:
+		method = http.MethodHead
+	}
+	body := ""
+	if method == http.MethodPost {
+		body = "token=x"
+		header += fmt.Sprintf("Content-Length: %d\r\n", len(body))
+	}
+	one := func(more string) string {
+		return fmt.Sprintf("%s %s HTTP/%s\r\nHost: %s\r\n%s%s\r\n%s", method, path, version, host, header, more, body)
+	}
+	if via == pipelined {
+		return strings.Repeat(one(""), 2) + one(last)
+	}
+	return one(last)
+}
+
+// want returns the expected status.
+func (r costRow) want() int {
+	if r.isWebSocket() {
+		return cmp.Or(r.status, http.StatusSwitchingProtocols)
+	}
+	return cmp.Or(r.status, http.StatusOK)
+}

@@ -1,0 +1,227 @@
+//go:build linux
+
+package server
+
+import (
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"wsrun/test/wait"
+)
+
+const (
+	// costWindow is how often the work and the memory are sampled, and costNoise how much CPU time an
+	// idle process may use in a window, in addition to what it has used in the windows before.
+	costWindow = 100 * time.Millisecond
+	costNoise  = 10 * time.Millisecond
+
+	// What the clients of a row may cost in memory.
+	mostHeldByEnding  = 64 << 20
+	mostHeldByEndless = costClients * 64 << 10
+
+	// Figures to reach; a busy machine may not.
+	overFigure  = time.Second
+	delayFigure = 250 * time.Millisecond
+	// mostDelay is how late output may be on any machine.
+	mostDelay = 5 * time.Second
+)
+
+// costIsFull reports whether every row is to run over every transport, one after the other.
+func costIsFull() bool { return os.Getenv("WSRUN_COST") == "full" }
+
+// TestCost lets clients vanish and trickle, for each row. A row alone:
+//
+//	go test -v -run 'TestCost/files:_archive,' ./server
+func TestCost(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes minutes")
+	}
+	setting := newCostSetting(t, 1)
+	var worst costFigures
+	t.Cleanup(func() {
+		t.Attr("promise", "of every route and form, clients that vanish end their work, clients that trickle cost little, and output goes on")
+		t.Attr("figure", fmt.Sprintf("%d rows, %d clients each: %v", worst.rows, costClients, &worst))
+	})
+	for i, row := range costRows {
+		transports := []transport{row.turn(i)}
+		if costIsFull() {
+			transports = row.supports()
+		}
+		for _, via := range transports {
+			t.Run(fmt.Sprintf("%s: %s, %s", row.on, row.name, via), func(t *testing.T) {
+				if !costIsFull() {
+					t.Parallel()
+				}
+				c := costCase{row, via, setting.start(t, row.on, via)}
+				worst.add(c.measure(t))
+			})
+		}
+	}
+}
+
+// costFigures are what a row's clients have cost, or the worst of several rows.
+type costFigures struct {
+	mu          sync.Mutex
+	rows        int
+	over, delay time.Duration
+	ending      int64 // bytes held by responses that end on their own
+	endless     int64
+}
+
+// add makes f the worse of both.
+func (f *costFigures) add(g *costFigures) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.rows += g.rows
+	f.over, f.delay = max(f.over, g.over), max(f.delay, g.delay)
+	f.ending, f.endless = max(f.ending, g.ending), max(f.endless, g.endless)
+}
+
+func (f *costFigures) String() string {
+	return fmt.Sprintf("at worst the work ends after %v, %.1f MiB are held by responses that end and %.1f MiB by streams, output is %v late",
+		f.over, mib(f.ending), mib(f.endless), f.delay.Round(time.Millisecond))
+}
+
+// measure lets clients trickle, which shows best in a new process, and then vanish.
+func (c costCase) measure(t *testing.T) *costFigures {
+	t.Helper()
+	if _, err := c.vanish(1); err != nil && c.row.kind != gated { // a first request costs once
+		t.Fatal(err)
+	}
+	c.to.settle()
+	trickled, held := c.letTrickle(t)
+	delay := c.to.canary.upToDate(t)
+	f := &costFigures{rows: 1, delay: delay}
+	most := int64(mostHeldByEnding)
+	if c.row.kind == endless {
+		f.endless, most = held, mostHeldByEndless
+	} else {
+		f.ending = held
+	}
+	idle := c.to.settle()
+	vanished, over := c.letVanish(t, idle)
+	f.over = over
+	t.Logf("vanished (%v): over after %.1f s%s; trickled (%v): %.1f MiB%s, output %d ms late%s", vanished, over.Seconds(),
+		excess(over > overFigure), trickled, mib(held), excess(held > most), delay.Milliseconds(), excess(delay > delayFigure))
+	if held > most {
+		t.Errorf("the clients that trickle cost %.1f MiB, want at most %.1f MiB", mib(held), mib(most))
+	}
+	if delay > mostDelay {
+		t.Errorf("output was %v late", delay)
+	}
+	if c.row.kind == endless && c.via != headed && trickled.ended > 0 {
+		t.Errorf("%d streams ended", trickled.ended)
+	}
+	return f
+}
+
+// letTrickle lets clients read slowly, and returns what they cost in memory.
+func (c costCase) letTrickle(t *testing.T) (tally *costTally, held int64) {
+	t.Helper()
+	length := 6 * time.Second
+	if costIsFull() && c.via == http11 {
+		length = 15 * time.Second
+	}
+	before, end := c.to.memory(), time.Now().Add(length)
+	c.to.canary.worst.Store(0)
+	tally = &costTally{}
+	done := c.each(tally, func(int) (int, bool, error) { return c.trickle(end) })
+	most := before
+	for sample := time.NewTicker(costWindow); ; {
+		select {
+		case <-sample.C:
+			most = max(most, c.to.memory())
+			continue
+		case <-done:
+		}
+		if tally.err != nil {
+			t.Error(tally.err)
+		}
+		return tally, most - before
+	}
+}
+
+// letVanish lets clients vanish, and returns how long their work went on.
+func (c costCase) letVanish(t *testing.T, idle time.Duration) (tally *costTally, over time.Duration) {
+	t.Helper()
+	tally = &costTally{}
+	<-c.each(tally, func(index int) (int, bool, error) {
+		status, err := c.vanish(index)
+		return status, false, err
+	})
+	if tally.err != nil {
+		t.Error(tally.err)
+	}
+	last := time.Now()
+	quiet := 0
+	wait.For(t, 3*wait.Patience, "the work goes on without clients", func() bool {
+		if quiet == 0 {
+			over = time.Since(last)
+		}
+		if c.to.serving() == 0 && c.to.work() <= idle+costNoise {
+			quiet++
+		} else {
+			quiet = 0
+		}
+		return quiet == 2
+	})
+	return tally, over.Round(costWindow)
+}
+
+// each runs all clients at once. The channel is closed when they have ended, and been counted.
+func (c costCase) each(tally *costTally, client func(index int) (status int, ended bool, err error)) <-chan struct{} {
+	var all sync.WaitGroup
+	done := make(chan struct{})
+	for i := range costClients {
+		all.Go(func() {
+			status, ended, err := client(i)
+			tally.count(c, status, ended, err)
+		})
+	}
+	go func() {
+		all.Wait()
+		close(done)
+	}()
+	return done
+}
+
+// work returns the CPU time that the process uses in a window.
+func (p *costProcess) work() time.Duration {
+	before := p.cpu()
+	time.Sleep(costWindow)
+	return p.cpu() - before
+}
+
+// settle waits until the process serves only the canary and its memory is steady. It returns the most
+// CPU time that the process has used in a window since.
+func (p *costProcess) settle() (idle time.Duration) {
+	p.t.Helper()
+	const enough = 5 // windows
+	quiet, memory := 0, int64(0)
+	wait.For(p.t, 3*wait.Patience, "the process is never idle", func() bool {
+		serving, used, now := p.serving(), p.work(), p.memory()
+		if serving == 0 && used < 3*costNoise && max(now-memory, memory-now) < 1<<20 {
+			quiet++
+			idle = max(idle, used)
+		} else {
+			quiet, idle = 0, 0
+		}
+		memory = now
+		return quiet == enough
+	})
+	return idle
+}
+
+// mib returns bytes in MiB.
+func mib(bytes int64) float64 { return float64(bytes) / (1 << 20) }
+
+// excess returns a word for a figure that was missed.
+func excess(is bool) string {
+	if is {
+		return " OVER"
+	}
+	return ""
+}
