@@ -69,9 +69,10 @@ func (c *costTally) count(b costCase, status int, ended bool, err error) {
 
 // A costCase is a row and how its requests are sent.
 type costCase struct {
-	row costRow
-	via transport
-	to  *costProcess
+	row     costRow
+	via     transport
+	to      *costProcess
+	clients int
 }
 
 // A costConn is a client's connection.

@@ -213,7 +213,10 @@ var costGauge = regexp.MustCompile(`(?m)^(?:wsrun_viewers|wsrun_responses)\{.*\}
 // the canary.
 func (p *costProcess) serving() int {
 	p.t.Helper()
-	sum := -1
+	sum := 0
+	if p.canary != nil {
+		sum = -1
+	}
 	for _, m := range costGauge.FindAllSubmatch(p.get("/-/metrics"), -1) {
 		n, _ := strconv.Atoi(string(m[1]))
 		sum += n

@@ -40,26 +40,31 @@ func TestCost(t *testing.T) {
 		t.Skip("takes minutes")
 	}
 	setting := newCostSetting(t, 1)
+	rowsAtOnce := 4 // they mostly wait
+	if costIsFull() {
+		rowsAtOnce = 1
+	}
 	var worst costFigures
-	t.Cleanup(func() {
-		t.Attr("promise", "of every route and form, clients that vanish end their work, clients that trickle cost little, and output goes on")
-		t.Attr("figure", fmt.Sprintf("%d rows, %d clients each: %v", worst.rows, costClients, &worst))
-	})
+	var all sync.WaitGroup
+	slots := make(chan struct{}, rowsAtOnce)
 	for i, row := range costRows {
 		transports := []transport{row.turn(i)}
 		if costIsFull() {
 			transports = row.supports()
 		}
 		for _, via := range transports {
-			t.Run(fmt.Sprintf("%s: %s, %s", row.on, row.name, via), func(t *testing.T) {
-				if !costIsFull() {
-					t.Parallel()
-				}
-				c := costCase{row, via, setting.start(t, row.on, via)}
-				worst.add(c.measure(t))
+			slots <- struct{}{}
+			all.Go(func() {
+				defer func() { <-slots }()
+				t.Run(fmt.Sprintf("%s: %s, %s", row.on, row.name, via), func(t *testing.T) {
+					worst.add(costCase{row, via, setting.start(t, row.on, via), costClients}.measure(t))
+				})
 			})
 		}
 	}
+	all.Wait()
+	t.Attr("promise", "of every route and form, clients that vanish end their work, clients that trickle cost little, and output goes on")
+	t.Attr("figure", fmt.Sprintf("%d rows, %d clients each: %v", worst.rows, costClients, &worst))
 }
 
 // costFigures are what a row's clients have cost, or the worst of several rows.
@@ -121,11 +126,7 @@ func (c costCase) measure(t *testing.T) *costFigures {
 // letTrickle lets clients read slowly, and returns what they cost in memory.
 func (c costCase) letTrickle(t *testing.T) (tally *costTally, held int64) {
 	t.Helper()
-	length := 6 * time.Second
-	if costIsFull() && c.via == http11 {
-		length = 15 * time.Second
-	}
-	before, end := c.to.memory(), time.Now().Add(length)
+	before, end := c.to.memory(), time.Now().Add(trickleTime(c.via))
 	c.to.canary.worst.Store(0)
 	tally = &costTally{}
 	done := c.each(tally, func(int) (int, bool, error) { return c.trickle(end) })
@@ -142,6 +143,14 @@ func (c costCase) letTrickle(t *testing.T) (tally *costTally, held int64) {
 		}
 		return tally, most - before
 	}
+}
+
+// trickleTime returns how long clients trickle.
+func trickleTime(via transport) time.Duration {
+	if costIsFull() && via == http11 {
+		return 15 * time.Second
+	}
+	return 6 * time.Second
 }
 
 // letVanish lets clients vanish, and returns how long their work went on.
@@ -175,7 +184,7 @@ func (c costCase) letVanish(t *testing.T, idle time.Duration) (tally *costTally,
 func (c costCase) each(tally *costTally, client func(index int) (status int, ended bool, err error)) <-chan struct{} {
 	var all sync.WaitGroup
 	done := make(chan struct{})
-	for i := range costClients {
+	for i := range c.clients {
 		all.Go(func() {
 			status, ended, err := client(i)
 			tally.count(c, status, ended, err)
