@@ -3,7 +3,7 @@
 # make test      run every test; installs the Debian packages that they need
 # make fuzz      look for inputs that break a parser, FUZZTIME for each target
 # make oracle    compare late viewers with early ones in real programs; takes long
-# make chaos     break things around a running wsrun; takes long
+# make chaos     break things around a running wsrun, and measure what its clients cost; takes long
 # make security  run the tests that prove a promise, and renew docs/promises.md
 # make mutants   plant bugs, one at a time, and check that a test finds each
 # make bench     measure

@@ -3,9 +3,7 @@
 package server
 
 import (
-	"bufio"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -20,85 +18,14 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"wsrun/internal/client"
 	"wsrun/test/launch"
 	"wsrun/test/wait"
 )
-
-// A costSetting is what all wsruns of a test share.
-type costSetting struct {
-	wsrun     string // the binary
-	files     string // a directory
-	cert, key string
-}
-
-// newCostSetting builds wsrun, and writes the files that it serves: as large and as many as a slow
-// request needs, divided by scale.
-func newCostSetting(t *testing.T, scale int) costSetting {
-	t.Helper()
-	os.ReadDir("../cli") // makes go test's cached results depend on what is not imported
-	dir := t.TempDir()
-	s := costSetting{files: filepath.Join(dir, "files"), cert: filepath.Join(dir, "cert"), key: filepath.Join(dir, "key")}
-	certify(t, s.cert, s.key, "cost")
-	var err error
-	if s.wsrun, err = launch.Build(dir); err != nil {
-		t.Fatal(err)
-	}
-	writeCostFiles(t, s.files, scale)
-	writeManyFiles(t, filepath.Join(s.files, "many"), 20_000/scale)
-	return s
-}
-
-// writeCostFiles writes the large files.
-func writeCostFiles(t *testing.T, dir string, scale int) {
-	t.Helper()
-	os.MkdirAll(dir, 0o700)
-	write := func(name string, lines int, compress bool) {
-		f, err := os.Create(filepath.Join(dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		out := io.WriteCloser(f)
-		if compress {
-			out = gzip.NewWriter(f)
-		}
-		buffered := bufio.NewWriterSize(out, 64<<10)
-		for i := range lines {
-			fmt.Fprintf(buffered, "%07d line of a log with a number, of a hundred bytes or so, which is what many lines of logs have\n", i)
-		}
-		if err := buffered.Flush(); err != nil {
-			t.Fatal(err)
-		}
-		out.Close()
-	}
-	write("big.log", 640_000/scale, false)
-	write("old.gz", 300_000/scale, true)
-	write("sparse.log", 0, false)
-	if err := os.Truncate(filepath.Join(dir, "sparse.log"), 8<<30); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// writeManyFiles writes n small files, 100 in each directory.
-func writeManyFiles(t *testing.T, dir string, n int) {
-	t.Helper()
-	for i := range n {
-		name := filepath.Join(dir, strconv.Itoa(i/100), fmt.Sprintf("%d.log", i))
-		if i%100 == 0 {
-			os.MkdirAll(filepath.Dir(name), 0o700)
-		}
-		if err := os.WriteFile(name, []byte("a line\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
 
 // A costProcess is a running wsrun, seen from outside.
 type costProcess struct {
@@ -244,72 +171,4 @@ func (p *costProcess) memory() int64 {
 	}
 	kib, _ := strconv.ParseInt(string(bytes.Fields(value)[0]), 10, 64)
 	return kib << 10
-}
-
-// keepGrowing writes a file of 8 MiB, and then a line with the time to it on every beat, until stop is
-// called.
-func keepGrowing(t *testing.T, name string) (stop func()) {
-	t.Helper()
-	f, err := os.Create(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	io.WriteString(f, strings.Repeat(strings.Repeat("a line with a 7 line ", 11)+"\n", 35_000))
-	done, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
-		defer f.Close()
-		for tick := time.NewTicker(costBeat); ; {
-			select {
-			case <-tick.C:
-				fmt.Fprintln(f, costStamp())
-			case <-done:
-				return
-			}
-		}
-	}()
-	return func() { close(done); <-stopped }
-}
-
-// A costCanary is a viewer that measures how late the lines are that say when they were written.
-type costCanary struct {
-	worst, written atomic.Int64 // nanoseconds; of the last line
-}
-
-var costStamps = regexp.MustCompile(`ts=(\d+)\.`)
-
-// watchCost starts a canary, which ends with the test.
-func watchCost(t *testing.T, address string, by *http.Client) *costCanary {
-	t.Helper()
-	v, err := client.Dial(t.Context(), address, client.Options{HTTPClient: by})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, done := &costCanary{}, make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			m, err := v.Next(context.Background())
-			if err != nil {
-				return
-			}
-			now := time.Now().UnixNano()
-			for _, stamp := range costStamps.FindAllSubmatch(m.Payload, -1) {
-				at, _ := strconv.ParseInt(string(stamp[1]), 10, 64)
-				c.worst.Store(max(c.worst.Load(), now-at))
-				c.written.Store(at)
-			}
-		}
-	}()
-	t.Cleanup(func() { v.Close(); <-done })
-	return c
-}
-
-// upToDate waits for a line that is written from now on, and returns the longest delay since the last
-// call.
-func (c *costCanary) upToDate(t *testing.T) time.Duration {
-	t.Helper()
-	now := time.Now().UnixNano()
-	wait.For(t, 3*wait.Patience, "the canary sees no output", func() bool { return c.written.Load() > now })
-	return time.Duration(c.worst.Swap(0))
 }

@@ -4,7 +4,6 @@ package server
 
 import (
 	"bufio"
-	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -33,6 +32,8 @@ type costSorter struct {
 	routes, targets, queries map[string]bool // that have a row
 }
 
+var formNames = [forms]string{asText: " as text", asWebSocket: " as a WebSocket", asPage: " as a page", asEvents: " as events"}
+
 // A route, a form of a target or a parameter without a row in costRows fails this test.
 func TestEveryRouteHasARow(t *testing.T) {
 	s := newCostSorter(t)
@@ -46,7 +47,7 @@ func TestEveryRouteHasARow(t *testing.T) {
 	}
 	for _, target := range []string{"command", "file", "archive", "list"} {
 		for f := range forms {
-			if name := fmt.Sprintf("%s, form %d", target, f); !s.targets[name] {
+			if name := target + formNames[f]; !s.targets[name] {
 				t.Errorf("no row for %s", name)
 			}
 		}
@@ -124,7 +125,7 @@ func (s *costSorter) sort(row costRow) {
 	target := s.target(s.catalogs[row.on], r)
 	pass := func(_ http.ResponseWriter, r *http.Request) {
 		q, _ := parseQuery(r.URL.RawQuery)
-		s.targets[fmt.Sprintf("%s, form %d", target, formOf(r, q))] = true
+		s.targets[target+formNames[formOf(r, q)]] = true
 	}
 	refuse := func(_ http.ResponseWriter, _ *http.Request, refused *access.Refusal) {
 		s.t.Errorf("%s is refused: %s", row.path, refused.Text)

@@ -40,7 +40,7 @@ func TestCost(t *testing.T) {
 		t.Skip("takes minutes")
 	}
 	setting := newCostSetting(t, 1)
-	rowsAtOnce := 4 // they mostly wait
+	rowsAtOnce := 5 // they mostly wait
 	if costIsFull() {
 		rowsAtOnce = 1
 	}
@@ -208,7 +208,7 @@ func (p *costProcess) work() time.Duration {
 // CPU time that the process has used in a window since.
 func (p *costProcess) settle() (idle time.Duration) {
 	p.t.Helper()
-	const enough = 5 // windows
+	const enough = 4 // windows
 	quiet, memory := 0, int64(0)
 	wait.For(p.t, 3*wait.Patience, "the process is never idle", func() bool {
 		serving, used, now := p.serving(), p.work(), p.memory()
