@@ -166,7 +166,7 @@ func (c costCase) letVanish(t *testing.T, idle time.Duration) (tally *costTally,
 	}
 	last := time.Now()
 	quiet := 0
-	wait.For(t, 3*wait.Patience, "the work goes on without clients", func() bool {
+	wait.For(t, wait.Patience, "the work goes on without clients", func() bool {
 		if quiet == 0 {
 			over = time.Since(last)
 		}
