@@ -132,14 +132,14 @@ func (c *costConn) answer(via transport) (status int, more bool, err error) {
 }
 
 // vanish is a client that closes its connection when it has the first byte. Half of the clients reset
-// it, and every tenth has sent a stray byte before.
+// it, and every tenth sends a stray byte before.
 func (c costCase) vanish(index int) (status int, err error) {
 	conn, err := c.ask(false, "")
 	if err != nil {
 		return 0, err
 	}
 	defer func() {
-		if index%10 == 9 {
+		if index%10 == 9 && c.via != proxied { // the test's own proxy would not notice that it leaves
 			conn.SetDeadline(time.Time{}) // it may have passed
 			conn.Write([]byte("x"))
 		}
