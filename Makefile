@@ -83,7 +83,7 @@ oracle: wsrun deps
 
 chaos: static/node_modules/.installed deps
 	go test -v -timeout 60m ./test/faults -long
-	WSRUN_COST=full go test -v -timeout 60m -run '^TestCost' ./server
+	WSRUN_COST=full go test -v -timeout 90m -run '^TestCost' ./server
 
 # These tests are marked by an attribute: see tools/promises.
 security: wsrun deps
