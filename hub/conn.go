@@ -41,7 +41,8 @@ type sender interface {
 	begin(stream bool)
 	// stalled reports whether a write has failed with errStalled; all later ones will.
 	stalled() bool
-	// gone reports whether the peer is known to have closed the connection.
+	// gone reports whether the peer is known to have closed the connection. A read that is in progress
+	// will notice that itself, so then gone always reports false, at no cost.
 	gone() bool
 	// delivered returns the number of bytes that the viewer's system has acknowledged so far,
 	// and of those that it hasn't acknowledged yet. ok reports whether the system knows.
@@ -63,6 +64,8 @@ type conn struct {
 	// Only a goroutine that may write uses these.
 	stream bool          // the response goes on until the stream ends
 	late   time.Duration // how long writes have waited for the client, less what responseRate allows
+
+	reading atomic.Bool // a read is in progress
 
 	mu     sync.Mutex
 	fd     int           // Conn's, for writeNonblock; -1 if Conn is closed, or not a socket
@@ -139,6 +142,8 @@ func (c *conn) Read(p []byte) (read int, failure error) {
 		read, failure = 0, net.ErrClosed
 		c.Close()
 	})
+	c.reading.Store(true)
+	defer c.reading.Store(false)
 	for {
 		n, err := c.Conn.Read(p)
 		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) || !c.extendRead() {

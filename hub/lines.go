@@ -64,8 +64,11 @@ func (k Lines) last(n int) Lines {
 
 // lastLines returns the last n lines of a text in parts, or all of it if n is negative.
 func lastLines(parts [][]byte, n int) [][]byte {
-	if n == 0 {
+	switch {
+	case n == 0:
 		return nil
+	case n < 0:
+		return parts // without a look at what may be megabytes, for each of many viewers
 	}
 	for i, part := range slices.Backward(parts) {
 		end := len(part)

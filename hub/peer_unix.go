@@ -12,7 +12,7 @@ import (
 // haven't been read.
 func (c *conn) gone() bool {
 	s, ok := c.Conn.(syscall.Conn)
-	if !ok {
+	if !ok || c.reading.Load() {
 		return false
 	}
 	raw, err := s.SyscallConn()

@@ -49,7 +49,7 @@ func TestCostOfFullScreens(t *testing.T) {
 			c := costCase{tt.row, http11, setting.start(t, tt.row.on, http11), tt.clients}
 			c.vanish(1) // a first request costs once
 			c.to.settle()
-			tally, held := c.letTrickle(t)
+			tally, held := c.letTrickle(t, trickleTime(c.via))
 			figure := fmt.Sprintf("%d slow %s: %.1f MiB", tt.clients, tt.name, mib(held))
 			figures = append(figures, figure)
 			t.Logf("%s%s (%v)", figure, excess(held > tt.most), tally)

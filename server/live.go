@@ -61,14 +61,11 @@ func (l *liveResponse) next(c *broadcaster.Cursor) (broadcaster.Item, hub.Outcom
 		if item.Reset != nil {
 			l.session.Missed()
 		}
-		if _, err := l.Write(nil); err != nil { // bufio.Writer keeps the first error
-			return item, l.session.Lost()
-		}
 		if wait == nil {
-			if (!l.live || len(item.Data) > smallItem) && !l.task.work() {
-				return item, hub.Left
+			if l.live && len(item.Data) <= smallItem {
+				return item, l.intact()
 			}
-			return item, hub.Following
+			return item, l.proceed()
 		}
 		l.live = true
 		if l.Flush(); l.err != nil {
@@ -78,6 +75,25 @@ func (l *liveResponse) next(c *broadcaster.Cursor) (broadcaster.Item, hub.Outcom
 			return item, hub.Left
 		}
 	}
+}
+
+// proceed waits for a turn. The outcome isn't [hub.Following] if the client is gone.
+func (l *liveResponse) proceed() hub.Outcome {
+	if out := l.intact(); out != hub.Following {
+		return out
+	}
+	if !l.task.work() {
+		return hub.Left
+	}
+	return hub.Following
+}
+
+// intact returns the outcome of the writes so far: [hub.Following] unless one has failed.
+func (l *liveResponse) intact() hub.Outcome {
+	if _, err := l.Write(nil); err != nil { // bufio.Writer keeps the first error
+		return l.session.Lost()
+	}
+	return hub.Following
 }
 
 // poll polls the cursor.

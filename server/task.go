@@ -13,7 +13,7 @@ const (
 	// peerInterval is how often the connection of a response that ends on its own is checked.
 	peerInterval = 250 * time.Millisecond
 	// followerInterval is the same for a response that follows a stream. There may be thousands.
-	followerInterval = 4 * time.Second
+	followerInterval = 500 * time.Millisecond
 )
 
 // withDeadline gives every response a limited time. A handler that serves a stream calls [hub.Begin]

@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"slices"
 
 	"wsrun/broadcaster"
 	"wsrun/hub"
@@ -25,9 +26,9 @@ func serveText(w taskResponse, session *hub.Session, h *hub.Hub, q *query) hub.O
 	t := &textResponse{liveResponse: newLiveResponse(w, session), raw: q.format == "raw"}
 	t.lines = q.follow && !t.raw
 	defer t.Flush()
-	cursor, at := t.begin(h, q)
+	cursor, at, out := t.begin(h, q)
 	if cursor == nil {
-		return hub.Ended
+		return out
 	}
 	defer t.text.Finish()
 	for q.follow || at < end {
@@ -48,25 +49,31 @@ func serveText(w taskResponse, session *hub.Session, h *hub.Hub, q *query) hub.O
 
 // begin returns the cursor at which the response starts, and its offset. If a full-screen
 // program is running, begin first writes the lines before it. If the response ends with the
-// program's screen, begin writes that as well and returns no cursor.
-func (t *textResponse) begin(h *hub.Hub, q *query) (cursor *broadcaster.Cursor, offset int64) {
+// program's screen, begin writes that as well. If that is all, or the client is gone, begin returns
+// no cursor, but the response's outcome.
+func (t *textResponse) begin(h *hub.Hub, q *query) (cursor *broadcaster.Cursor, offset int64, out hub.Outcome) {
 	if t.raw {
 		cursor, start := h.Stream.Resume(q.Epoch, q.Offset, q.Lines)
-		return cursor, start.Offset
+		return cursor, start.Offset, hub.Following
 	}
 	s := h.BeginText(q.Position, q.follow)
 	t.text = plaintext.Resolver{Cols: s.Start.Size.Cols, Emit: t.line}
 	moveTo(&t.text, s.Before.StartPoint)
 	for _, part := range s.Before.Text {
-		t.text.Write(part)
+		for piece := range slices.Chunk(part, smallItem) {
+			if out := t.proceed(); out != hub.Following {
+				return nil, 0, out
+			}
+			t.text.Write(piece)
+		}
 	}
 	t.finish()
 	if s.Rows != nil {
 		t.Write(s.Rows)
-		return nil, 0
+		return nil, 0, hub.Ended
 	}
 	moveTo(&t.text, s.Point)
-	return s.Cursor, t.text.Offset
+	return s.Cursor, t.text.Offset, hub.Following
 }
 
 // item writes an item of the cursor.
