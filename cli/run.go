@@ -40,5 +40,8 @@ func run(o options, args []string) (int, error) {
 	if finished {
 		s.linger(end.status.Code)
 	}
+	for len(s.signals) > 0 { // meant for the source
+		<-s.signals
+	}
 	return end.status.Code, end.err
 }

@@ -153,9 +153,6 @@ func (s *service) linger(code int) {
 //
 // A command that serves files has no steps 1 to 4. shutdown is steps 5 to 7.
 func (s *service) shutdown() {
-	for len(s.signals) > 0 { // sent before
-		<-s.signals
-	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

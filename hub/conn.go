@@ -22,8 +22,9 @@ const (
 	responseTime = 30 * time.Second
 	responseRate = 16 << 10
 
-	// maxRecord is the most that a TLS record holds, in bytes (RFC 8446, section 5.1).
-	maxRecord = 16 << 10
+	// recordBytes is how much goes into a TLS record at most. A viewer that is waited for holds its record
+	// twice, plain and encrypted, so a record isn't as large as it may be (RFC 8446, section 5.1).
+	recordBytes = 4 << 10
 )
 
 var errStalled = errors.New("the viewer takes nothing")
@@ -44,6 +45,9 @@ type sender interface {
 	// gone reports whether the peer is known to have closed the connection. A read that is in progress
 	// will notice that itself, so then gone always reports false, at no cost.
 	gone() bool
+	// unanswered reports whether the peer's system is known to have answered nothing for some 20 s, to
+	// several attempts to deliver something.
+	unanswered() bool
 	// delivered returns the number of bytes that the viewer's system has acknowledged so far,
 	// and of those that it hasn't acknowledged yet. ok reports whether the system knows.
 	delivered() (acked, queued int64, ok bool)
@@ -178,20 +182,20 @@ func (c *conn) giveUp(b net.Buffers, within time.Duration) error {
 // tlsConn that has stalled is useless.
 type tlsConn struct{ *tls.Conn }
 
-// send implements sender: it writes as few TLS records as possible. (crypto/tls makes the first ones of a
+// send implements sender: it writes as few TLS records of recordBytes as possible. (crypto/tls makes the first ones of a
 // connection smaller.) It copies one record at a time, and only what doesn't fill one on its own: a slow
 // viewer may take a message of megabytes for minutes. It empties the buffers if it succeeds.
 func (c tlsConn) send(b *net.Buffers) error {
-	record := make([]byte, 0, min(sizeOf(*b), maxRecord))
+	record := make([]byte, 0, min(sizeOf(*b), recordBytes))
 	for _, p := range *b {
 		for len(p) > 0 {
-			out := p[:min(len(p), maxRecord-len(record))]
+			out := p[:min(len(p), recordBytes-len(record))]
 			p = p[len(out):]
-			if len(out) < maxRecord {
+			if len(out) < recordBytes {
 				record = append(record, out...)
 				out = record
 			}
-			if len(out) < maxRecord {
+			if len(out) < recordBytes {
 				continue
 			}
 			if _, err := c.Write(out); err != nil {
@@ -214,6 +218,9 @@ func (c tlsConn) begin(stream bool) { c.NetConn().(*conn).begin(stream) }
 
 // gone implements sender.
 func (c tlsConn) gone() bool { return c.NetConn().(*conn).gone() }
+
+// unanswered implements sender.
+func (c tlsConn) unanswered() bool { return c.NetConn().(*conn).unanswered() }
 
 // stalled implements sender.
 func (c tlsConn) stalled() bool { return c.NetConn().(*conn).stalled() }

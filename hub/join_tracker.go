@@ -197,7 +197,7 @@ func (t *joinTracker) keepLines() {
 		return
 	}
 	if kept, ok := t.linesUpTo(t.stream.Snapshot(), since, keptBytes); ok {
-		kept.Text = [][]byte{bytes.Join(kept.Text, nil)} // the ring may drop its own
+		kept.Text, kept.copied = [][]byte{bytes.Join(kept.Text, nil)}, true // the ring may drop its own
 		t.kept = kept
 	}
 }

@@ -14,7 +14,14 @@ type Lines struct {
 	StartPoint          // where the lines begin
 	line       int64    // the number of the first line
 	since      int64    // the offset at which the program began
-	Text       [][]byte // in the ring's blocks, or a copy; nil if there are no lines
+	copied     bool     // Text isn't in the ring's blocks, but a copy of limited size
+	Text       [][]byte // nil if there are no lines
+}
+
+// isPast reports whether the ring has dropped as much output after the lines as they are long. Whoever reads
+// them must give up then: otherwise slow readers would keep ever more of the ring's former blocks in memory.
+func (k Lines) isPast(stream *broadcaster.Broadcaster) bool {
+	return !k.copied && stream.Stats().Start-k.since > k.since-k.Offset
 }
 
 // linesUpTo returns the lines before the offset since, at most size bytes. It reports whether they
@@ -45,7 +52,7 @@ func (t *joinTracker) lastLinesBefore(ring *broadcaster.Snapshot, since, from in
 	from = since - int64(sizeOf(lastLines(parts, n)))
 	at, found := t.startPoint(ring, from, from)
 	parts, line, ok := ring.Range(at.Offset, since)
-	return Lines{at, line, since, parts}, found && ok
+	return Lines{StartPoint: at, line: line, since: since, Text: parts}, found && ok
 }
 
 // last returns the last n of the lines, or all of them if n is negative. The lines must be kept ones,

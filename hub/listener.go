@@ -14,9 +14,10 @@ import (
 // slows down a flood of output (docs/facts.md, hub).
 const sendBuffer = 256 << 10
 
-// keepAlive makes the kernel find out within 30 s that a silent peer has vanished without closing
-// its connection (tcp(7)).
-var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3}
+// keepAlive makes the kernel find out that a silent peer has vanished without closing its connection
+// (tcp(7)). That takes 24 s, less than any pause after which wsrun itself sends something: while bytes are on
+// their way, the kernel sends no probes.
+var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 9 * time.Second, Interval: 5 * time.Second, Count: 3}
 
 // Listener returns a listener whose connections viewers can be served on; together with
 // [ConnContext], it belongs to one [net/http.Server]. Closing the result closes l.

@@ -26,9 +26,8 @@ const (
 // A longStart is a prelude with so many lines of output that they are not copied: the lines stay in the
 // ring's blocks, and each viewer quotes them as it sends them.
 type longStart struct {
-	prelude, picture []byte   // before and after the lines
-	lines            [][]byte // in the ring's blocks
-	from, to         int64    // the offsets of the lines
+	prelude, picture []byte // before and after the lines
+	lines            Lines
 	measure          func() startSizes
 }
 
@@ -38,12 +37,12 @@ type startSizes struct {
 	from, to int // where the lines are in the drawn text
 }
 
-func newLongStart(prelude []byte, lines [][]byte, picture []byte, to int64) *longStart {
-	s := &longStart{prelude: prelude, lines: lines, picture: picture, from: to - int64(sizeOf(lines)), to: to}
+func newLongStart(lines Lines, picture []byte) *longStart {
+	s := &longStart{prelude: lines.prelude(), lines: lines, picture: picture}
 	s.measure = sync.OnceValue(func() startSizes {
-		sizes := startSizes{from: len(drawn(prelude)), quoted: len(NoPrelude)}
+		sizes := startSizes{from: len(drawn(s.prelude)), quoted: len(NoPrelude)}
 		sizes.to = sizes.from
-		for piece := range drawnPieces(lines) {
+		for piece := range drawnPieces(lines.Text) {
 			sizes.to += len(piece)
 		}
 		var b []byte
@@ -58,7 +57,7 @@ func newLongStart(prelude []byte, lines [][]byte, picture []byte, to int64) *lon
 
 // parts returns what the terminal gets, in order.
 func (s *longStart) parts() [][]byte {
-	return append(append([][]byte{s.prelude}, s.lines...), s.picture)
+	return append(append([][]byte{s.prelude}, s.lines.Text...), s.picture)
 }
 
 // kept returns the event about the lines, with the position of e.
@@ -114,9 +113,8 @@ func appendQuoted(b, piece []byte) []byte {
 	return b
 }
 
-// sendLongStart is sendStart with a long start. A viewer that takes so long that the ring has dropped as
-// much output after the lines as they are long is given up: otherwise slow viewers would keep ever more
-// of the ring's former blocks in memory.
+// sendLongStart is sendStart with a long start. It gives up a viewer that takes so long that the lines are
+// past: a message that has begun can't end early.
 func (v *viewer) sendLongStart(e any, times []byte, s *longStart) Outcome {
 	placing := protocol.Placing(e, times, nil)
 	size := sizeOf(placing) + s.measure().quoted
@@ -129,7 +127,7 @@ func (v *viewer) sendLongStart(e any, times []byte, s *longStart) Outcome {
 		var b []byte
 		for piece := range drawnPieces(s.parts()) {
 			b = appendQuoted(b[:0], piece)
-			if v.hub.Stream.Stats().Start-s.to > s.to-s.from || !yield(b) {
+			if s.lines.isPast(v.hub.Stream) || !yield(b) {
 				return
 			}
 		}
@@ -138,10 +136,14 @@ func (v *viewer) sendLongStart(e any, times []byte, s *longStart) Outcome {
 	return v.counted(out, size)
 }
 
-// sendLongText sends a long start to a plain viewer.
+// sendLongText sends a long start to a plain viewer, but no lines that are past.
 func (v *viewer) sendLongText(s *longStart) Outcome {
-	for _, part := range s.parts() {
+	for i, part := range s.parts() {
+		isLines := i > 0 && i <= len(s.lines.Text)
 		for piece := range slices.Chunk(part, textBytes) {
+			if isLines && s.lines.isPast(v.hub.Stream) {
+				break
+			}
 			if out := v.sendText(v.text.Decode(piece)); out != Following {
 				return out
 			}

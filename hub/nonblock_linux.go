@@ -66,3 +66,12 @@ func (c *conn) delivered() (acked, queued int64, ok bool) {
 	n, err := unix.IoctlGetInt(c.fd, unix.SIOCOUTQ)
 	return int64(info.Bytes_acked), int64(n), err == nil
 }
+
+// unanswered implements sender. A peer that is alive but takes nothing answers the kernel's probes.
+func (c *conn) unanswered() bool {
+	const attempts, silence = 3, 20_000 // silence in milliseconds
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	info, err := unix.GetsockoptTCPInfo(c.fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	return err == nil && max(info.Retransmits, info.Probes) >= attempts && info.Last_ack_recv >= silence
+}

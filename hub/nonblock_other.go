@@ -14,3 +14,6 @@ func (c *conn) writeNonblock(net.Buffers) (net.Buffers, error) { return nil, sys
 
 // delivered implements sender. On this system, it never knows.
 func (c *conn) delivered() (acked, queued int64, ok bool) { return 0, 0, false }
+
+// unanswered implements sender: the kernel finds out in its own time.
+func (c *conn) unanswered() bool { return false }

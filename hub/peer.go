@@ -17,13 +17,14 @@ func (s *Sessions) WhileConnected(r *http.Request, interval time.Duration) (ctx 
 		return ctx, cancel
 	}
 	var check func()
+	checks := 0
 	check = func() {
 		// The next check may work. If the context ended instead, a response would look complete.
 		defer s.o.Panics.Contain("look after a connection", func() { time.AfterFunc(interval, check) })
 		if ctx.Err() != nil {
 			return
 		}
-		if c.gone() {
+		if checks++; c.gone() || checks%10 == 0 && c.unanswered() {
 			cancel()
 			return
 		}

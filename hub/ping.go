@@ -9,9 +9,9 @@ import (
 
 const (
 	// A viewer is pinged every pingTime, give or take pingJitter so that thousands of viewers that
-	// connected at once don't stay in step. It has pongTime to answer.
-	pingTime   = 25 * time.Second
-	pingJitter = 5 * time.Second
+	// connected at once don't stay in step. It has pongTime to answer. Together that is at most 30 s.
+	pingTime   = 17 * time.Second
+	pingJitter = 3 * time.Second
 	pongTime   = 10 * time.Second
 	// pongBytes matters only on systems that can't say how far a ping has got. A ping waits in line
 	// behind output, so if this many bytes were sent since the ping, a late pong means nothing: a

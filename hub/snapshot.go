@@ -191,7 +191,7 @@ func (t *joinTracker) compose(ring *broadcaster.Snapshot, s *sharedStart, p scre
 	case !ok: // the lines were gone before they could be kept
 		s.prelude = p.Before.Append(nil)
 	case sizeOf(before.Text) > maxCopied:
-		s.long = newLongStart(before.prelude(), before.Text, p.Prelude, p.From)
+		s.long = newLongStart(before, p.Prelude)
 		s.kept = &protocol.KeptEvent{Offset: before.Offset, Line: before.line}
 		return
 	default:

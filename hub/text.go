@@ -24,6 +24,10 @@ func (h *Hub) BeginLines(p Position) TextStart { return h.joins.lines(p) }
 // the ring and resumes at offset. The cursor is nil if offset is no longer in the ring either.
 func (h *Hub) BeginNear(offset int64) (*broadcaster.Cursor, StartPoint) { return h.joins.near(offset) }
 
+// IsPast reports whether a reader must give up lines that it has begun to read, and not hold them any
+// longer, because the ring has dropped as much output after them as they are long.
+func (h *Hub) IsPast(l Lines) bool { return l.isPast(h.Stream) }
+
 // text implements [Hub.BeginText].
 func (t *joinTracker) text(p Position, follow bool) TextStart {
 	t.mu.Lock()

@@ -64,8 +64,8 @@ func certificate(t *testing.T) []tls.Certificate {
 func TestTLSSendFillsRecords(t *testing.T) {
 	near, far, below := encrypted(t, certificate(t))
 	for _, sizes := range [][]int{
-		{0}, {1}, {4, 0}, {4, 100, 2}, {4, maxRecord - 4}, {4, maxRecord - 3}, {maxRecord}, {maxRecord, 0, maxRecord},
-		{4, 100 << 10}, {100 << 10, 4, 100 << 10}, {4, 4 << 10, 4 << 10, 4 << 10, 4 << 10}, {1, 2*maxRecord - 1, 0},
+		{0}, {1}, {4, 0}, {4, 100, 2}, {4, recordBytes - 4}, {4, recordBytes - 3}, {recordBytes}, {recordBytes, 0, recordBytes},
+		{4, 100 << 10}, {100 << 10, 4, 100 << 10}, {4, 4 << 10, 4 << 10, 4 << 10, 4 << 10}, {1, 2*recordBytes - 1, 0},
 	} {
 		var message net.Buffers
 		for _, size := range sizes {
@@ -84,7 +84,7 @@ func TestTLSSendFillsRecords(t *testing.T) {
 		if err := <-sent; err != nil || len(message) > 0 {
 			t.Errorf("%v: %v, %d buffers are left", sizes, err, len(message))
 		}
-		if n, want := below.writes.Load()-before, int64((len(want)+maxRecord-1)/maxRecord); n != want {
+		if n, want := below.writes.Load()-before, int64((len(want)+recordBytes-1)/recordBytes); n != want {
 			t.Errorf("%v: %d records, want %d", sizes, n, want)
 		}
 	}
@@ -110,7 +110,7 @@ func TestTLSStream(t *testing.T) {
 
 // A viewer that takes nothing holds no copy of a large message, only what is being encrypted.
 func TestTLSSendHoldsLittle(t *testing.T) {
-	const viewers, most = 50, 40 << 10
+	const viewers, most = 50, 16 << 10
 	certificates, payload := certificate(t), make([]byte, 1<<20)
 	var sending sync.WaitGroup
 	defer sending.Wait()

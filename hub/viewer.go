@@ -59,8 +59,8 @@ type viewer struct {
 // j says, until the stream ends, the viewer leaves, stalls or sends a message, or the server shuts
 // down. It ends the session. If the handshake is bad, it answers the request with an error's status.
 //
-// ServeWebSocket may return before the session ends: the hub's writer pool continues to serve the
-// viewer. [Sessions.Wait] waits for all sessions.
+// ServeWebSocket returns before the session ends: a goroutine, and later the hub's writer pool, continue to
+// serve the viewer. [Sessions.Wait] waits for all sessions.
 func (s *Sessions) ServeWebSocket(w http.ResponseWriter, session *Session, h *Hub, j Join) {
 	defer session.endOnPanic()
 	Begin(session.request, true) // before the viewer's reader may write, too
@@ -72,7 +72,13 @@ func (s *Sessions) ServeWebSocket(w http.ResponseWriter, session *Session, h *Hu
 	v.hub = h
 	v.present.Store(true)
 	h.audience.add(1)
-	if out := v.sendHello(j.Position); out != Following {
+	go v.begin(j.Position) // net/http's handler holds much more memory than a goroutine
+}
+
+// begin serves the viewer from the position on that it asks for.
+func (v *viewer) begin(p Position) {
+	defer v.panics().Contain("begin to serve a viewer", v.abandon)
+	if out := v.sendHello(p); out != Following {
 		v.leave(out)
 	} else {
 		v.run()

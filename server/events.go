@@ -19,7 +19,6 @@ type eventsResponse struct {
 	*liveResponse
 	hub    *hub.Hub
 	cursor *broadcaster.Cursor
-	text   plaintext.Resolver
 }
 
 // serveEvents responds with server-sent events: one per line, whose id is the offset just

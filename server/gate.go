@@ -5,7 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"sync"
-	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 
@@ -25,6 +25,10 @@ const (
 	// local addresses have no limit of their own.
 	maxWaiting     = 64
 	maxWaitingEach = 4
+	// waitTime is how long a response may wait, and maxRunningEach how many one address may have in
+	// progress, unless it is a local one: slow clients may take hours for large files.
+	waitTime       = 10 * time.Second
+	maxRunningEach = 16
 )
 
 var errCrowded = errors.New("wsrun is busy with other requests: try again in a moment")
@@ -34,19 +38,32 @@ var errCrowded = errors.New("wsrun is busy with other requests: try again in a m
 // at a time. Clients that are slow, many or gone therefore can't hold up live output. Its methods may
 // be called concurrently.
 type gate struct {
-	room    *semaphore.Weighted // bytes that responses in progress may hold
-	turns   chan struct{}       // holds an element for each response that uses a processor
-	running atomic.Int64        // responses in progress
+	room  *semaphore.Weighted // bytes that responses in progress may hold
+	turns chan struct{}       // holds an element for each response that uses a processor
 
 	mu      sync.Mutex
-	waiting map[netip.Prefix]int // responses that may not begin yet, by address
-	queued  int                  // all of them
+	running tally // responses in progress
+	waiting tally // responses that may not begin yet
+}
+
+// A tally counts responses.
+type tally struct {
+	all int
+	by  map[netip.Prefix]int // by address, without those of 0
+}
+
+// add adds n to an address's count.
+func (c *tally) add(client netip.Prefix, n int) {
+	c.all += n
+	if c.by[client] += n; c.by[client] == 0 {
+		delete(c.by, client)
+	}
 }
 
 func newGate() *gate {
 	return &gate{
 		room: semaphore.NewWeighted(maxHeld), turns: make(chan struct{}, hub.HalfTheProcessors()),
-		waiting: map[netip.Prefix]int{},
+		running: tally{by: map[netip.Prefix]int{}}, waiting: tally{by: map[netip.Prefix]int{}},
 	}
 }
 
@@ -54,25 +71,30 @@ func newGate() *gate {
 func (g *gate) counts() (running, waiting int64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.running.Load(), int64(g.queued)
+	return int64(g.running.all), int64(g.waiting.all)
 }
 
 // enter waits until a response may begin that holds up to so many bytes, for a client at the given
 // RemoteAddr. Unless it returns an error, the caller must call [task.leave]. The error is errCrowded,
 // or ctx's.
 func (g *gate) enter(ctx context.Context, remote string, held int64) (*task, error) {
-	t := &task{gate: g, held: min(max(held, leastHeld), maxHeld), done: ctx.Done()}
+	t := &task{gate: g, held: min(max(held, leastHeld), maxHeld), done: ctx.Done(), client: access.ClientPrefix(remote)}
+	at, err := netip.ParseAddrPort(remote)
+	t.local = err != nil || at.Addr().Unmap().IsLoopback() // no address: a Unix socket
+	if g.hasMany(t) {
+		return nil, errCrowded
+	}
 	if !g.room.TryAcquire(t.held) {
-		if err := g.wait(ctx, remote, t, g.takeRoom); err != nil {
+		if err := g.wait(ctx, t, g.takeRoom); err != nil {
 			return nil, err
 		}
 	} else if !t.tryWork() {
-		if err := g.wait(ctx, remote, t, g.takeTurn); err != nil {
+		if err := g.wait(ctx, t, g.takeTurn); err != nil {
 			g.room.Release(t.held)
 			return nil, err
 		}
 	}
-	g.running.Add(1)
+	g.add(&g.running, t, 1)
 	return t, nil
 }
 
@@ -94,32 +116,51 @@ func (g *gate) takeRoom(ctx context.Context, t *task) error {
 
 // takeTurn gives the task, which has its share of memory, a turn.
 func (g *gate) takeTurn(ctx context.Context, t *task) error {
-	if !t.work() {
+	select {
+	case g.turns <- struct{}{}:
+		t.turn = true
+		return nil
+	case <-ctx.Done():
 		return ctx.Err()
 	}
-	return nil
 }
 
-// wait calls take, which may wait, unless too many responses wait already.
-func (g *gate) wait(ctx context.Context, remote string, t *task, take func(context.Context, *task) error) error {
-	client := access.ClientPrefix(remote)
-	at, err := netip.ParseAddrPort(remote)
-	local := err != nil || at.Addr().Unmap().IsLoopback() // no address: a Unix socket
-	g.mu.Lock()
-	if g.queued >= maxWaiting || !local && g.waiting[client] >= maxWaitingEach {
-		g.mu.Unlock()
+// wait calls take, which may wait for waitTime, unless too many responses wait already.
+func (g *gate) wait(ctx context.Context, t *task, take func(context.Context, *task) error) error {
+	if !g.tryWait(t) {
 		return errCrowded
 	}
-	g.queued++
-	g.waiting[client]++
-	g.mu.Unlock()
-	defer func() {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		g.queued--
-		if g.waiting[client]--; g.waiting[client] == 0 {
-			delete(g.waiting, client)
-		}
-	}()
-	return take(ctx, t)
+	defer g.add(&g.waiting, t, -1)
+	limited, cancel := context.WithTimeout(ctx, waitTime)
+	defer cancel()
+	err := take(limited, t)
+	if err != nil && ctx.Err() == nil {
+		return errCrowded
+	}
+	return err
+}
+
+// hasMany reports whether the task's client has as many responses in progress as it may have.
+func (g *gate) hasMany(t *task) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return !t.local && g.running.by[t.client] >= maxRunningEach
+}
+
+// tryWait counts a task that waits, and reports whether it may.
+func (g *gate) tryWait(t *task) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.waiting.all >= maxWaiting || !t.local && g.waiting.by[t.client] >= maxWaitingEach {
+		return false
+	}
+	g.waiting.add(t.client, 1)
+	return true
+}
+
+// add adds n for a task's client to a tally.
+func (g *gate) add(c *tally, t *task, n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	c.add(t.client, n)
 }

@@ -68,7 +68,7 @@ func TestGateLimits(t *testing.T) {
 func assertEmpty(t *testing.T, g *gate) {
 	t.Helper()
 	running, waiting := g.counts()
-	if running != 0 || waiting != 0 || len(g.turns) != 0 || len(g.waiting) != 0 || !g.room.TryAcquire(maxHeld) {
+	if running != 0 || waiting != 0 || len(g.turns) != 0 || len(g.waiting.by)+len(g.running.by) != 0 || !g.room.TryAcquire(maxHeld) {
 		t.Errorf("%d responses run, %d wait, %d turns are taken, or room is", running, waiting, len(g.turns))
 	}
 }

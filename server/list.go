@@ -89,7 +89,7 @@ func (s *Server) sendList(w http.ResponseWriter, r *http.Request, t *task) {
 	t.rest() // a walk of the tree may take long, and runs elsewhere
 	list, err := s.catalog.List(r.Context())
 	if r.Context().Err() != nil || !t.work() {
-		return // the client is gone
+		abandon()
 	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)

@@ -9,6 +9,7 @@ import (
 
 	"wsrun/broadcaster"
 	"wsrun/hub"
+	"wsrun/internal/plaintext"
 )
 
 // quietTime is how long a response may be silent before it sends a keep-alive. Proxies close
@@ -28,8 +29,9 @@ type liveResponse struct {
 	*bufio.Writer
 	session *hub.Session
 	task    *task
-	live    bool // the backlog is sent: only large items take turns from here on
-	lines   bool // an unfinished line is sent when it ends
+	text    plaintext.Resolver // not used for raw bytes
+	live    bool               // the backlog is sent: only large items take turns from here on
+	lines   bool               // an unfinished line is sent when it ends
 	http    *http.ResponseController
 	idle    string // keep-alive text; may be empty
 	err     error  // first error of Flush
@@ -68,6 +70,7 @@ func (l *liveResponse) next(c *broadcaster.Cursor) (broadcaster.Item, hub.Outcom
 			return item, l.proceed()
 		}
 		l.live = true
+		l.text.Shrink()
 		if l.Flush(); l.err != nil {
 			return item, l.session.Lost()
 		}

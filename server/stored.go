@@ -78,13 +78,19 @@ func (s *Server) serveLast(w http.ResponseWriter, r *http.Request, stream Stream
 	about := stored.About()
 	about.Exact = content.Exact()
 	served = true // and so ended by ServeContent
-	s.sessions.ServeContent(s.handshake(w, r), session, about, func(to io.Writer) error { return content.Copy(t.writer(to)) })
+	t.rest()      // the handshake and the end wait for the client
+	s.sessions.ServeContent(s.handshake(w, r), session, about, func(to io.Writer) error {
+		defer t.rest()
+		return content.Copy(t.writer(to))
+	})
 }
 
 // refuseContent responds for content that could not be read because of err, for example
 // because a file named .gz isn't a gzip file.
 func (s *Server) refuseContent(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
+	case r.Context().Err() != nil:
+		abandon()
 	case errors.Is(err, ErrNotFound):
 		s.refuse(w, r, missing(err.Error()))
 	case errors.Is(err, ErrBusy):
@@ -115,6 +121,6 @@ func (s *Server) serveLines(w http.ResponseWriter, r *http.Request, stored Store
 	err = content.Copy(to)
 	text.Finish()
 	if out.Flush(); err != nil {
-		panic(http.ErrAbortHandler) // the response must not look complete
+		abandon()
 	}
 }

@@ -75,7 +75,7 @@ func (s *Server) openStream(w http.ResponseWriter, r *http.Request) (Stream, que
 	}
 	filter, err := s.compile(r.Context(), q.grep, q.invert)
 	if r.Context().Err() != nil {
-		return nil, q // the client is gone
+		abandon()
 	}
 	if err != nil {
 		s.refuse(w, r, badRequest(err.Error()))
@@ -156,7 +156,7 @@ func (s *Server) serveLive(w taskResponse, r *http.Request, stream Stream, q *qu
 		out = serveText(w, session, h, q)
 	}
 	if out == hub.Missed {
-		panic(http.ErrAbortHandler) // the response must not look complete
+		abandon()
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"wsrun/hub"
@@ -35,26 +36,34 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, held int64, serve
 	switch {
 	case err == errCrowded:
 		s.turnAway(w, r, formOf(r, query{}), err)
-	case err == nil:
+	case err != nil:
+		abandon()
+	default:
 		defer t.leave()
 		serve(w, r.WithContext(ctx), t)
 	}
 }
 
+// abandon ends a handler whose client counts as gone. A client that has only closed its own side must not
+// take what it gets for a whole response.
+func abandon() { panic(http.ErrAbortHandler) }
+
 // A task is a response that a gate has let in. Between its reads and its writes it uses a processor,
 // which takes a turn; a read that hangs and a client that takes nothing don't. Only one goroutine may
 // use a task.
 type task struct {
-	gate *gate
-	held int64           // bytes that it counts as
-	done <-chan struct{} // closed when the client is gone
-	turn bool            // it has a turn
+	gate   *gate
+	client netip.Prefix
+	local  bool            // the client is on this machine, or behind a proxy that is
+	held   int64           // bytes that it counts as
+	done   <-chan struct{} // closed when the client is gone
+	turn   bool            // it has a turn
 }
 
 // leave ends the task.
 func (t *task) leave() {
 	t.rest()
-	t.gate.running.Add(-1)
+	t.gate.add(&t.gate.running, t, -1)
 	t.gate.room.Release(t.held)
 }
 

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 
@@ -13,7 +14,6 @@ import (
 type textResponse struct {
 	*liveResponse
 	raw    bool
-	text   plaintext.Resolver
 	within bool // the last line written has no newline yet
 }
 
@@ -58,16 +58,9 @@ func (t *textResponse) begin(h *hub.Hub, q *query) (cursor *broadcaster.Cursor, 
 	}
 	s := h.BeginText(q.Position, q.follow)
 	t.text = plaintext.Resolver{Cols: s.Start.Size.Cols, Emit: t.line}
-	moveTo(&t.text, s.Before.StartPoint)
-	for _, part := range s.Before.Text {
-		for piece := range slices.Chunk(part, smallItem) {
-			if out := t.proceed(); out != hub.Following {
-				return nil, 0, out
-			}
-			t.text.Write(piece)
-		}
+	if out := t.before(h, s.Before); out != hub.Following {
+		return nil, 0, out
 	}
-	t.finish()
 	if s.Rows != nil {
 		t.Write(s.Rows)
 		return nil, 0, hub.Ended
@@ -76,6 +69,33 @@ func (t *textResponse) begin(h *hub.Hub, q *query) (cursor *broadcaster.Cursor, 
 	return s.Cursor, t.text.Offset, hub.Following
 }
 
+// before writes the lines from before a full-screen program. The outcome isn't [hub.Following] if the
+// client is gone.
+func (t *textResponse) before(h *hub.Hub, lines hub.Lines) hub.Outcome {
+	moveTo(&t.text, lines.StartPoint)
+	past, skipped := false, 0
+	for _, part := range lines.Text {
+		for piece := range slices.Chunk(part, smallItem) {
+			if out := t.proceed(); out != hub.Following {
+				return out
+			}
+			if past = past || h.IsPast(lines); past {
+				skipped += bytes.Count(piece, []byte("\n"))
+			} else {
+				t.text.Write(piece)
+			}
+		}
+	}
+	t.finish()
+	if past {
+		t.skipped(int64(skipped))
+	}
+	return hub.Following
+}
+
+// skipped writes that lines are missing.
+func (t *textResponse) skipped(lines int64) { fmt.Fprintf(t, "[wsrun: %d lines skipped]\n", lines) }
+
 // item writes an item of the cursor.
 func (t *textResponse) item(item broadcaster.Item) {
 	switch {
@@ -83,7 +103,7 @@ func (t *textResponse) item(item broadcaster.Item) {
 		t.Write(item.Data)
 	case item.Reset != nil:
 		t.finish()
-		fmt.Fprintf(t, "[wsrun: %d lines skipped]\n", item.Reset.SkippedLines)
+		t.skipped(item.Reset.SkippedLines)
 	default:
 		t.text.Write(item.Data)
 		t.event(item.Event)

@@ -100,6 +100,14 @@ func (v *Resolver) Finish() {
 	}
 }
 
+// Shrink emits what there is of an unfinished line that takes much memory. A reader that is about to wait
+// for output calls it: there may be thousands of readers.
+func (v *Resolver) Shrink() {
+	if cap(v.line)*cellSize > maxKept && len(v.line) > 0 {
+		v.emitLine(v.Offset-int64(len(v.half)), false)
+	}
+}
+
 // segment resolves a piece that has no newline except possibly at its end.
 func (v *Resolver) segment(p []byte) {
 	if line, ok := bytes.CutSuffix(p, []byte("\n")); ok && !v.alternate && v.state == ground && v.col == 0 && len(v.line) == 0 && len(v.half) == 0 {
