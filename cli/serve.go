@@ -205,11 +205,11 @@ func (s *service) endServing() {
 	}
 }
 
-// limitGarbage makes the garbage collector run after at most 16 MiB of garbage, however
+// limitGarbage makes the garbage collector run after at most 6 MiB of garbage, however
 // large the ring is. By default the heap would grow to twice the ring. The ring holds no
 // pointers, so running often costs little.
 func limitGarbage(ring int64) {
-	const garbage = 16 << 20
+	const garbage = 6 << 20
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(max(1, int(100*garbage/(ring+garbage))))
 	}

@@ -17,7 +17,7 @@ const (
 	maxCopied = 32 << 10
 	// pieceBytes is how much output is quoted at a time. As JSON, it has six times as many bytes
 	// at most.
-	pieceBytes = 4 << 10
+	pieceBytes = 2 << 10
 	// textBytes is how much a plain viewer gets in a message. Repaired, it has three times as many
 	// bytes at most.
 	textBytes = 16 << 10
@@ -26,9 +26,9 @@ const (
 // A longStart is a prelude with so many lines of output that they are not copied: the lines stay in the
 // ring's blocks, and each viewer quotes them as it sends them.
 type longStart struct {
-	prelude, picture []byte // before and after the lines
-	lines            Lines
-	measure          func() startSizes
+	lines   Lines
+	parts   [][]byte // what the terminal gets, in order: a prelude, the lines and a picture
+	measure func() startSizes
 }
 
 // startSizes are sizes in bytes.
@@ -38,26 +38,22 @@ type startSizes struct {
 }
 
 func newLongStart(lines Lines, picture []byte) *longStart {
-	s := &longStart{prelude: lines.prelude(), lines: lines, picture: picture}
+	prelude := lines.prelude()
+	s := &longStart{lines: lines, parts: slices.Concat([][]byte{prelude}, lines.Text, [][]byte{picture})}
 	s.measure = sync.OnceValue(func() startSizes {
-		sizes := startSizes{from: len(drawn(s.prelude)), quoted: len(NoPrelude)}
+		sizes := startSizes{from: len(drawn(prelude)), quoted: len(NoPrelude)}
 		sizes.to = sizes.from
 		for piece := range drawnPieces(lines.Text) {
 			sizes.to += len(piece)
 		}
 		var b []byte
-		for piece := range drawnPieces(s.parts()) {
+		for piece := range drawnPieces(s.parts) {
 			b = appendQuoted(b[:0], piece)
 			sizes.quoted += len(b)
 		}
 		return sizes
 	})
 	return s
-}
-
-// parts returns what the terminal gets, in order.
-func (s *longStart) parts() [][]byte {
-	return append(append([][]byte{s.prelude}, s.lines.Text...), s.picture)
 }
 
 // kept returns the event about the lines, with the position of e.
@@ -125,7 +121,7 @@ func (v *viewer) sendLongStart(e any, times []byte, s *longStart) Outcome {
 			}
 		}
 		var b []byte
-		for piece := range drawnPieces(s.parts()) {
+		for piece := range drawnPieces(s.parts) {
 			b = appendQuoted(b[:0], piece)
 			if s.lines.isPast(v.hub.Stream) || !yield(b) {
 				return
@@ -138,8 +134,8 @@ func (v *viewer) sendLongStart(e any, times []byte, s *longStart) Outcome {
 
 // sendLongText sends a long start to a plain viewer, but no lines that are past.
 func (v *viewer) sendLongText(s *longStart) Outcome {
-	for i, part := range s.parts() {
-		isLines := i > 0 && i <= len(s.lines.Text)
+	for i, part := range s.parts {
+		isLines := i > 0 && i < len(s.parts)-1
 		for piece := range slices.Chunk(part, textBytes) {
 			if isLines && s.lines.isPast(v.hub.Stream) {
 				break

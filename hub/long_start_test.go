@@ -48,6 +48,33 @@ func TestJoinSendsManyLines(t *testing.T) {
 	}
 }
 
+// Lines that are kept although the ring has dropped them are never given up, however far the ring is.
+func TestJoinSendsKeptLines(t *testing.T) {
+	b := serve(t, broadcaster.Options{Bytes: 128 << 10})
+	b.Emit(broadcaster.Resize{Cols: 40, Rows: 10})
+	lines := strings.Repeat("a line before the program\r\n", 2000)
+	b.Write([]byte(lines + "\x1b[?1049h\x1b[H"))
+	b.followed()
+	for range 20 {
+		b.Write([]byte(strings.Repeat("\x1b[Hhello", 2000)))
+		b.followed()
+	}
+	if _, hello := b.join(""); hello.Kept.Of(hello.Prelude) != lines {
+		t.Errorf("wsrun.v1: %d bytes of lines, want %d", len(hello.Kept.Of(hello.Prelude)), len(lines))
+	}
+	plain, got := b.dial(""), []byte{}
+	for !bytes.Contains(got, []byte("hello")) {
+		m, err := plain.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, m.Payload...)
+	}
+	if !bytes.HasPrefix(got, []byte(lines)) {
+		t.Errorf("plain: %d bytes that don't begin with the lines", len(got))
+	}
+}
+
 // FuzzDrawnPieces compares text that is drawn and quoted in pieces with the same text at once.
 func FuzzDrawnPieces(f *testing.F) {
 	f.Add([]byte("ä€𝄞\xff\"\\\n\x1b\u2028"), uint16(2000), 3)

@@ -72,11 +72,11 @@ func (s *Sessions) ServeWebSocket(w http.ResponseWriter, session *Session, h *Hu
 	v.hub = h
 	v.present.Store(true)
 	h.audience.add(1)
-	go v.begin(j.Position) // net/http's handler holds much more memory than a goroutine
+	go v.serveFrom(j.Position) // net/http's handler holds much more memory than a goroutine
 }
 
-// begin serves the viewer from the position on that it asks for.
-func (v *viewer) begin(p Position) {
+// serveFrom serves the viewer from the position that it asks for.
+func (v *viewer) serveFrom(p Position) {
 	defer v.panics().Contain("begin to serve a viewer", v.abandon)
 	if out := v.sendHello(p); out != Following {
 		v.leave(out)

@@ -6,9 +6,12 @@ import (
 	"errors"
 	"net"
 	"net/http"
+
+	"wsrun/hub"
 )
 
-// contain returns a handler that contains the panics of next. net/http would contain them as well, but
+// contain returns a handler that contains the panics of next, and gives its responses a limited time: one that
+// serves a stream calls [hub.Begin] again. net/http would contain them as well, but
 // neither count them nor log them as errors. What it gets instead makes it close the connection, so that
 // the response doesn't look complete.
 func (s *Server) contain(next http.Handler) http.Handler {
@@ -23,6 +26,7 @@ func (s *Server) contain(next http.Handler) http.Handler {
 			}
 			panic(http.ErrAbortHandler)
 		}()
+		hub.Begin(r, false)
 		next.ServeHTTP(w, r)
 	})
 }

@@ -19,6 +19,7 @@ type eventsResponse struct {
 	*liveResponse
 	hub    *hub.Hub
 	cursor *broadcaster.Cursor
+	head   []byte // of the last line's event; its memory is used again
 }
 
 // serveEvents responds with server-sent events: one per line, whose id is the offset just
@@ -79,9 +80,8 @@ func (e *eventsResponse) begin(cols int, at hub.StartPoint) {
 
 // line writes the event of a line. It makes no garbage, since there may be many lines and viewers.
 func (e *eventsResponse) line(line []byte, offset int64, _ bool) {
-	head := append(e.AvailableBuffer(), "id: "...)
-	head = append(e.appendID(head, offset), "\ndata: "...)
-	e.Write(head)
+	e.head = append(e.appendID(append(e.head[:0], "id: "...), offset), "\ndata: "...)
+	e.Write(e.head)
 	e.Write(line)
 	e.WriteString("\n\n")
 }

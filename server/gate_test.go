@@ -1,11 +1,22 @@
 package server
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
+
+	"wsrun/test/peer"
+	"wsrun/test/wait"
 )
 
 // Few responses are worked on at a time, few wait, and fewer of one address; the others are refused.
@@ -143,6 +154,79 @@ func TestTaskPace(t *testing.T) {
 			t.Errorf("without a client: %v", err)
 		}
 		task.leave()
+		assertEmpty(t, g)
+	})
+}
+
+// A WebSocket that ends on its own holds no turn while it waits for its client to close it.
+func TestNoTurnWhileClosing(t *testing.T) {
+	b, dir := serveFolder(t, Options{})
+	c := b.connect()
+	io.WriteString(c, peer.Upgrade(b.addr, "GET / ", "GET "+dir+"/a.log?n=0 "))
+	wait.For(t, wait.Patience, "the response holds a turn to its end", func() bool {
+		running, _ := b.srv.gate.counts()
+		return running == 1 && len(b.srv.gate.turns) == 0
+	})
+}
+
+// A client that has closed its side counts as gone. What it gets must not look like a whole response.
+func TestHalfClosedClients(t *testing.T) {
+	b, dir := serveFolder(t, Options{})
+	text := strings.Repeat("a line\n", 100_000)
+	if err := os.WriteFile(filepath.Join(dir, "a.log"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{"/": dir + "/a.log\n", dir + "/a.log?n=all": text, dir + "/a.log?n=all&grep=a": text, dir + "/a.log?n=2": text[:14]} {
+		for _, version := range []string{"1.0", "1.1"} {
+			for range 20 {
+				c := b.connect().(*net.TCPConn)
+				fmt.Fprintf(c, "GET %s HTTP/%s\r\nHost: %s\r\n\r\n", path, version, b.addr)
+				c.CloseWrite()
+				c.SetReadDeadline(time.Now().Add(wait.Patience))
+				resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+				if err != nil {
+					continue
+				}
+				body, err := io.ReadAll(resp.Body)
+				whole := resp.ContentLength >= 0 || len(resp.TransferEncoding) > 0 // otherwise its length is unknown
+				if err == nil && whole && (resp.StatusCode != 200 || string(body) != want && path != "/" || len(body) == 0) {
+					t.Fatalf("%s, HTTP/%s: %s, %d bytes", path, version, resp.Status, len(body))
+				}
+			}
+		}
+	}
+}
+
+// A client on another machine has a quarter of the responses in progress, and waiting ends.
+func TestGateIsShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		var tasks []*task
+		enter := func(remote string) error {
+			task, err := g.enter(t.Context(), remote, 0)
+			if err == nil {
+				task.rest()
+				tasks = append(tasks, task)
+			}
+			return err
+		}
+		for i := range 2 * maxRunningEach {
+			if err := enter("192.0.2.1:1"); (err == nil) != (i < maxRunningEach) {
+				t.Errorf("response %d of one client: %v", i, err)
+			}
+		}
+		for len(tasks) < maxHeld/leastHeld {
+			if err := enter("127.0.0.1:1"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		began := time.Now()
+		if err := enter("192.0.2.2:1"); err != errCrowded || time.Since(began) != waitTime {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+		for _, task := range tasks {
+			task.leave()
+		}
 		assertEmpty(t, g)
 	})
 }

@@ -2,7 +2,6 @@ package server
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -33,6 +32,7 @@ type liveResponse struct {
 	live    bool               // the backlog is sent: only large items take turns from here on
 	lines   bool               // an unfinished line is sent when it ends
 	http    *http.ResponseController
+	quiet   *time.Timer
 	idle    string // keep-alive text; may be empty
 	err     error  // first error of Flush
 }
@@ -40,7 +40,7 @@ type liveResponse struct {
 func newLiveResponse(w taskResponse, session *hub.Session) *liveResponse {
 	return &liveResponse{
 		Writer: bufio.NewWriterSize(session.Counting(w), liveBuffer), session: session, task: w.task,
-		http: http.NewResponseController(w),
+		http: http.NewResponseController(w), quiet: time.NewTimer(quietTime),
 	}
 }
 
@@ -53,7 +53,8 @@ func (l *liveResponse) Flush() {
 }
 
 // next returns the cursor's next item, waiting for it if necessary. Before it waits, next
-// flushes. The item is valid only if the outcome is [hub.Following].
+// flushes; every quietTime, it writes a keep-alive. The item is valid only if the outcome is
+// [hub.Following].
 func (l *liveResponse) next(c *broadcaster.Cursor) (broadcaster.Item, hub.Outcome) {
 	for {
 		item, wait, err := l.poll(c)
@@ -74,7 +75,12 @@ func (l *liveResponse) next(c *broadcaster.Cursor) (broadcaster.Item, hub.Outcom
 		if l.Flush(); l.err != nil {
 			return item, l.session.Lost()
 		}
-		if !l.wait(l.session.Request().Context(), wait) {
+		l.quiet.Reset(quietTime)
+		select {
+		case <-wait:
+		case <-l.quiet.C:
+			l.WriteString(l.idle)
+		case <-l.task.done:
 			return item, hub.Left
 		}
 	}
@@ -105,19 +111,4 @@ func (l *liveResponse) poll(c *broadcaster.Cursor) (broadcaster.Item, <-chan str
 		return c.PollLines()
 	}
 	return c.Poll()
-}
-
-// wait waits for output or, for at most quietTime, until a keep-alive is due, which it
-// writes. It reports whether ctx is still alive.
-func (l *liveResponse) wait(ctx context.Context, output <-chan struct{}) bool {
-	quiet := time.NewTimer(quietTime)
-	defer quiet.Stop()
-	select {
-	case <-output:
-	case <-quiet.C:
-		l.WriteString(l.idle)
-	case <-ctx.Done():
-		return false
-	}
-	return true
 }

@@ -109,7 +109,7 @@ func New(o Options) *Server {
 	}
 	s.strangers = newStrangers(most)
 	s.http = http.Server{
-		Handler:           s.contain(withDeadline(noStoreErrors(s.guard.Wrap(s.strangers.recognize(s.routes()), s.refuse)))),
+		Handler:           s.contain(noStoreErrors(s.guard.Wrap(s.strangers.recognize(s.routes()), s.refuse))),
 		ReadHeaderTimeout: headerTime,
 		MaxHeaderBytes:    headerBytes - headerSlop,
 		IdleTimeout:       idleTime,
@@ -219,12 +219,19 @@ func (s *Server) clean(next http.Handler) http.Handler {
 // reading refuses all methods but GET and HEAD.
 func (s *Server) reading(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			s.refuse(w, r, notAllowed("GET, HEAD", "viewers can only read"))
-			return
+		if s.reads(w, r) {
+			next(w, r)
 		}
-		next(w, r)
 	}
+}
+
+// reads reports whether a request's method is GET or HEAD. If not, reads refuses the request.
+func (s *Server) reads(w http.ResponseWriter, r *http.Request) bool {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return true
+	}
+	s.refuse(w, r, notAllowed("GET, HEAD", "viewers can only read"))
+	return false
 }
 
 // notFound responds with 404.

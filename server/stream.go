@@ -37,9 +37,9 @@ func (s *Server) serveCatalog(w http.ResponseWriter, r *http.Request) {
 	target := s.catalog.Target(r.URL.Path)
 	if target == Nothing {
 		s.notFound(w, r)
-		return
+	} else if s.reads(w, r) {
+		s.serveTarget(w, r, target)
 	}
-	s.reading(func(w http.ResponseWriter, r *http.Request) { s.serveTarget(w, r, target) })(w, r)
 }
 
 // serveTarget serves a path that names a stream or a list.
@@ -57,21 +57,26 @@ func (s *Server) serveTarget(w http.ResponseWriter, r *http.Request, target Targ
 	}
 }
 
-// serveStream serves a stream in the form that the request asks for.
+// serveStream serves a stream in the form that the request asks for. Thousands of followers may wait below
+// it, so it and what it calls on their way keep large frames off their stacks.
 func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) {
-	if stream, q := s.openStream(w, r); stream != nil {
-		defer stream.Close()
-		s.serveForm(w, r, stream, &q)
+	stream, q := s.openStream(w, r)
+	if stream == nil {
+		return
+	}
+	defer stream.Close()
+	if !s.serveForm(w, r, stream, q) {
+		s.follow(w, r, stream, q)
 	}
 }
 
 // openStream opens the stream that a request asks for, as its query says. If there is none, openStream
 // responds itself and returns no stream.
-func (s *Server) openStream(w http.ResponseWriter, r *http.Request) (Stream, query) {
+func (s *Server) openStream(w http.ResponseWriter, r *http.Request) (Stream, *query) {
 	q, err := parseQuery(r.URL.RawQuery)
 	if err != nil {
 		s.refuse(w, r, badRequest(err.Error()))
-		return nil, q
+		return nil, nil
 	}
 	filter, err := s.compile(r.Context(), q.grep, q.invert)
 	if r.Context().Err() != nil {
@@ -79,7 +84,7 @@ func (s *Server) openStream(w http.ResponseWriter, r *http.Request) (Stream, que
 	}
 	if err != nil {
 		s.refuse(w, r, badRequest(err.Error()))
-		return nil, q
+		return nil, nil
 	}
 	w.Header().Set("Vary", "Accept")
 	q.form = formOf(r, q)
@@ -90,13 +95,14 @@ func (s *Server) openStream(w http.ResponseWriter, r *http.Request) (Stream, que
 	case err != nil:
 		s.refuseOpen(w, r, q.form, err)
 	default:
-		return stream, q
+		return stream, &q
 	}
-	return nil, q
+	return nil, nil
 }
 
-// serveForm serves a stream in the form that the query has.
-func (s *Server) serveForm(w http.ResponseWriter, r *http.Request, stream Stream, q *query) {
+// serveForm serves a stream in the form that the query has, and reports true, unless the response is to
+// follow the stream as text or events.
+func (s *Server) serveForm(w http.ResponseWriter, r *http.Request, stream Stream, q *query) bool {
 	stored := stream.Stored()
 	live := stored == nil || stored.Grows() && (q.form == asEvents || q.follow)
 	head := r.Method == http.MethodHead
@@ -118,11 +124,17 @@ func (s *Server) serveForm(w http.ResponseWriter, r *http.Request, stream Stream
 			s.serveLive(t.response(w), r, stream, q)
 		})
 	default:
-		hub.Begin(r, true)
-		ctx, stop := s.sessions.WhileConnected(r, followerInterval)
-		defer stop()
-		s.serveLive(s.gate.follower(ctx).response(w), r.WithContext(ctx), stream, q)
+		return false
 	}
+	return true
+}
+
+// follow serves a stream as text or events that go on with the stream.
+func (s *Server) follow(w http.ResponseWriter, r *http.Request, stream Stream, q *query) {
+	hub.Begin(r, true)
+	ctx, stop := s.sessions.WhileConnected(r, followerInterval)
+	defer stop()
+	s.serveLive(s.gate.follower(ctx).response(w), r.WithContext(ctx), stream, q)
 }
 
 // contentTypes holds the Content-Type of each form, for responses to HEAD.

@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"net/netip"
 	"time"
-
-	"wsrun/hub"
 )
 
 const (
@@ -16,15 +14,6 @@ const (
 	// followerInterval is the same for a response that follows a stream. There may be thousands.
 	followerInterval = 500 * time.Millisecond
 )
-
-// withDeadline gives every response a limited time. A handler that serves a stream calls [hub.Begin]
-// again.
-func withDeadline(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		hub.Begin(r, false)
-		next.ServeHTTP(w, r)
-	})
-}
 
 // admit calls serve once the gate lets a response in that ends on its own and holds up to so many bytes.
 // The request that serve gets is also canceled when its client disconnects. If there is no room, admit

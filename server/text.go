@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"slices"
 
 	"wsrun/broadcaster"
@@ -21,7 +22,10 @@ type textResponse struct {
 // is [hub.Missed] if raw bytes are missing, which no text in the response could report.
 func serveText(w taskResponse, session *hub.Session, h *hub.Hub, q *query) hub.Outcome {
 	w.Header().Set("Content-Type", textType)
-	end := h.Stream.Stats().End
+	end := int64(math.MaxInt64)
+	if !q.follow {
+		end = h.Stream.Stats().End
+	}
 	session.Begin(hub.FormText)
 	t := &textResponse{liveResponse: newLiveResponse(w, session), raw: q.format == "raw"}
 	t.lines = q.follow && !t.raw
@@ -30,8 +34,13 @@ func serveText(w taskResponse, session *hub.Session, h *hub.Hub, q *query) hub.O
 	if cursor == nil {
 		return out
 	}
+	return t.copy(cursor, at, end)
+}
+
+// copy writes the output from the cursor, which is at the offset at, up to the offset end.
+func (t *textResponse) copy(cursor *broadcaster.Cursor, at, end int64) hub.Outcome {
 	defer t.text.Finish()
-	for q.follow || at < end {
+	for at < end {
 		item, out := t.next(cursor)
 		if out != hub.Following {
 			return out

@@ -84,6 +84,30 @@ func TestResolverIsBounded(t *testing.T) {
 	}
 }
 
+// A reader that waits in the middle of a long line holds little of it, and loses none of it.
+func TestResolverShrinks(t *testing.T) {
+	var got strings.Builder
+	v := To(&got)
+	text := strings.Repeat("a long line ", 30_000)
+	v.Write([]byte("\x1b[1m" + text[:100_001]))
+	v.Shrink()
+	if held := cap(v.line)*cellSize + cap(v.out); held > 2*maxKept {
+		t.Errorf("%d bytes are held", held)
+	}
+	v.Write([]byte(text[100_001:]))
+	if v.Finish(); got.String() != text {
+		t.Errorf("got %d bytes, want %d", got.Len(), len(text))
+	}
+	short := To(&got)
+	got.Reset()
+	short.Write([]byte("10 %"))
+	short.Shrink()
+	short.Write([]byte("\r20 %\n"))
+	if got.String() != "20 %\n" {
+		t.Errorf("a short line became %q", got.String())
+	}
+}
+
 func TestResolverOffsets(t *testing.T) {
 	var got []int64
 	v := Resolver{Emit: func(_ []byte, offset int64, _ bool) { got = append(got, offset) }}

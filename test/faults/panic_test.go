@@ -97,6 +97,7 @@ var plantings = map[string]planting{
 	"hub.viewer.leave":              {},
 	"hub.viewer.read":               {},
 	"hub.viewer.run":                {},
+	"hub.viewer.serveFrom":          {},
 	"hub.viewer.sendContent":        {file: true},
 	"hub.viewer.sendHello":          {},
 	"hub.viewer.sendItem":           one,

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -148,6 +149,18 @@ func (r *instance) watching() int {
 		r.t.Error(err)
 	}
 	return s.Viewers
+}
+
+// follows reports whether there is a viewer of a kind.
+func (r *instance) follows(kind string) bool {
+	resp, err := http.Get("http://" + r.addr + "/-/metrics")
+	if err != nil {
+		r.t.Error(err)
+		return false
+	}
+	defer resp.Body.Close()
+	text, _ := io.ReadAll(resp.Body)
+	return strings.Contains(string(text), fmt.Sprintf("wsrun_viewers{kind=%q} 1\n", kind))
 }
 
 // descriptors returns the number of wsrun's open file descriptors.
