@@ -50,7 +50,7 @@ func (s *Server) writeSessions(m exposition) {
 			func(t hub.Tally) int64 { return t.Sent }},
 		{"wsrun_resets_total", "counter", "Times that a viewer was too slow for the ring and missed output.",
 			func(t hub.Tally) int64 { return t.Resets }},
-		{"wsrun_slow_closes_total", "counter", "Viewers dropped because they took nothing (WebSocket status 4008).",
+		{"wsrun_slow_closes_total", "counter", "Viewers dropped because they took nothing (WebSocket status 4008), or their first output too slowly.",
 			func(t hub.Tally) int64 { return t.Slow }},
 	} {
 		m.family(f.name, f.kind, f.help)
