@@ -77,6 +77,8 @@ func busy(text string) *access.Refusal {
 // because of err, which is one of a [Catalog].
 func (s *Server) refuseOpen(w http.ResponseWriter, r *http.Request, form form, err error) {
 	switch {
+	case r.Context().Err() != nil:
+		abandon() // it is why the stream could not be opened
 	case errors.Is(err, ErrBusy), errors.Is(err, ErrFull):
 		s.turnAway(w, r, form, err)
 	case errors.Is(err, ErrNotFound):
