@@ -237,8 +237,9 @@ export class Lines {
     this.#marker = undefined;
     this.#firstUnreadRow = undefined;
     if (first === 0) return;
-    this.#marker = this.#terminal.registerMarker(first - 1 - this.#buffer.baseY - this.#buffer.cursorY);
-    if (!this.#marker) this.#firstUnreadRow = first; // on the alternate screen, where nothing scrolls
+    // On the alternate screen, nothing scrolls here, and a marker would be on that screen.
+    if (this.#terminal.buffer.active !== this.#buffer) this.#firstUnreadRow = first;
+    else this.#marker = this.#terminal.registerMarker(first - 1 - this.#buffer.baseY - this.#buffer.cursorY);
   }
 
   /** The y of the first unread row; 0 if all rows that were read were dropped. */
