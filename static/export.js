@@ -15,9 +15,11 @@ export function toHTML(rows, title) {
     return getComputedStyle(probe).color;
   };
   const [ground, text] = [colour('ground'), colour('text')];
-  let css = `body{margin:1em;background:${ground};color:${text};font:13px/1.5 ${style.getPropertyValue('--mono')}}` +
+  probe.style.color = 'light-dark(black, white)';
+  const scheme = getComputedStyle(probe).color === 'rgb(0, 0, 0)' ? 'light' : 'dark';
+  let css = `:root{color-scheme:${scheme}}body{margin:1em;background:${ground};color:${text};font:13px/1.5 ${style.getPropertyValue('--mono')}}` +
     'div{white-space:pre-wrap;overflow-wrap:anywhere;min-height:1.5em}.gap{text-align:center;opacity:.7}' +
-    '.bold{font-weight:700}.dim{opacity:.6}.italic{font-style:italic}.hide{visibility:hidden}' +
+    '.bold{font-weight:700}.italic{font-style:italic}.hide{visibility:hidden}' +
     '.under{text-decoration:underline}.strike{text-decoration:line-through}.over{text-decoration:overline}' +
     `.fi{color:${ground}}.bi{background:${text}}a{color:inherit}`;
   for (let i = 0; i < 16; i++) {

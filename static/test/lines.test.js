@@ -63,7 +63,7 @@ test('styles and links', async () => {
   const [line, over] = await all(`p\x1b[1;31mred\x1b[0m ${link} \x1b[38;2;1;2;3;48;5;208mrgb\r\n\x1b[0m${link}\rover\r\n`);
   assert.deepEqual(line.runs.map((r) => [r.text, r.style, r.link]), [
     ['p', '', ''], ['red', 'f1 bold', ''], [' ', '', ''], ['a link', 'under', 'https://x.example/a'], [' ', '', ''],
-    ['rgb', '|color:#010203;background:#ff8700;', ''],
+    ['rgb', 'f#010203 b#ff8700', ''],
   ]);
   assert.deepEqual(over.runs.map((r) => [r.text, r.link]), [['over', ''], ['nk', 'https://x.example/a']]);
   for (const uri of ['javascript:alert(1)', 'data:text/html,x', ' https://x', 'file:///etc/passwd']) {
