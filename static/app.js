@@ -1,6 +1,7 @@
 // @ts-check
 /** @import { Driver, Exit, FileChange, Hello, StreamEvent } from './driver/driver.js' */
 /** @import { Output } from './output.js' */
+/** @import { ScreenView } from './screen.js' */
 /** @import { View } from './view.js' */
 import { explainDisconnect, logIn, sendForm } from './access.js';
 import { Bar } from './bar.js';
@@ -34,7 +35,7 @@ export class App {
   #driver;
   /** @type {Output | undefined} set by start */
   #output;
-  /** @type {Partial<Record<ViewName, View>>} the views that were opened */
+  /** @type {{log?: View, screen?: ScreenView}} the views that were opened */
   #views = {};
   /** @type {ViewName} the view that is shown, or being loaded */
   #viewed = 'log';
@@ -47,6 +48,7 @@ export class App {
   #connections = 0; // so far
   #overloaded = false; // too much output waits: not connected until it is shown
   #standingNotice = ''; // applies for the whole visit
+  #explained = false; // a notice says why there is nothing to see
 
   constructor() {
     this.#bar.title = document.title;
@@ -107,7 +109,7 @@ export class App {
 
   /** Makes the views take the page's colours again. */
   recolour() {
-    for (const view of Object.values(this.#views)) view.recolour();
+    for (const view of Object.values(this.#views)) view?.recolour();
   }
 
   #listen() {
@@ -125,6 +127,7 @@ export class App {
   async #loadOutput() {
     const drawn = () => {
       $('empty').hidden = true;
+      if (this.#explained && this.log.rows.length) this.#explain('');
       this.links?.seek();
     };
     try {
@@ -203,7 +206,7 @@ export class App {
         break;
       case 'exit':
         this.#ended = true;
-        output.after(() => this.#showExit(event));
+        output.end(describeExit(event), this.#started + event.durationMs, () => this.#showExit(event));
     }
   }
 
@@ -245,16 +248,30 @@ export class App {
     $('view-now').textContent = this.viewChoice;
     if (name === this.#viewed || !output) return;
     this.#viewed = name;
-    const view = this.#views[name] ?? await load(() => output.openScreen());
-    if (this.#viewed !== name) return; // it changed while the screen was loaded
+    if (name === 'screen' && !this.#views.screen) {
+      const opened = await load(async () => ({ screen: await output.openScreen() }));
+      if (this.#viewed !== name) return; // it changed while the screen was loaded
+      if (opened && !opened.screen) this.#explain('This build has no xterm.js (make adds it), and so no screen to show.');
+      this.#views.screen = opened?.screen;
+    }
+    const view = this.#views[name];
     if (!view) {
       this.#viewed = 'log';
+      this.#chosen = 'auto';
       return;
     }
-    this.#views[name] = view;
-    for (const other of Object.values(this.#views)) if (other !== view) other.hide();
+    for (const other of Object.values(this.#views)) if (other !== view) other?.hide();
     $('pill').hidden = name === 'screen' || this.log.following;
     view.show();
+    if (this.find) this.find.screen = this.#views.screen && name === 'screen' ? this.#views.screen.search : null;
+    const nothing = name === 'log' && output.fullScreen && !this.log.rows.length;
+    if (nothing || this.#explained) this.#explain(nothing ? `${this.#title} draws on the whole screen: it has printed no lines. Press v to see the screen.` : '');
+  }
+
+  /** Shows a notice that says why there is nothing to see. @param {string} words empty if there is something */
+  #explain(words) {
+    this.#explained = words !== '';
+    notice(words || this.#standingNotice);
   }
 
   /**
@@ -269,9 +286,8 @@ export class App {
 
   /** @param {Exit} exit */
   #showExit(exit) {
-    const how = exit.signal ? `killed by ${exit.signal}` : exit.code ? `failed with exit status ${exit.code}` : 'ended';
-    const words = `${exit.code ? '✗' : '✓'} ${how} after ${duration(exit.durationMs)}`;
-    this.#bar.show(exit.code ? 'failed' : 'ok', how);
+    const words = describeExit(exit);
+    this.#bar.show(exit.code ? 'failed' : 'ok', howItEnded(exit));
     this.#bar.ended(exit.durationMs);
     $('ended').textContent = words;
     $('end').hidden = false;
@@ -281,6 +297,16 @@ export class App {
       new Notification(this.#title, { body: words, tag: this.#epoch });
     }
   }
+}
+
+/** How a run ended, in a few words. @param {Exit} exit */
+function howItEnded(exit) {
+  return exit.signal ? `killed by ${exit.signal}` : exit.code ? `failed with exit status ${exit.code}` : 'ended';
+}
+
+/** How a run ended, and after what time. @param {Exit} exit */
+function describeExit(exit) {
+  return `${exit.code ? '✗' : '✓'} ${howItEnded(exit)} after ${duration(exit.durationMs)}`;
 }
 
 /** The URL of this page's stream. */

@@ -120,7 +120,7 @@ export class Commands {
     const { find } = this.#app;
     if (e.key === 'Tab') document.documentElement.dataset.tabbed = '';
     if (e.key === 'Escape' && find?.open && !document.querySelector('dialog[open], :popover-open')) return find.close();
-    if (e.ctrlKey || e.metaKey || e.altKey || target.closest('input, textarea, dialog, [popover]')) return;
+    if (e.ctrlKey || e.metaKey || e.altKey || target.closest('input, textarea:not(#screen *), dialog, [popover]')) return;
     if (e.key === ' ' && target.closest('button, a')) return;
     const name = KEYS[e.key];
     if (!name) return;

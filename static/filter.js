@@ -52,16 +52,24 @@ export function ranges(element, expression) {
   }
   /** @type {Range[]} */
   const found = [];
-  for (const match of text.slice(0, MAX_LENGTH).matchAll(expression)) {
-    if (!match[0]) continue;
+  for (const [start, end] of matches(text, expression)) {
     const range = document.createRange();
-    const end = match.index + match[0].length;
-    const first = nodes.findLast((n) => n.from <= match.index);
+    const first = nodes.findLast((n) => n.from <= start);
     const last = nodes.findLast((n) => n.from < end);
     if (!first || !last) continue; // never: a match has text, and text has nodes
-    range.setStart(first.node, match.index - first.from);
+    range.setStart(first.node, start - first.from);
     range.setEnd(last.node, end - last.from);
     found.push(range);
   }
   return found;
+}
+
+/**
+ * Where an expression finds something in a line: the start and the end of each match.
+ * @param {string} text
+ * @param {RegExp} expression with the flag g
+ * @returns {[number, number][]}
+ */
+export function matches(text, expression) {
+  return [...text.slice(0, MAX_LENGTH).matchAll(expression)].filter((m) => m[0]).map((m) => [m.index, m.index + m[0].length]);
 }

@@ -1,15 +1,25 @@
 // @ts-check
 /** @import { LogView, Row } from './log.js' */
+/** @import { ScreenSearch } from './screen-search.js' */
 import { $, input, number } from './dom.js';
 import { compile, ranges } from './filter.js';
 
-/** The bar that filters and searches: highlights hits, and keeps the query in the URL. */
+// What has no meaning on a screen, where lines can't be hidden.
+const LOG_ONLY = ['invert', 'only', 'context'];
+
+/**
+ * The bar that filters and searches the log, or searches the screen: highlights hits, and
+ * keeps the query in the URL.
+ */
 export class Find {
   #log;
   #form;
+  /** @type {ScreenSearch | null} */
+  #screen = null; // searched instead of the log while it is shown
+  #text = ''; // the last good query, which stays in effect while a bad one is typed
+  #error = ''; // of the query in the field
   /** @type {RegExp | null} */
   #expression = null; // finds the hits in a line
-  #active = false; // there is a query, and it is a good one
   /** @type {Row | null} */
   #current = null; // the hit that was last gone to
   #frame = 0; // requested from the browser
@@ -37,6 +47,22 @@ export class Find {
     return !this.#form.hidden;
   }
 
+  /**
+   * Searches a screen instead of the log, or the log again.
+   * @param {ScreenSearch | null} screen
+   */
+  set screen(screen) {
+    if (screen === this.#screen) return;
+    if (this.#screen) {
+      this.#screen.changed = () => {};
+      this.#screen.search(null);
+    }
+    this.#screen = screen;
+    if (screen) screen.changed = () => this.changed();
+    for (const name of LOG_ONLY) this.#field(name).disabled = screen !== null;
+    this.#apply();
+  }
+
   /** Shows the bar, ready to type. */
   show() {
     this.#form.hidden = false;
@@ -54,7 +80,12 @@ export class Find {
 
   /** Goes to the next hit or the previous one. @param {1 | -1} by */
   step(by) {
-    if (!this.#active) return;
+    if (!this.#text) return;
+    if (this.#screen) {
+      this.#screen.step(by);
+      this.changed();
+      return;
+    }
     const hits = this.#log.rows.filter((r) => r.hit);
     if (!hits.length) return;
     const at = this.#current ? hits.indexOf(this.#current) : -1;
@@ -63,7 +94,7 @@ export class Find {
 
   /** Must be called when other rows are visible. */
   changed() {
-    if (this.#active) this.#frame ||= requestAnimationFrame(() => this.#highlightHits());
+    if (this.#text) this.#frame ||= requestAnimationFrame(() => this.#showHits());
   }
 
   /** @param {Row} row */
@@ -82,26 +113,37 @@ export class Find {
 
   /** Applies what the form holds. */
   #apply() {
-    const text = input('query').value;
-    this.#updateURL(text);
-    const query = { text, matchCase: this.#field('case').checked, invert: this.#field('invert').checked };
-    const compiled = text ? compile(query) : null;
+    const invert = this.#field('invert').checked && !this.#screen;
+    const compiled = this.#compile(input('query').value, invert);
+    this.#error = 'error' in compiled ? compiled.error : '';
+    if (!this.#error) this.#text = input('query').value;
+    $('count').classList.toggle('bad', this.#error !== '');
+    $('count').textContent = this.#error;
+    this.#updateURL(this.#text);
     this.#current?.element.classList.remove('current');
     this.#current = null;
-    const bad = compiled && 'error' in compiled ? compiled.error : '';
-    $('count').classList.toggle('bad', bad !== '');
-    $('count').textContent = bad;
-    this.#active = compiled !== null && !bad;
-    if (!compiled || 'error' in compiled) {
+    CSS.highlights?.delete('hit');
+    const good = this.#error ? this.#compile(this.#text, invert) : compiled;
+    if (!this.#text || 'error' in good) {
       this.#expression = null;
-      CSS.highlights?.delete('hit');
       this.#log.filter = null;
+      this.#screen?.search(null);
       return;
     }
-    this.#expression = compiled.expression;
-    const context = Number(this.#field('context').value) || 0;
-    this.#log.filter = { test: compiled.test, only: this.#field('only').checked, context: Math.max(context, 0) };
+    this.#expression = good.expression;
+    if (!this.#screen) {
+      const context = Number(this.#field('context').value) || 0;
+      this.#log.filter = { test: good.test, only: this.#field('only').checked, context: Math.max(context, 0) };
+    }
     this.changed();
+  }
+
+  /**
+   * @param {string} text
+   * @param {boolean} invert
+   */
+  #compile(text, invert) {
+    return compile({ text, matchCase: this.#field('case').checked, invert });
   }
 
   /** @param {string} text */
@@ -118,18 +160,38 @@ export class Find {
     if (url.href !== location.href) history.replaceState(null, '', url);
   }
 
-  /** Highlights the visible hits, and shows how many there are in all. */
-  #highlightHits() {
+  /** Highlights the visible hits, and shows how many there are. */
+  #showHits() {
     this.#frame = 0;
-    if (!this.#active) return;
-    const all = this.#log.hits;
-    const at = this.#current ? this.#log.rows.filter((r) => r.hit).indexOf(this.#current) + 1 : 0;
-    if (all === 0) $('count').textContent = 'no hits';
-    else if (at) $('count').textContent = `${number.format(at)} of ${number.format(all)}`;
-    else $('count').textContent = `${number.format(all)} ${all === 1 ? 'hit' : 'hits'}`;
-    const expression = this.#expression;
-    if (!expression || !CSS.highlights) return;
-    const found = this.#log.inView().filter((r) => r.hit).flatMap((r) => ranges(r.element, expression));
-    CSS.highlights.set('hit', new Highlight(...found));
+    if (!this.#text) return;
+    const words = this.#screen ? this.#searchScreen(this.#screen) : this.#highlightRows();
+    if (!this.#error) $('count').textContent = words;
   }
+
+  /** @param {ScreenSearch} screen */
+  #searchScreen(screen) {
+    const all = screen.search(this.#expression);
+    return `${count(screen.current, all)} on this screen`;
+  }
+
+  #highlightRows() {
+    const at = this.#current ? this.#log.rows.filter((r) => r.hit).indexOf(this.#current) + 1 : 0;
+    const expression = this.#expression;
+    if (expression && CSS.highlights) {
+      const found = this.#log.inView().filter((r) => r.hit).flatMap((r) => ranges(r.element, expression));
+      CSS.highlights.set('hit', new Highlight(...found));
+    }
+    return count(at, this.#log.hits);
+  }
+}
+
+/**
+ * How many hits there are, in words.
+ * @param {number} at the number of the current hit; 0 if there is none
+ * @param {number} all
+ */
+function count(at, all) {
+  if (all === 0) return 'no hits';
+  if (at) return `${number.format(at)} of ${number.format(all)}`;
+  return `${number.format(all)} ${all === 1 ? 'hit' : 'hits'}`;
 }

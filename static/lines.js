@@ -196,6 +196,17 @@ export class Lines {
     return lines;
   }
 
+  /** How many columns the cursor is behind the text of the last line; undefined if it is elsewhere. */
+  get caret() {
+    const buffer = this.#buffer;
+    if (this.#terminal.buffer.active !== buffer) return undefined;
+    const y = buffer.baseY + buffer.cursorY;
+    const width = contentWidth(buffer.getLine(y), this.#cell);
+    if (!width || buffer.cursorX < width) return undefined;
+    for (let below = y + 1; below < buffer.length; below++) if (contentWidth(buffer.getLine(below), this.#cell)) return undefined;
+    return buffer.cursorX - width;
+  }
+
   /** Makes the tail unchangeable, because the terminal is about to be emptied. */
   finish() {
     this.#done.push(...this.tail());

@@ -71,6 +71,9 @@ export class LogView extends View {
   #linked = null;
   /** @type {TimeFormat | null} */
   #times = null;
+  #caret = document.createElement('span'); // the cursor, after the text of an unfinished line
+  /** @type {Row | undefined} the last row that had the caret */
+  #caretRow;
 
   /**
    * @param {HTMLElement} element that scrolls
@@ -132,6 +135,23 @@ export class LogView extends View {
     for (const line of tail) this.#put(at++, line);
     while (this.rows.length > at) this.#pop();
     this.#settle(from);
+  }
+
+  /**
+   * Shows the cursor at the end of the last row, or nowhere.
+   * @param {number | undefined} columns how far behind the text
+   */
+  set caret(columns) {
+    const row = this.rows.at(-1);
+    if (columns === undefined || !row || this.#isFull) {
+      this.#caret.remove();
+      return;
+    }
+    // In a flood, each row would flash a caret: in another row than before it appears later.
+    this.#caret.className = row === this.#caretRow ? 'caret' : 'caret late';
+    this.#caret.style.setProperty('--columns', String(columns));
+    this.#caretRow = row;
+    if (this.#caret.parentNode !== row.element) row.element.append(this.#caret);
   }
 
   /** Whether new lines must be held back. */

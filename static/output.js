@@ -4,7 +4,9 @@
 /** @import { LogView } from './log.js' */
 /** @import { ScreenView } from './screen.js' */
 /** @import { View } from './view.js' */
+import { Cursor } from './cursor.js';
 import { $, number } from './dom.js';
+import { LastFrame } from './last-frame.js';
 import { Lines, SCROLLBACK } from './lines.js';
 import { TerminalWriter } from './terminal-writer.js';
 import { setWidths } from './widths.js';
@@ -18,7 +20,7 @@ import { Terminal } from './xterm/xterm.mjs';
  * @typedef {object} Output
  * @property {boolean} fullScreen whether a program fills the screen, so that only a screen can show it
  * @property {View} log the view of the stream's lines
- * @property {() => Promise<View | undefined>} openScreen loads the view of the stream's
+ * @property {() => Promise<ScreenView | undefined>} openScreen loads the view of the stream's
  *   screen, once; undefined if the output has none
  * @property {(hello: Hello, how: Connection) => void} begin a connection begins: continue if
  *   the hello says `resumed`, start over if not
@@ -26,7 +28,8 @@ import { Terminal } from './xterm/xterm.mjs';
  * @property {(bytes: Uint8Array) => void} write
  * @property {(cols: number, rows: number) => void} resize
  * @property {(words: string) => void} note shows words in their place among the output, if the output can
- * @property {(action: () => void) => void} after runs an action once all output before it is shown
+ * @property {(words: string, ms: number, action: () => void) => void} end the run ended, as
+ *   the words say, at a time by the server's clock: runs an action once all output is shown
  *
  * @typedef {object} Connection
  * @property {boolean} fresh this is another run: what was shown before must go
@@ -51,6 +54,12 @@ const FAST_MS = 50;
 // With this many lines waiting, the page doesn't wait for the next frame.
 const MAX_WAITING = 10_000;
 
+// How long a program that leaves the screen may take to end before the page shows the log:
+// if the run ends with the program, the screen stays.
+const LEAVING_MS = 150;
+// More output than this is not just a program restoring the terminal.
+const LEAVING_BYTES = 256;
+
 // CHT, IL, DL, SU, SD, CBT, REP; and how often a program can mean it.
 const REPEATED = 'ILMSTZb';
 const MOST_REPEATED = 1000;
@@ -65,13 +74,20 @@ export class TerminalOutput {
   #callbacks;
   /** @type {XTerm} */
   #terminal;
+  #cursor;
   #lines;
   #writer;
+  #lastFrame;
   /** @type {ScreenView | undefined} */
   #screen;
   #frame = 0; // requested from the browser
   #drawnAt = 0; // by the clock of frames
   #fullScreenChanged = false; // since the last frame
+  #ending = false; // all output is there, though maybe not parsed
+  #ended = ''; // how the run ended, in words
+  #ms = 0; // the time of the slice that is being parsed
+  #mayWait = false; // whether this slice may wait for the end of the run
+  #stopWaiting = () => {};
   /** @type {[number, number][]} [offset, ms] of the backlog yet to come */
   #times = [];
   #offset = 0; // of the next byte
@@ -86,12 +102,18 @@ export class TerminalOutput {
     this.log = log;
     this.#callbacks = callbacks;
     this.#terminal = newTerminal();
+    this.#cursor = new Cursor(this.#terminal);
     this.#terminal.buffer.onBufferChange(() => { this.#fullScreenChanged = true; });
     this.#terminal.onTitleChange((title) => callbacks.titleChanged(title));
     const lines = new Lines(this.#terminal);
     this.#lines = lines;
+    this.#lastFrame = new LastFrame(this.#terminal, () => ({ line: lines.line, ms: this.#ms }), () => this.#waitForEnd());
     this.#writer = new TerminalWriter(this.#terminal, {
-      begin: (slice, ms) => lines.begin(slice, ms),
+      begin: (slice, ms) => {
+        this.#ms = ms;
+        this.#mayWait = true;
+        lines.begin(slice, ms);
+      },
       end: () => {
         lines.end();
         // A hidden tab gets no frames.
@@ -107,7 +129,9 @@ export class TerminalOutput {
 
   async openScreen() {
     const { ScreenView } = await import('./screen.js');
-    return this.#screen ??= new ScreenView($('screen'), this.#terminal);
+    this.#screen ??= new ScreenView($('screen'), this.#terminal);
+    this.#screen.ended = this.#ended;
+    return this.#screen;
   }
 
   /**
@@ -139,6 +163,7 @@ export class TerminalOutput {
       this.#offset += part.length;
       bytes = bytes.subarray(part.length);
     }
+    if (this.#writer.waiting > LEAVING_BYTES) this.#stopWaiting();
   }
 
   /**
@@ -165,11 +190,25 @@ export class TerminalOutput {
     });
   }
 
-  /** @param {() => void} action */
-  after(action) {
+  /**
+   * @param {string} words
+   * @param {number} ms
+   * @param {() => void} action
+   */
+  end(words, ms, action) {
+    this.#ending = true;
+    this.#stopWaiting();
     this.#writer.after(() => {
-      this.#draw();
-      action();
+      this.#ending = true; // starting over may have come in between
+      const frame = this.#lastFrame.atEnd(this.#lines.line, ms);
+      if (frame) this.#writer.write(new TextEncoder().encode(frame), ms);
+      this.#writer.after(() => {
+        this.#ended = this.fullScreen ? words : '';
+        if (this.#screen) this.#screen.ended = this.#ended;
+        this.#draw();
+        this.#callbacks.fullScreenChanged();
+        action();
+      });
     });
   }
 
@@ -203,6 +242,11 @@ export class TerminalOutput {
     if (fresh) this.#lines.clear();
     else this.#lines.finish();
     this.#terminal.reset();
+    this.#cursor.reset();
+    this.#lastFrame.clear();
+    this.#ending = false;
+    this.#ended = '';
+    if (this.#screen) this.#screen.ended = '';
     if (at.event === 'hello') {
       if (at.cols) this.#terminal.resize(at.cols, at.rows); // there is nothing to wrap again
       this.#terminal.options.convertEol = at.lf;
@@ -240,13 +284,31 @@ export class TerminalOutput {
     });
   }
 
+  /**
+   * Waits before a program leaves the screen, if the run may be about to end: otherwise the
+   * page would show the log for a moment.
+   * @returns {Promise<void> | undefined} undefined not to wait
+   */
+  #waitForEnd() {
+    if (this.#ending || !this.#mayWait || this.#writer.waiting) return undefined;
+    this.#mayWait = false;
+    return new Promise((resolve) => {
+      this.#stopWaiting = resolve;
+      setTimeout(this.#stopWaiting, LEAVING_MS);
+    });
+  }
+
   /** Shows all output that was parsed. */
   #draw() {
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
-    if (this.#fullScreenChanged) this.#callbacks.fullScreenChanged();
-    this.#fullScreenChanged = false;
+    // At the end, the last frame may come back.
+    if (this.#fullScreenChanged && !this.#ending) {
+      this.#fullScreenChanged = false;
+      this.#callbacks.fullScreenChanged();
+    }
     this.log.update(this.#lines.done(), this.#lines.tail());
+    this.log.caret = this.#ending || this.#cursor.hidden || this.#writer.waiting ? undefined : this.#lines.caret;
     if (this.log.rows.length || this.fullScreen) this.#callbacks.drawn();
   }
 }
@@ -257,7 +319,6 @@ function newTerminal() {
     allowProposedApi: true, // for the widths of characters
     disableStdin: true,
     scrollback: SCROLLBACK,
-    cursorInactiveStyle: 'none',
     minimumContrastRatio: 4.5, // WCAG AA
     logLevel: 'off', // the console is not for the stream's mistakes
     linkHandler: { activate: (_, link) => { open(link, '_blank', 'noopener,noreferrer'); } },

@@ -88,8 +88,12 @@ export class PlainView extends View {
 
   note() {}
 
-  /** @param {() => void} action */
-  after(action) {
+  /**
+   * @param {string} _words
+   * @param {number} _ms
+   * @param {() => void} action
+   */
+  end(_words, _ms, action) {
     action();
   }
 

@@ -1,5 +1,7 @@
 // @ts-check
 /** @import { ITheme, Terminal } from '@xterm/xterm' */
+import { hex, parseColour } from './contrast.js';
+import { ScreenSearch } from './screen-search.js';
 import { View } from './view.js';
 
 const FONT_PX = { min: 4, max: 32 };
@@ -16,6 +18,9 @@ const PALETTE = [
 export class ScreenView extends View {
   #terminal;
   #opened = false;
+  #card = document.createElement('p');
+  /** @readonly */
+  search;
 
   /**
    * @param {HTMLElement} element
@@ -24,6 +29,9 @@ export class ScreenView extends View {
   constructor(element, terminal) {
     super(element);
     this.#terminal = terminal;
+    this.search = new ScreenSearch(terminal);
+    this.#card.className = 'card';
+    element.append(this.#card);
     new ResizeObserver(() => this.fit()).observe(element);
   }
 
@@ -37,6 +45,12 @@ export class ScreenView extends View {
     this.#open();
   }
 
+  /** Shows how the run ended, on the last frame. @param {string} words empty while it runs */
+  set ended(words) {
+    this.#card.textContent = words;
+    this.element.classList.toggle('ended', words !== '');
+  }
+
   /** Takes the page's colours. */
   recolour() {
     const probe = this.element.appendChild(document.createElement('span'));
@@ -46,8 +60,12 @@ export class ScreenView extends View {
       return getComputedStyle(probe).color;
     };
     /** @type {ITheme} */
-    const theme = { background: colour('ground'), foreground: colour('text'), cursor: colour('text'), selectionBackground: colour('select') };
+    const theme = {
+      background: colour('ground'), foreground: colour('text'), cursor: colour('text'), cursorAccent: colour('ground'), selectionBackground: colour('select'),
+    };
     PALETTE.forEach(([normal, bright], i) => Object.assign(theme, { [normal]: colour(`c${i}`), [bright]: colour(`c${i + 8}`) }));
+    const [hit, current, text, ground] = ['hit', 'focus', 'text', 'ground'].map((name) => hex(parseColour(colour(name))));
+    this.search.colours = { hit, current, text, ground };
     probe.remove();
     this.#terminal.options.theme = theme;
   }

@@ -58,6 +58,15 @@ export async function open(t, port, { path = '', ...options } = {}, prepare = as
   return page;
 }
 
+/** Makes terminals draw with elements, which a test can look at; for open's prepare. */
+export const withoutWebGL = (page) => page.addInitScript(() => {
+  const getContext = HTMLCanvasElement.prototype.getContext;
+  HTMLCanvasElement.prototype.getContext = function (kind, ...rest) { return kind === 'webgl2' ? null : getContext.call(this, kind, ...rest); };
+});
+
+/** Waits until the screen shows some words, drawn with elements. */
+export const untilScreen = (page, want) => page.waitForFunction((w) => document.querySelector('#screen .xterm-rows')?.textContent.replaceAll('\u00a0', ' ').includes(w), want);
+
 /** The log's lines. */
 export const rows = (page) => page.locator('.block > div').evaluateAll((all) => all.filter((r) => r.checkVisibility()).map((r) => r.textContent));
 

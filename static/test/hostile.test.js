@@ -204,7 +204,7 @@ function inspect({ title, shown }) {
     const names = allowed[e.tagName]?.split(' ');
     if (!names) { bad.push(`element ${e.tagName}`); continue; }
     for (const { name } of e.attributes) expect(names.includes(name), `attribute ${name} of ${e.tagName}`);
-    expect(/^((color: light-dark\(rgb\([\d, ]+\), rgb\([\d, ]+\)\)|background: rgb\([\d, ]+\));? ?)*$/.test(e.getAttribute('style') ?? ''), `style ${e.getAttribute('style')}`);
+    expect(/^((color: light-dark\(rgb\([\d, ]+\), rgb\([\d, ]+\)\)|background: rgb\([\d, ]+\)|--columns: \d+);? ?)*$/.test(e.getAttribute('style') ?? ''), `style ${e.getAttribute('style')}`);
     if (e.tagName !== 'A') continue;
     expect(/^https?:\/\//i.test(e.getAttribute('href')) && ['http:', 'https:', ':'].includes(e.protocol), `link to ${e.getAttribute('href')}`);
     expect(e.target === '_blank' && e.relList.contains('noopener') && e.relList.contains('noreferrer'), `link with ${e.target} ${e.rel}`);
