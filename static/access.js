@@ -45,15 +45,20 @@ async function send(form) {
 
 /**
  * Shows why there is no connection and what to do about it. A WebSocket doesn't say.
+ * Returns the status of wsrun's answer, 0 if there was none.
  * @param {Bar} bar
  * @param {() => boolean} isDisconnected reports whether there is still no connection
+ * @param {number | undefined} explained the status that was explained last, which needs no
+ *   other notice
  */
-export async function explainDisconnect(bar, isDisconnected) {
+export async function explainDisconnect(bar, isDisconnected, explained) {
   const status = await fetch(`${base}-/status`).then((r) => r.status, () => 0);
-  if (!isDisconnected()) return;
+  if (!isDisconnected()) return undefined;
   $('login').hidden = status !== 401;
   if (status === 401) bar.show('wait', byUser ? 'password needed' : 'token needed');
+  if (status === explained) return status;
   if (status === 0 || status > 500) notice('wsrun does not answer: it was stopped, or the network is down. This page goes on trying.');
   if (status === 421) notice('wsrun does not serve this host name: start it with --allow-host.');
   if (status === 403) notice('wsrun does not serve pages of this origin: start it with --allow-origin.');
+  return status;
 }

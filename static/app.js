@@ -6,12 +6,15 @@
 import { explainDisconnect, logIn, sendForm } from './access.js';
 import { Bar } from './bar.js';
 import { Commands } from './commands.js';
-import { $, base, load, nameDownloads, notice, number } from './dom.js';
+import { $, base, input, load, nameDownloads, notice, number } from './dom.js';
 import { SocketDriver } from './driver/socket.js';
 import { Find } from './find.js';
+import { LineCursor } from './line-cursor.js';
 import { LogView } from './log.js';
 import { Permalinks } from './permalinks.js';
+import { countBelow, countNew } from './position.js';
 import { prefs } from './prefs.js';
+import { announce } from './status.js';
 import { duration, format } from './times.js';
 
 const FULL = 1013; // the close code of a wsrun that has as many viewers as it may have
@@ -29,9 +32,11 @@ export class App {
   find;
   /** @type {Permalinks | undefined} set by start */
   links;
+  /** @readonly */
+  cursor;
   #bar = new Bar();
   #commands;
-  /** @type {Driver | undefined} set by start */
+  /** @type {Driver | undefined} set by start; none while a new run waits for the reader */
   #driver;
   /** @type {Output | undefined} set by start */
   #output;
@@ -42,11 +47,17 @@ export class App {
   /** @type {ViewName | 'auto'} the view that the reader chose */
   #chosen = new URLSearchParams(location.search).get('view') === 'screen' ? 'screen' : 'auto';
   #epoch = ''; // of the run, as the other fields up to #ended
+  #kind = '';
   #started = 0;
   #title = '';
   #ended = false;
   #connections = 0; // so far
   #overloaded = false; // too much output waits: not connected until it is shown
+  #replaced = false; // there is a new run, and the reader is still reading the old one
+  #pausedAt = 0; // by the server's clock
+  #frame = 0; // requested from the browser
+  /** @type {number | undefined} of the answer that the notice about the lost connection explains */
+  #status;
   #standingNotice = ''; // applies for the whole visit
   #explained = false; // a notice says why there is nothing to see
 
@@ -57,9 +68,13 @@ export class App {
       $('index').hidden = false;
     }
     this.log = new LogView($('log'), {
-      follow: (following, behind) => this.#showPill(following, behind),
-      changed: () => this.find?.changed(),
+      follow: (following) => this.#onFollow(following),
+      changed: () => {
+        this.find?.changed();
+        if (!this.log.following) this.#frame ||= requestAnimationFrame(() => this.#showPosition());
+      },
     });
+    this.cursor = new LineCursor(this.log);
     this.#commands = new Commands(this);
     this.#listen();
   }
@@ -85,6 +100,17 @@ export class App {
   /** The title of the stream; empty before the first hello. */
   get title() {
     return this.#title;
+  }
+
+  /** Whether there is a new run, of which the page shows nothing yet. */
+  get replaced() {
+    return this.#replaced;
+  }
+
+  /** Goes to the end and follows it: the end of the new run, if there is one. */
+  follow() {
+    this.log.following = true;
+    if (this.#replaced) this.#showNewRun();
   }
 
   /** Which view is shown, in words. */
@@ -162,9 +188,11 @@ export class App {
    */
   #onHello(output, hello) {
     const fresh = hello.epoch !== this.#epoch;
-    notice(this.#epoch && fresh ? 'wsrun was started anew: this is its new output.' : this.#standingNotice);
     $('login').hidden = true;
     this.#connections++;
+    this.#status = undefined;
+    if (this.#epoch && fresh && this.#isReading) return this.#keepOldRun();
+    notice(this.#epoch && fresh ? 'wsrun was started anew: this is its new output.' : this.#standingNotice);
     if (fresh) {
       this.#bar.programTitle = '';
       this.#ended = false;
@@ -173,6 +201,7 @@ export class App {
       $('empty').hidden = false;
     }
     this.#epoch = hello.epoch;
+    this.#kind = hello.kind;
     this.#started = hello.started;
     this.#title = hello.title;
     this.#bar.title = hello.title;
@@ -184,6 +213,37 @@ export class App {
     if (!hello.exact) this.#bar.programTitle = 'numbers count from the first line shown';
     output.begin(hello, { fresh, skew: this.#bar.skew });
     this.showTimes();
+  }
+
+  /** Whether the reader is looking at a certain part of the output, which must then not go. */
+  get #isReading() {
+    const selection = getSelection();
+    const selected = selection?.type === 'Range' && $('log').contains(selection.anchorNode);
+    const marked = this.log.inView().some((row) => row.element.classList.contains('marked'));
+    return $('log').childElementCount > 0 && (!this.log.following || selected || marked || input('query').value !== '');
+  }
+
+  /** Stays with the old run until the reader lets it go. The server keeps the output of the new one. */
+  #keepOldRun() {
+    this.#driver?.close();
+    this.#driver = undefined;
+    this.#replaced = true;
+    if (!this.#ended) this.#bar.show('wait', 'old run');
+    notice(this.#standingNotice);
+    this.#showPosition();
+    announce('run', () => 'another run has started, and this one stays until you follow the end');
+  }
+
+  /** Shows the new run in place of the old one, and no mark of a line that is no longer there. */
+  #showNewRun() {
+    this.#replaced = false;
+    this.#epoch = ''; // the old output goes, whatever the reader is looking at
+    history.replaceState(null, '', location.pathname + location.search);
+    this.log.highlight(null);
+    this.#showPosition();
+    if (!this.#output) return;
+    this.#driver = this.#newDriver(this.#output);
+    this.#driver.connect();
   }
 
   /**
@@ -206,7 +266,7 @@ export class App {
         break;
       case 'exit':
         this.#ended = true;
-        output.end(describeExit(event), this.#started + event.durationMs, () => this.#showExit(event));
+        output.end(describeEnd(event, this.#kind).words, this.#started + event.durationMs, () => this.#showExit(event));
     }
   }
 
@@ -214,7 +274,7 @@ export class App {
    * @param {number} code
    * @param {number} retryMs
    */
-  #onClosed(code, retryMs) {
+  async #onClosed(code, retryMs) {
     if (this.#ended) return;
     if (retryMs < 0) {
       this.#bar.show('ok', 'ended');
@@ -224,7 +284,7 @@ export class App {
     if (code === FULL) notice('wsrun has as many viewers as it may have; this page tries again.');
     this.#bar.retry(retryMs);
     const before = this.#connections;
-    explainDisconnect(this.#bar, () => this.#connections === before);
+    this.#status = await explainDisconnect(this.#bar, () => this.#connections === before, this.#status);
   }
 
   /** Connects at once if there is a reason to: the reader is back, or the network is. */
@@ -261,8 +321,8 @@ export class App {
       return;
     }
     for (const other of Object.values(this.#views)) if (other !== view) other?.hide();
-    $('pill').hidden = name === 'screen' || this.log.following;
     view.show();
+    this.#showPosition();
     if (this.find) this.find.screen = this.#views.screen && name === 'screen' ? this.#views.screen.search : null;
     const nothing = name === 'log' && output.fullScreen && !this.log.rows.length;
     if (nothing || this.#explained) this.#explain(nothing ? `${this.#title} draws on the whole screen: it has printed no lines. Press v to see the screen.` : '');
@@ -274,20 +334,31 @@ export class App {
     notice(words || this.#standingNotice);
   }
 
-  /**
-   * Shows how far behind the log is, on a button that follows the end again.
-   * @param {boolean} following
-   * @param {number} behind lines
-   */
-  #showPill(following, behind) {
-    $('pill').hidden = following || this.#viewed === 'screen';
-    $('pill').textContent = behind ? `${number.format(behind)} new ${behind === 1 ? 'line' : 'lines'} ↓` : 'to the end ↓';
+  /** @param {boolean} following */
+  #onFollow(following) {
+    if (following) this.cursor.leave();
+    else this.#pausedAt = Date.now() + this.#bar.skew;
+    announce('following', () => (this.log.following ? 'following the end' : 'paused'));
+    this.#showPosition();
+  }
+
+  /** Shows how far behind the log is in the bar, and how much is new on a button that leads there. */
+  #showPosition() {
+    cancelAnimationFrame(this.#frame);
+    this.#frame = 0;
+    const paused = !this.log.following && this.#viewed === 'log';
+    const news = paused ? countNew(this.log, this.#pausedAt) : 0;
+    const pill = $('pill');
+    pill.hidden = !paused && !this.#replaced;
+    if (this.#replaced) pill.textContent = 'A new run has started · Show it';
+    else pill.textContent = news ? `${number.format(news)} new ${news === 1 ? 'line' : 'lines'} ↓` : 'to the end ↓';
+    this.#bar.behind = paused ? countBelow(this.log) : -1;
   }
 
   /** @param {Exit} exit */
   #showExit(exit) {
-    const words = describeExit(exit);
-    this.#bar.show(exit.code ? 'failed' : 'ok', howItEnded(exit));
+    const { state, how, words } = describeEnd(exit, this.#kind);
+    this.#bar.show(state, how);
     this.#bar.ended(exit.durationMs);
     $('ended').textContent = words;
     $('end').hidden = false;
@@ -299,16 +370,6 @@ export class App {
   }
 }
 
-/** How a run ended, in a few words. @param {Exit} exit */
-function howItEnded(exit) {
-  return exit.signal ? `killed by ${exit.signal}` : exit.code ? `failed with exit status ${exit.code}` : 'ended';
-}
-
-/** How a run ended, and after what time. @param {Exit} exit */
-function describeExit(exit) {
-  return `${exit.code ? '✗' : '✓'} ${howItEnded(exit)} after ${duration(exit.durationMs)}`;
-}
-
 /** The URL of this page's stream. */
 function streamURL() {
   const url = new URL(location.href.replace(/^http/, 'ws'));
@@ -316,6 +377,21 @@ function streamURL() {
   // Without these, a file's URL means just its last lines.
   for (const [name, value] of [['tail', '1'], ['n', 'all']]) if (!url.searchParams.has(name)) url.searchParams.set(name, value);
   return url.href;
+}
+
+/**
+ * How a stream ended: in a word for the bar's colour, in words for the bar, and in words with the time it
+ * took. A pipe has no status.
+ * @param {Exit} exit
+ * @param {string} kind the stream's
+ * @returns {{state: 'ok' | 'failed' | 'ended', how: string, words: string}}
+ */
+function describeEnd({ code, signal, durationMs }, kind) {
+  const after = `after ${duration(durationMs)}`;
+  if (code === null || kind === 'pipe') return { state: 'ended', how: 'input ended', words: `input ended ${after}` };
+  if (!code && !signal) return { state: 'ok', how: 'ended', words: `✓ ended ${after}` };
+  const how = signal ? `killed by ${signal}` : `failed with exit status ${code}`;
+  return { state: 'failed', how, words: `✗ ${how} ${after}` };
 }
 
 /**

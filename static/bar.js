@@ -1,9 +1,10 @@
 // @ts-check
-import { $ } from './dom.js';
+import { $, number } from './dom.js';
+import { announce } from './status.js';
 import { duration } from './times.js';
 
-const COLOURS = { wait: '#bf8700', live: '#1a7f37', ok: '#1a7f37', failed: '#c8232c' };
-const SYMBOLS = { wait: '…', live: '', ok: '✓', failed: '✗' };
+const COLOURS = { wait: '#bf8700', live: '#1a7f37', paused: '#6e7781', ok: '#1a7f37', failed: '#c8232c', ended: '#6e7781' };
+const SYMBOLS = { wait: '…', live: '', paused: '', ok: '✓', failed: '✗', ended: '' };
 // How many characters at the end of a title stay when its middle has to go.
 const TITLE_END = 14;
 const MAX_PROGRAM_TITLE = 120;
@@ -13,6 +14,10 @@ export class Bar {
   #title = '';
   /** @type {keyof typeof SYMBOLS} */
   #state = 'wait';
+  #words = '';
+  #behind = -1; // how many lines a paused view is behind; -1 if it follows the end
+  /** @type {keyof typeof SYMBOLS | undefined} the state that the icon and the tab's title show */
+  #drawn;
   #started = 0;
   #skew = 0;
   #duration = 0; // of a run that ended
@@ -30,12 +35,15 @@ export class Bar {
   show(state, words) {
     this.#retryAt = 0;
     this.#state = state;
-    document.body.dataset.state = state;
-    $('state').textContent = words;
-    const shape = state === 'failed' ? '<rect x="3" y="3" width="10" height="10"' : '<circle cx="8" cy="8" r="6"';
-    const icon = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">${shape} fill="${COLOURS[state]}"/></svg>`;
-    $('icon').setAttribute('href', `data:image/svg+xml,${encodeURIComponent(icon)}`);
-    this.#nameTab();
+    this.#words = words;
+    this.#draw();
+    announce('state', () => `state: ${this.#words}`);
+  }
+
+  /** @param {number} lines that the view is behind a live stream; -1 if it follows the end */
+  set behind(lines) {
+    this.#behind = lines;
+    this.#draw();
   }
 
   /** Counts down to the next attempt to connect. @param {number} ms */
@@ -94,6 +102,21 @@ export class Bar {
       const s = Math.ceil((this.#retryAt - Date.now()) / 1000);
       $('state').textContent = s > 0 ? `reconnecting in ${s} s` : 'reconnecting';
     }
+  }
+
+  #draw() {
+    // A paused view of a stream that isn't live is not behind anything.
+    const state = this.#state === 'live' && this.#behind >= 0 ? 'paused' : this.#state;
+    const behind = this.#behind > 0 ? `paused, ${number.format(this.#behind)} behind` : 'paused';
+    const words = state === 'paused' ? behind : this.#words;
+    if (!this.#retryAt && $('state').textContent !== words) $('state').textContent = words;
+    if (state === this.#drawn) return;
+    this.#drawn = state;
+    document.body.dataset.state = state;
+    const shape = state === 'failed' ? '<rect x="3" y="3" width="10" height="10"' : '<circle cx="8" cy="8" r="6"';
+    const icon = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">${shape} fill="${COLOURS[state]}"/></svg>`;
+    $('icon').setAttribute('href', `data:image/svg+xml,${encodeURIComponent(icon)}`);
+    this.#nameTab();
   }
 
   #nameTab() {

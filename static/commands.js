@@ -1,7 +1,9 @@
 // @ts-check
 /** @import { App } from './app.js' */
 import { $, dialog, load } from './dom.js';
+import { handleMenuKeys } from './menu-focus.js';
 import { prefs, savePrefs } from './prefs.js';
+import { announce } from './status.js';
 import { MODES } from './times.js';
 
 const FONT_PX = { min: 10, normal: 13, max: 32 };
@@ -10,6 +12,7 @@ const FONT_PX = { min: 10, normal: 13, max: 32 };
 const KEYS = {
   '/': 'filter', n: 'next', N: 'previous', G: 'follow', End: 'follow', ' ': 'pause', g: 'top', Home: 'top', t: 'times', v: 'view',
   w: 'wrap', f: 'fullscreen', '+': 'bigger', '=': 'bigger', '-': 'smaller', 0: 'normal', '?': 'help', l: 'link',
+  j: 'next-line', k: 'previous-line', Enter: 'link',
 };
 // These leave the menu, because they show something else.
 const CLOSING = ['filter', 'share', 'help', 'fullscreen', 'follow', 'view'];
@@ -27,16 +30,21 @@ export class Commands {
   constructor(app) {
     this.#app = app;
     this.#commands = { ...this.#reading(), ...this.#settings(), ...this.#sharing() };
-    document.addEventListener('click', (e) => this.#onClick(/** @type {Element} */ (e.target)));
+    document.addEventListener('click', (e) => this.#onClick(e, /** @type {Element} */ (e.target)));
     document.addEventListener('keydown', (e) => this.#onKey(e, /** @type {Element} */ (e.target)));
+    handleMenuKeys($('menu'));
+    $('filter').addEventListener('input', announceHits);
+    $('query').addEventListener('keydown', (e) => { if (e.key === 'Enter') announceHits(); });
   }
 
   /** Shows the state of the menu's switches. */
   showSwitches() {
     const { theme = 'auto', wrap = true, notify = false } = prefs();
     $('theme-now').textContent = theme;
-    $('wrap-now').textContent = wrap ? 'on' : 'off';
-    $('notify-now').textContent = notify ? 'on' : 'off';
+    for (const [name, on] of /** @type {const} */ ([['wrap', wrap], ['notify', notify]])) {
+      $(`${name}-now`).textContent = on ? 'on' : 'off';
+      for (const item of document.querySelectorAll(`#menu [data-do=${name}]`)) item.ariaChecked = String(on);
+    }
     $('copy-now').textContent = '';
     $('view-now').textContent = this.#app.viewChoice;
   }
@@ -49,10 +57,12 @@ export class Commands {
     return {
       filter: () => { if (!embedded) app.find?.show(); },
       unfilter: () => app.find?.close(),
-      next: () => app.find?.step(1),
-      previous: () => app.find?.step(-1),
-      follow: () => { log.following = true; },
-      pause: () => { log.following = !log.following; },
+      next: () => { app.find?.step(1); announceHits(); },
+      previous: () => { app.find?.step(-1); announceHits(); },
+      'next-line': () => app.cursor.move(1),
+      'previous-line': () => app.cursor.move(-1),
+      follow: () => app.follow(),
+      pause: () => { log.following ? log.following = false : app.follow(); },
       top: () => { log.following = false; $('log').scrollTop = 0; },
       view: () => app.nextView(),
       fullscreen: () => { document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen(); },
@@ -92,7 +102,12 @@ export class Commands {
     /** @param {(menu: typeof import('./menu.js')) => void} use */
     const withMenu = (use) => { load(() => import('./menu.js')).then((menu) => menu && use(menu)); };
     return {
-      link: () => app.links?.make(),
+      link: () => {
+        app.links?.make();
+        announce('link', () => location.hash.replace(/^#/, 'the address links to '));
+      },
+      text: () => withMenu((menu) => menu.download('text', app)),
+      raw: () => withMenu((menu) => menu.download('raw', app)),
       share: () => withMenu((menu) => menu.share()),
       copy: () => withMenu(async (menu) => { await menu.copy(menu.allText(app.log)); $('copy-now').textContent = 'copied'; }),
       'copy-url': () => withMenu((menu) => menu.copy(location.href)),
@@ -104,12 +119,21 @@ export class Commands {
     };
   }
 
-  /** @param {Element} target */
-  #onClick(target) {
-    const name = target.closest('[data-do]')?.getAttribute('data-do') ?? '';
+  /**
+   * @param {MouseEvent} e
+   * @param {Element} target
+   */
+  #onClick(e, target) {
+    const button = target.closest('[data-do]');
+    const name = button?.getAttribute('data-do') ?? '';
+    if (button instanceof HTMLAnchorElement) {
+      if (e.ctrlKey || e.metaKey || e.shiftKey || e.altKey) return; // the browser's
+      e.preventDefault();
+    }
+    // First, because it moves the focus back to where it was.
+    if (button?.closest('#menu') && CLOSING.includes(name)) $('menu').hidePopover();
     this.#commands[name]?.();
     if (name) this.showSwitches();
-    if (target.closest('#menu') && CLOSING.includes(name)) $('menu').hidePopover();
   }
 
   /**
@@ -117,17 +141,27 @@ export class Commands {
    * @param {Element} target
    */
   #onKey(e, target) {
-    const { find } = this.#app;
+    const { find, cursor, log } = this.#app;
     if (e.key === 'Tab') document.documentElement.dataset.tabbed = '';
-    if (e.key === 'Escape' && find?.open && !document.querySelector('dialog[open], :popover-open')) return find.close();
+    if (e.key === 'Escape' && !document.querySelector('dialog[open], :popover-open')) {
+      if (find?.open) find.close();
+      else cursor.leave();
+    }
     if (e.ctrlKey || e.metaKey || e.altKey || target.closest('input, textarea:not(#screen *), dialog, [popover]')) return;
-    if (e.key === ' ' && target.closest('button, a')) return;
+    if ([' ', 'Enter'].includes(e.key) && target.closest('button, a')) return;
+    if (e.key === 'Enter' && !log.cursor) return;
     const name = KEYS[e.key];
     if (!name) return;
     e.preventDefault();
     this.#commands[name]();
     this.showSwitches();
   }
+}
+
+/** Announces the number of hits, in words for the ear. */
+function announceHits() {
+  announce('hits', () => ($('count').textContent ?? '')
+    .replace(/^no hits/, 'nothing found').replace(/^([\d,]+) hits?/, 'found $1').replace(/^([\d,]+) of /, 'hit $1 out of '));
 }
 
 /** @param {number} by pixels; 0 for the normal size */

@@ -5,6 +5,7 @@ import { Changes } from './changes.js';
 import { $, base, input, notice, number } from './dom.js';
 import { count, FileList } from './filelist.js';
 import { prefs, savePrefs } from './prefs.js';
+import { announce } from './status.js';
 import { inSeveralFolders, tree } from './tree.js';
 
 // How often the page brings the files' ages up to date while it is visible.
@@ -33,6 +34,7 @@ function show(fromTop) {
   const entries = flat ? shown : tree(files);
   fromTop ? list.begin(entries) : list.show(entries);
   $('state').textContent = words.length ? `${number.format(shown.length)} of ${number.format(files.length)}` : count(files.length);
+  if (words.length && fromTop) announce('files', () => `found ${count(shown.length)}`);
 }
 
 /**

@@ -42,10 +42,13 @@ const TOWERS = /(\p{M}{8})\p{M}+/gu;
  * @typedef {(row: Row, before: Row | undefined) => string} TimeFormat what to show beside a row
  *
  * @typedef {object} LogCallbacks
- * @property {(following: boolean, behind: number) => void} follow following began or ended,
- *   or a paused log is so many lines behind
- * @property {() => void} changed other rows are visible, or the same ones elsewhere
+ * @property {(following: boolean) => void} follow following began or ended
+ * @property {() => void} changed other rows are visible, or the same ones elsewhere, or more
+ *   lines are held back
  */
+
+/** A line's text. @param {Line} line */
+export const textOf = ({ runs }) => (runs.length === 1 ? runs[0].text : runs.map((r) => r.text).join(''));
 
 /** Shows lines as text, one element for each line, and follows the end of the output. */
 export class LogView extends View {
@@ -58,11 +61,14 @@ export class LogView extends View {
   #following = true;
   #scrolled = 0; // the last scroll position
   #scrollSet = -1; // the last scroll position that was set from here
-  /** @type {Line[]} */
-  #held = [];
-  #dropped = 0; // how many lines were held back and then dropped
+  /** @type {Line[]} lines held back, to read only; the last ones may still change */
+  held = [];
+  #heldTail = 0; // how many of the lines held back may still change
+  /** How many lines were held back and then dropped. */
+  dropped = 0;
+  /** @type {Row | undefined} the line that the reader moved to by keyboard */
+  cursor;
   #digits = 0; // of the largest line number
-  #seen = 0; // the last line's number when following ended
   /** @type {Filter | null} */
   #filter = null;
   /** How many rows are hits. */
@@ -95,7 +101,7 @@ export class LogView extends View {
 
   show() {
     super.show();
-    if (this.#isFull) this.#hold([]);
+    if (this.#isFull) this.#callbacks.changed();
     else this.#settle(this.rows.length);
   }
 
@@ -109,10 +115,9 @@ export class LogView extends View {
     if (following === this.#following) return;
     this.#following = following;
     this.element.classList.toggle('paused', !following);
-    this.#seen = this.#lastNumber();
     if (following) this.#release();
     this.#scrollToEnd();
-    this.#callbacks.follow(following, 0);
+    this.#callbacks.follow(following);
   }
 
   /**
@@ -122,7 +127,7 @@ export class LogView extends View {
    */
   update(done, tail) {
     if (this.#isFull) {
-      this.#hold(done);
+      this.#hold(done, tail);
       return;
     }
     // Rows that would be dropped at once are not created.
@@ -159,21 +164,38 @@ export class LogView extends View {
     return !this.#following && this.rows.length >= MAX_PAUSED;
   }
 
-  /** @param {Line[]} lines to show later */
-  #hold(lines) {
-    this.#held.push(...lines);
-    if (this.#held.length > MAX_HELD) this.#dropped += this.#held.splice(0, this.#held.length - MAX_HELD).length;
-    const last = this.#held.findLast((line) => line.n)?.n ?? 0;
-    this.#callbacks.follow(false, Math.max(last - this.#seen, 0));
+  /** How many rows come before the lines held back, which will replace the others. */
+  get settled() {
+    return this.held.length ? this.#fixed : this.rows.length;
+  }
+
+  /**
+   * Keeps lines, to show them later.
+   * @param {Line[]} done
+   * @param {Line[]} tail
+   */
+  #hold(done, tail) {
+    const lines = [...done, ...tail];
+    this.#filterHeld(lines);
+    this.held.splice(this.held.length - this.#heldTail, this.#heldTail, ...lines);
+    this.#heldTail = tail.length;
+    if (this.held.length > MAX_HELD) this.dropped += this.held.splice(0, this.held.length - MAX_HELD).length;
+    this.#callbacks.changed();
+  }
+
+  /** Finds which lines the filter will hide, apart from the context of hits. @param {Line[]} lines */
+  #filterHeld(lines) {
+    const filter = this.#filter;
+    for (const line of lines) line.filtered = filter?.only && !filter.test(textOf(line));
   }
 
   /** Shows the lines that were held back. */
   #release() {
-    const held = this.#held;
-    const dropped = this.#dropped;
-    [this.#held, this.#dropped] = [[], 0];
+    const { held, dropped } = this;
+    const done = held.length - this.#heldTail;
+    [this.held, this.#heldTail, this.dropped] = [[], 0, 0];
     if (dropped) this.gap(`${dropped.toLocaleString('en')} lines not shown`);
-    if (held.length) this.update(held, []);
+    if (held.length) this.update(held.slice(0, done), held.slice(done));
     this.#evict();
   }
 
@@ -192,7 +214,8 @@ export class LogView extends View {
   /** Removes all rows. */
   clear() {
     this.#drop(this.rows.length);
-    [this.#fixed, this.#seen, this.#held, this.#dropped] = [0, 0, [], 0];
+    [this.#fixed, this.held, this.#heldTail, this.dropped] = [0, [], 0, 0];
+    this.cursor = undefined;
     this.hits = 0;
     this.#callbacks.changed();
   }
@@ -224,22 +247,28 @@ export class LogView extends View {
   reveal(n) {
     const row = this.rows.find((r) => r.n === n);
     if (!row) return false;
-    const [box, view] = [row.element.getBoundingClientRect(), this.element.getBoundingClientRect()];
-    if (box.height && box.top >= view.top && box.bottom <= view.bottom) this.following = false;
+    if (this.shows(row)) this.following = false;
     else this.goTo(row);
     return true;
+  }
+
+  /** Reports whether the whole of a row is in view, but for a fraction of a pixel. @param {Row} row */
+  shows(row) {
+    const [box, view] = [row.element.getBoundingClientRect(), this.element.getBoundingClientRect()];
+    return box.height > 0 && box.top > view.top - 1 && box.bottom < view.bottom + 1;
   }
 
   /**
    * Scrolls to a row, even if the filter hides it.
    * @param {Row} row
+   * @param {'center' | 'nearest'} [block] where in the view the row goes
    */
-  goTo(row) {
+  goTo(row, block = 'center') {
     this.following = false;
     row.filtered = row.hidden = false;
     row.element.classList.remove('out');
     row.block.element.hidden = false;
-    row.element.scrollIntoView({ block: 'center' });
+    row.element.scrollIntoView({ block });
     this.#scrollSet = this.#scrolled = this.element.scrollTop;
   }
 
@@ -247,6 +276,15 @@ export class LogView extends View {
   get top() {
     const { top } = this.element.getBoundingClientRect();
     return this.inView().find((row) => !row.filtered && row.element.getBoundingClientRect().bottom > top);
+  }
+
+  /** The last row of which at least half is visible: of the next one, the log's padding shows a bit. */
+  get bottom() {
+    const view = this.element.getBoundingClientRect();
+    return this.inView().findLast((row) => {
+      const { top, bottom } = row.element.getBoundingClientRect();
+      return !row.filtered && (top + bottom) / 2 < view.bottom;
+    });
   }
 
   /**
@@ -258,6 +296,7 @@ export class LogView extends View {
     const top = this.#following ? undefined : this.top;
     const reattach = (filter?.only ?? false) !== (this.#filter?.only ?? false);
     this.#filter = filter;
+    this.#filterHeld(this.held);
     this.#applyFilter(0);
     // The browser takes a block that it doesn't lay out to be as high as it was when last
     // visible, unless the block has left the page since then.
@@ -287,10 +326,10 @@ export class LogView extends View {
    * @param {boolean} [fixed] whether the line will not change any more
    */
   #put(at, line, fixed) {
-    let text = line.runs.length === 1 ? line.runs[0].text : line.runs.map((r) => r.text).join('');
+    let text = textOf(line);
     if (TOWER.test(text)) {
       line.runs = line.runs.map((r) => ({ ...r, text: r.text.replace(TOWERS, '$1') }));
-      text = line.runs.map((r) => r.text).join('');
+      text = textOf(line);
     }
     const known = this.rows[at];
     let fingerprint = '';
@@ -379,14 +418,7 @@ export class LogView extends View {
     from -= this.#evict();
     if (this.#filter) this.#applyFilter(Math.max(from, 0));
     this.#scrollToEnd();
-    if (!this.#following) this.#callbacks.follow(false, Math.max(this.#lastNumber() - this.#seen, 0));
     this.#callbacks.changed();
-  }
-
-  /** The number of the last line that has one. */
-  #lastNumber() {
-    for (let i = this.rows.length - 1; i >= 0; i--) if (this.rows[i].n) return this.rows[i].n;
-    return 0;
   }
 
   /**

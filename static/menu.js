@@ -1,6 +1,11 @@
 // @ts-check
+/** @import { App } from './app.js' */
 /** @import { LogView } from './log.js' */
-import { $, base, dialog, fileName, notice } from './dom.js';
+import { $, base, dialog, fileName, notice, number } from './dom.js';
+import { textOf } from './log.js';
+
+// A server that takes longer than this to answer is as good as gone.
+const ANSWER_MS = 5000;
 
 /** Shows the address, to share it. */
 export function share() {
@@ -31,7 +36,45 @@ export async function copy(text) {
 }
 
 /** The text of all lines. @param {LogView} log */
-export const allText = (log) => log.rows.filter((r) => !r.gap).map((r) => `${r.text}\n`).join('');
+export function allText({ rows, held, settled }) {
+  return [...rows.slice(0, settled).filter((r) => !r.gap).map((r) => r.text), ...held.map(textOf)].map((text) => `${text}\n`).join('');
+}
+
+/**
+ * Downloads the stream from the server; or, if the server is gone or has another run by
+ * now, the text that this page has.
+ * @param {'text' | 'raw'} kind
+ * @param {App} app
+ */
+export async function download(kind, { log, replaced }) {
+  const link = /** @type {HTMLAnchorElement} */ (/** @type {Element} */ (document.querySelector(`.get-${kind}`)).cloneNode());
+  let why = 'A new run has started';
+  if (!replaced) {
+    const answer = await fetch(link.href, { method: 'HEAD', signal: AbortSignal.timeout(ANSWER_MS) }).catch(() => undefined);
+    if (answer?.ok) return link.click();
+    why = answer ? `wsrun answers with ${answer.status}` : 'wsrun does not answer';
+  }
+  if (kind === 'raw') return notice(`${why}, and this page has no bytes of the output: download it as text or HTML.`);
+  save(allText(log), 'text/plain', link.download);
+  const has = log.rows.slice(0, log.settled).filter((r) => r.n).length + log.held.length;
+  const last = log.held.findLast((line) => line.n)?.n ?? log.rows.findLast((r) => r.n)?.n ?? 0;
+  const lines = last > has ? `${number.format(has)} of ${number.format(last)} lines` : 'all lines';
+  notice(`${why}: the download is what this page has, ${lines} that it got.`);
+}
+
+/**
+ * Downloads what the page made.
+ * @param {string} content
+ * @param {string} type
+ * @param {string} name
+ */
+function save(content, type, name) {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([content], { type }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
 
 /**
  * Downloads the log as a page of its own.
@@ -40,11 +83,7 @@ export const allText = (log) => log.rows.filter((r) => !r.gap).map((r) => `${r.t
  */
 export async function saveHTML(log, title) {
   const { toHTML } = await import('./export.js');
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob([toHTML(log.rows, title)], { type: 'text/html' }));
-  link.download = `${fileName(title)}.html`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  save(toHTML(log.rows, title), 'text/html', `${fileName(title)}.html`);
 }
 
 /** Asks for permission to show notifications, and reports whether there is one. */

@@ -23,9 +23,9 @@ export class Permalinks {
     this.#readHash();
   }
 
-  /** Makes a link to the current hit, or else to the first visible line. */
+  /** Makes a link to the cursor's line, or else to the current hit, or to the first visible line. */
   make() {
-    const row = this.#log.rows.find((r) => r.element.classList.contains('current')) ?? this.#log.top;
+    const row = this.#log.cursor ?? this.#log.rows.find((r) => r.element.classList.contains('current')) ?? this.#log.top;
     if (!row?.n) return;
     history.replaceState(null, '', `#L${row.n}`);
     this.#readHash();

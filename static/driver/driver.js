@@ -68,7 +68,7 @@
  * @typedef {{event: 'resize', cols: number, rows: number}} Resize
  * @typedef {{event: 'file', state: string, reason: string, lost?: number}} FileChange
  * @typedef {{event: 'viewers', n: number}} Viewers
- * @typedef {{event: 'exit', code: number, signal: string, durationMs: number}} Exit
+ * @typedef {{event: 'exit', code: number | null, signal: string, durationMs: number}} Exit
  * @typedef {{event: 'ping'}} Ping
  * @typedef {Reset | Resize | FileChange | Viewers | Exit | Ping} StreamEvent
  */

@@ -437,7 +437,7 @@ test('behind a reverse proxy, under a path that it strips', async (t) => {
   assert.deepEqual([...new Set(paths.filter((p) => !p.startsWith('/logs/')))], []);
   assert.ok(paths.filter((p) => p === file).length >= 2, 'page and socket');
   await page.locator('#more').click();
-  const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'bytes' }).click()]);
+  const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('menuitem', { name: 'bytes' }).click()]);
   assert.equal(download.url(), `http://127.0.0.1:${port}${file}?format=raw`);
   await page.goBack();
   await untilShown(page, '#1?.log');
@@ -477,7 +477,7 @@ test('a file is followed, over a rotation; its lines have its numbers', async (t
   await untilRow(page, 'anew');
   assert.deepEqual((await rows(page)).slice(-3), ['line 201', 'the file was replaced: what follows is the new one', 'anew']);
   await page.locator('#more').click();
-  const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'bytes' }).click()]);
+  const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('menuitem', { name: 'bytes' }).click()]);
   assert.equal(download.suggestedFilename(), `${path.slice(1).replaceAll('/', '-')}.ansi`);
   assert.deepEqual(page.problems, []);
 });

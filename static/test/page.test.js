@@ -74,7 +74,7 @@ test('by keyboard only: pause, top, end, help, filter, times, size, wrap', async
   // The menu as well, and the focus is visible.
   for (let i = 0; i < 12 && !(await page.evaluate(() => document.activeElement?.id === 'more')); i++) await page.keyboard.press('Tab');
   await page.keyboard.press('Enter');
-  await page.getByRole('button', { name: 'Copy all' }).waitFor();
+  await page.getByRole('menuitem', { name: 'Copy all' }).waitFor();
   assert.notEqual(await page.locator('#more').evaluate((e) => { e.focus(); return getComputedStyle(e).outlineStyle; }), 'none');
   assert.deepEqual(page.problems, []);
 });
@@ -176,7 +176,7 @@ test('what is copied is the text alone, and wrapped lines are one', async (t) =>
   const selected = await page.evaluate(() => { getSelection().selectAllChildren(document.getElementById('log')); return String(getSelection()); });
   assert.equal(selected.trimEnd(), `one\n\n${long}\nhttps://example.com/a.`);
   await page.locator('#more').click();
-  await page.getByRole('button', { name: 'Copy all' }).click();
+  await page.getByRole('menuitem', { name: 'Copy all' }).click();
   const copied = await page.evaluate(async () => {
     for (const end = Date.now() + 10_000; Date.now() < end;) {
       const text = await navigator.clipboard.readText();
@@ -198,9 +198,9 @@ test('taken away: text, bytes, and a page with colours', async (t) => {
     const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole(role, { name, exact: true }).click()]);
     return [download.suggestedFilename(), await readFile(await download.path(), 'utf8')];
   };
-  assert.deepEqual(await get('text', 'link'), ['a-build.txt', 'red <b>\n']);
-  assert.deepEqual(await get('bytes', 'link'), ['a-build.ansi', '\x1b[31mred\x1b[0m <b>\r\n']);
-  const [name, html] = await get('HTML', 'button');
+  assert.deepEqual(await get('text', 'menuitem'), ['a-build.txt', 'red <b>\n']);
+  assert.deepEqual(await get('bytes', 'menuitem'), ['a-build.ansi', '\x1b[31mred\x1b[0m <b>\r\n']);
+  const [name, html] = await get('HTML', 'menuitem');
   assert.equal(name, 'a-build.html');
   assert.match(html, /<span class="f1">red<\/span> &lt;b&gt;/);
   assert.doesNotMatch(html, /<script|https?:/);
@@ -260,7 +260,7 @@ test('on a phone: touch, lines wrapped to its width, the menu', async (t) => {
     const [width, log] = await page.evaluate(() => [document.documentElement.scrollWidth, document.getElementById('log').scrollWidth]);
     assert.ok(width <= viewport.width && log <= viewport.width, `${width}, ${log} of ${viewport.width}`);
     await page.locator('#more').tap();
-    await page.getByRole('button', { name: /^Keys/ }).scrollIntoViewIfNeeded();
+    await page.getByRole('menuitem', { name: /^Keys/ }).scrollIntoViewIfNeeded();
     assert.ok(await page.locator('#menu').evaluate((e) => e.getBoundingClientRect().bottom <= innerHeight));
     await page.locator('#menu [data-do=filter]').tap();
     await page.locator('#query').fill('100');
@@ -295,7 +295,7 @@ test('the share panel holds the address and its QR code', async (t) => {
   const page = await open(t, port);
   await untilRow(page, 'hi');
   await page.locator('#more').click();
-  await page.getByRole('button', { name: 'Share…' }).click();
+  await page.getByRole('menuitem', { name: 'Share…' }).click();
   await page.locator('#share-url', { hasText: page.url() }).waitFor();
   await page.waitForFunction(() => document.getElementById('share-qr').naturalWidth > 0);
   assert.deepEqual(page.problems, []);
