@@ -13,13 +13,13 @@ const FAREWELL_LINES = 3;
 /**
  * Remembers the last frame of a program that filled the screen, for the end of the run.
  * The frame is shown again only if the program was the last thing to see: if the run ended
- * within END_MS of the program leaving the screen, and at most FAREWELL_LINES lines were
- * printed in between. In a shell that goes on, or after a script's summary, the log is
+ * within END_MS of the program leaving the screen, as far as that time is known, and at most
+ * FAREWELL_LINES lines were printed in between. In a shell that goes on, or after a script's summary, the log is
  * shown as always.
  */
 export class LastFrame {
   #terminal;
-  /** @type {{rows: IBufferLine[], line: number, ms: number} | undefined} */
+  /** @type {{rows: IBufferLine[], line: number, ms: number} | undefined} ms is 0 if it isn't known */
   #frame;
 
   /**
@@ -49,7 +49,7 @@ export class LastFrame {
    */
   atEnd(line, ms) {
     const frame = this.#frame;
-    if (!frame || this.#onAlternate || line - frame.line > FAREWELL_LINES || ms - frame.ms > END_MS) return undefined;
+    if (!frame || this.#onAlternate || line - frame.line > FAREWELL_LINES || frame.ms && ms - frame.ms > END_MS) return undefined;
     const cell = this.#terminal.buffer.active.getNullCell();
     return `\x1b[?1049h\x1b[!p\x1b[?25l\x1b[?7l${frame.rows.map((row, y) => `\x1b[${y + 1}H${draw(row, cell)}`).join('')}`;
   }

@@ -85,7 +85,9 @@ export class TerminalOutput {
   #fullScreenChanged = false; // since the last frame
   #ending = false; // all output is there, though maybe not parsed
   #ended = ''; // how the run ended, in words
-  #ms = 0; // the time of the slice that is being parsed
+  #ms = 0; // the time of the slice that is being parsed; 0 if that is only known for its line
+  #live = false; // output is written that came after the backlog
+  #parsesLive = false; // that output is parsed
   #mayWait = false; // whether this slice may wait for the end of the run
   #stopWaiting = () => {};
   /** @type {[number, number][]} [offset, ms] of the backlog yet to come */
@@ -110,7 +112,7 @@ export class TerminalOutput {
     this.#lastFrame = new LastFrame(this.#terminal, () => ({ line: lines.line, ms: this.#ms }), () => this.#waitForEnd());
     this.#writer = new TerminalWriter(this.#terminal, {
       begin: (slice, ms) => {
-        this.#ms = ms;
+        this.#ms = this.#parsesLive ? ms : 0;
         this.#mayWait = true;
         lines.begin(slice, ms);
       },
@@ -159,6 +161,7 @@ export class TerminalOutput {
       const backlog = times.length > 0 && this.#offset < this.#end;
       const until = backlog ? Math.min(this.#end, times[1]?.[0] ?? Infinity) : Infinity;
       const part = bytes.subarray(0, until - this.#offset);
+      if (!backlog && !this.#live) this.#setLive(true);
       this.#writer.write(part, backlog ? times[0][1] : Date.now() + this.#skew);
       this.#offset += part.length;
       bytes = bytes.subarray(part.length);
@@ -267,10 +270,17 @@ export class TerminalOutput {
    * @param {number} skew
    */
   #locate(at, skew) {
+    this.#setLive(false);
     this.#times = at.times;
     this.#offset = at.offset;
     this.#end = at.end;
     this.#skew = skew;
+  }
+
+  /** Notes whether what is written next is live, or backlog. @param {boolean} live */
+  #setLive(live) {
+    this.#live = live;
+    this.#writer.after(() => { this.#parsesLive = live; });
   }
 
   /** Draws with the next frame, or with a later one if much more output waits. */

@@ -245,7 +245,7 @@ const STATES = {
   },
   'files, filtered': async (t) => {
     const page = await files(t, ['a/1.log', 'a/b/2.log']);
-    await page.locator('#query').fill('2');
+    await page.locator('#query').fill('b/2');
     await state(page, '1 of 2');
     return page;
   },

@@ -136,6 +136,16 @@ test('the last frame of a program that was killed stays', async (t) => {
   assert.deepEqual(page.problems, []);
 });
 
+test('the last frame of a long run is there for late viewers, too', async (t) => {
+  const { port } = await run(t, ['--size', '40x10', ...sh(`printf '\\033[?1049hFULL SCREEN'; sleep 2.5; printf '\\033[?1049l'`)]);
+  for (let i = 0; i < 2; i++) {
+    const page = await open(t, port, {}, withoutWebGL);
+    await page.locator('#screen .card', { hasText: 'ended after' }).waitFor();
+    await untilScreen(page, 'FULL SCREEN');
+    assert.deepEqual(page.problems, []);
+  }
+});
+
 const AFTER = {
   'a command that goes on': [`read x; printf '\\033[?1049l'; read x`, false],
   'a script with more to say': [`read x; printf '\\033[?1049l'; seq 5`, false],
