@@ -1,10 +1,12 @@
 package hub
 
 import (
+	"bufio"
 	"crypto/tls"
 	"errors"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -182,32 +184,20 @@ func (c *conn) giveUp(b net.Buffers, within time.Duration) error {
 // tlsConn that has stalled is useless.
 type tlsConn struct{ *tls.Conn }
 
-// send implements sender: it writes as few TLS records of recordBytes as possible. (crypto/tls makes the first ones of a
-// connection smaller.) It copies one record at a time, and only what doesn't fill one on its own: a slow
-// viewer may take a message of megabytes for minutes. It empties the buffers if it succeeds.
+// send implements sender: it writes as few TLS records of recordBytes as possible, and copies one at a time,
+// because a slow viewer may take minutes for a message of megabytes. (crypto/tls makes the first records of a
+// connection smaller.)
 func (c tlsConn) send(b *net.Buffers) error {
-	record := make([]byte, 0, min(sizeOf(*b), recordBytes))
+	records := bufio.NewWriterSize(c.Conn, min(sizeOf(*b), recordBytes))
 	for _, p := range *b {
-		for len(p) > 0 {
-			out := p[:min(len(p), recordBytes-len(record))]
-			p = p[len(out):]
-			if len(out) < recordBytes {
-				record = append(record, out...)
-				out = record
-			}
-			if len(out) < recordBytes {
-				continue
-			}
-			if _, err := c.Write(out); err != nil {
+		for piece := range slices.Chunk(p, recordBytes) { // bufio would pass on more than that at once
+			if _, err := records.Write(piece); err != nil {
 				return err
 			}
-			record = record[:0]
 		}
 	}
-	if len(record) > 0 {
-		if _, err := c.Write(record); err != nil {
-			return err
-		}
+	if err := records.Flush(); err != nil {
+		return err
 	}
 	*b = (*b)[:0]
 	return nil
