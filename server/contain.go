@@ -10,10 +10,10 @@ import (
 	"wsrun/hub"
 )
 
-// contain returns a handler that contains the panics of next, and gives its responses a limited time: one that
-// serves a stream calls [hub.Begin] again. net/http would contain them as well, but
+// contain returns a handler that contains the panics of next. net/http would contain them as well, but
 // neither count them nor log them as errors. What it gets instead makes it close the connection, so that
-// the response doesn't look complete.
+// the response doesn't look complete. The handler also limits the time of each response; one that goes on
+// with a stream calls [hub.Begin] again.
 func (s *Server) contain(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {

@@ -116,13 +116,10 @@ func (g *gate) takeRoom(ctx context.Context, t *task) error {
 
 // takeTurn gives the task, which has its share of memory, a turn.
 func (g *gate) takeTurn(ctx context.Context, t *task) error {
-	select {
-	case g.turns <- struct{}{}:
-		t.turn = true
-		return nil
-	case <-ctx.Done():
+	if !t.await(ctx.Done()) {
 		return ctx.Err()
 	}
+	return nil
 }
 
 // wait calls take, which may wait for waitTime, unless too many responses wait already.

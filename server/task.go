@@ -76,10 +76,15 @@ func (t *task) work() bool {
 		return false
 	default:
 	}
+	return t.await(t.done)
+}
+
+// await waits for a turn until over is closed. It reports whether the task has one.
+func (t *task) await(over <-chan struct{}) bool {
 	select {
 	case t.gate.turns <- struct{}{}:
 		t.turn = true
-	case <-t.done:
+	case <-over:
 	}
 	return t.turn
 }

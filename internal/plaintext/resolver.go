@@ -100,8 +100,8 @@ func (v *Resolver) Finish() {
 	}
 }
 
-// Shrink emits what there is of an unfinished line that takes much memory. A reader that is about to wait
-// for output calls it: there may be thousands of readers.
+// Shrink emits the unfinished line as a piece if it takes much memory. Readers call it before they wait for
+// output: there may be thousands of them.
 func (v *Resolver) Shrink() {
 	if cap(v.line)*cellSize > maxKept && len(v.line) > 0 {
 		v.emitLine(v.Offset-int64(len(v.half)), false)
