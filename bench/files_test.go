@@ -195,15 +195,11 @@ func measure(b *testing.B, cmd *launch.Instance, addr string) (e effort) {
 		b.Fatal(err)
 	}
 	e.goroutines = status.Goroutines
-	memory, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
+	memory, err := launch.Memory(cmd.Process.Pid)
 	if err != nil {
 		b.Fatal(err)
 	}
-	for line := range strings.Lines(string(memory)) {
-		if v, ok := strings.CutPrefix(line, "RssAnon:"); ok { // without the binary's pages
-			e.kib, _ = strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(v), " kB"))
-		}
-	}
+	e.kib = int(memory >> 10)
 	return e
 }
 

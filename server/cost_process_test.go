@@ -3,7 +3,6 @@
 package server
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -164,11 +163,10 @@ func (p *costProcess) cpu() time.Duration {
 
 // memory returns the process's resident anonymous memory in bytes.
 func (p *costProcess) memory() int64 {
-	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Process.Pid))
-	_, value, ok := bytes.Cut(text, []byte("RssAnon:"))
-	if !ok {
-		p.t.Fatalf("wsrun is gone; it said %q", p.Said())
+	p.t.Helper()
+	memory, err := launch.Memory(p.Process.Pid)
+	if err != nil {
+		p.t.Fatalf("%v; it said %q", err, p.Said())
 	}
-	kib, _ := strconv.ParseInt(string(bytes.Fields(value)[0]), 10, 64)
-	return kib << 10
+	return memory
 }

@@ -169,10 +169,12 @@ func (r *instance) descriptors() int {
 	return len(open)
 }
 
-// memory returns wsrun's resident anonymous memory in bytes: RssAnon of proc_pid_status(5).
+// memory returns wsrun's resident anonymous memory in bytes.
 func (r *instance) memory() int64 {
-	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", r.Process.Pid))
-	_, value, _ := strings.Cut(string(text), "RssAnon:")
-	kib, _ := strconv.ParseInt(strings.Fields(value)[0], 10, 64)
-	return kib << 10
+	r.t.Helper()
+	memory, err := launch.Memory(r.Process.Pid)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return memory
 }
