@@ -1,6 +1,9 @@
 package plaintext
 
-import "unicode/utf8"
+import (
+	"sync"
+	"unicode/utf8"
+)
 
 // maxMarks is how many bytes of marks a character may have to get another one. Adding marks
 // takes quadratic time.
@@ -14,6 +17,10 @@ type cell struct {
 }
 
 var blank = cell{r: ' '}
+
+// spare holds memory for short lines, which resolvers need only within a line. There may be thousands of
+// them, most of which wait between two lines, or while a client takes one.
+var spare = sync.Pool{New: func() any { return new([shortLine]cell) }}
 
 // combine adds a mark to the character before the cursor, and reports whether it did: not if
 // there is no such character, or if that character has too many marks already.
@@ -33,6 +40,10 @@ func (v *Resolver) combine(mark rune) bool {
 func (v *Resolver) put(c cell, columns int) {
 	if v.col+columns > maxCells {
 		v.emitLine(v.start, false)
+	}
+	if v.short == nil {
+		v.short = spare.Get().(*[shortLine]cell)
+		v.line = v.short[:0]
 	}
 	v.pad(v.col)
 	if v.col == len(v.line) && columns == 1 { // nearly always
@@ -107,10 +118,12 @@ func (v *Resolver) emitLine(offset int64, whole bool) {
 		}
 	}
 	line := v.out
-	v.line, v.col = v.line[:0], 0
-	if cap(v.line)*cellSize > maxKept {
-		v.line = nil
+	if v.short != nil {
+		clear(v.short[:min(len(v.line), shortLine)]) // the marks
+		spare.Put(v.short)
+		v.short = nil
 	}
+	v.line, v.col = nil, 0
 	if cap(v.out) > maxKept {
 		v.out = nil
 	}

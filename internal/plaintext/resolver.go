@@ -18,11 +18,13 @@ const (
 	defaultCols = 120
 	tabWidth    = 8
 
-	// maxKept is the largest buffer, in bytes, that a resolver keeps for its next line. There
-	// may be thousands of resolvers, and few lines are that long.
+	// maxKept is the largest buffer, in bytes, that a resolver keeps for the text of its next line, and
+	// the largest one for the cells of an unfinished line that [Resolver.Shrink] leaves. There may be
+	// thousands of resolvers, and few lines are that long.
 	maxKept = 8 << 10
-	// cellSize is about the size of a cell.
-	cellSize = 24
+	// cellSize is about the size of a cell, and shortLine the number of cells that most lines have.
+	cellSize  = 24
+	shortLine = 320
 )
 
 // A Resolver turns a terminal's output into lines of text: without escape sequences, and
@@ -44,7 +46,8 @@ type Resolver struct {
 
 	half   []byte // an incomplete character at the end of the last write
 	start  int64  // offset of the character being resolved
-	line   []cell
+	line   []cell // in spare memory as long as it is short; nil between lines
+	short  *[shortLine]cell
 	col    int
 	state  escape
 	bell   bool   // BEL also ends the text
