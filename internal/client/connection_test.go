@@ -21,19 +21,19 @@ func TestSilence(t *testing.T) {
 		"silent": {func(context.Context, *websocket.Conn) {}, time.Minute},
 		"pings": {func(ctx context.Context, c *websocket.Conn) {
 			for range 3 {
-				time.Sleep(50 * time.Second)
+				time.Sleep(49 * time.Second) // not at the moment of a step
 				if err := c.Ping(ctx); err != nil {
 					t.Error(err)
 				}
 			}
-		}, 150*time.Second + time.Minute},
+		}, 3*49*time.Second + time.Minute},
 		"a long message": {func(ctx context.Context, c *websocket.Conn) {
 			w, _ := c.Writer(ctx, websocket.MessageBinary)
 			for range 3 {
-				time.Sleep(50 * time.Second)
+				time.Sleep(49 * time.Second) // not at the moment of a step
 				w.Write(make([]byte, 8<<10)) // more than is held back
 			}
-		}, 150*time.Second + time.Minute},
+		}, 3*49*time.Second + time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inTime(t, func(t *testing.T, n *network) {
