@@ -3,7 +3,7 @@ package hub
 import "wsrun/broadcaster"
 
 // A TextStart is where a reader of text begins. All of it is from one moment of the stream and the
-// screen.
+// screen. It is large: in frames, its copies would double the stacks of readers.
 type TextStart struct {
 	Cursor *broadcaster.Cursor // at Point, if that is still in the ring
 	Start  broadcaster.Start   // the start that was asked for; Point is near it
@@ -15,10 +15,10 @@ type TextStart struct {
 
 // BeginText returns where a reader of text begins that asks for p. follow says that the reader
 // also gets live output; only a reader that doesn't gets Rows.
-func (h *Hub) BeginText(p Position, follow bool) TextStart { return h.joins.text(p, follow) }
+func (h *Hub) BeginText(p Position, follow bool) *TextStart { return h.joins.text(p, follow) }
 
 // BeginLines is BeginText for a reader of plain lines, which needs neither Before nor Rows.
-func (h *Hub) BeginLines(p Position) TextStart { return h.joins.lines(p) }
+func (h *Hub) BeginLines(p Position) *TextStart { return h.joins.lines(p) }
 
 // BeginNear returns a start point near offset and a cursor there, for a reader that has fallen out of
 // the ring and resumes at offset. The cursor is nil if offset is no longer in the ring either.
@@ -29,7 +29,7 @@ func (h *Hub) BeginNear(offset int64) (*broadcaster.Cursor, StartPoint) { return
 func (h *Hub) IsPast(l Lines) bool { return l.isPast(h.Stream) }
 
 // text implements [Hub.BeginText].
-func (t *joinTracker) text(p Position, follow bool) TextStart {
+func (t *joinTracker) text(p Position, follow bool) *TextStart {
 	t.mu.Lock()
 	defer t.release()
 	ring := t.stream.Snapshot()
@@ -39,7 +39,7 @@ func (t *joinTracker) text(p Position, follow bool) TextStart {
 }
 
 // lines implements [Hub.BeginLines].
-func (t *joinTracker) lines(p Position) TextStart {
+func (t *joinTracker) lines(p Position) *TextStart {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.startNear(t.stream.Snapshot(), p)
@@ -56,15 +56,16 @@ func (t *joinTracker) near(offset int64) (*broadcaster.Cursor, StartPoint) {
 }
 
 // startNear returns where a reader of text begins, without Before and Rows. mu must be held.
-func (t *joinTracker) startNear(ring *broadcaster.Snapshot, p Position) TextStart {
-	cursor, start := ring.Resume(p.Epoch, p.Offset, p.Lines)
-	at := t.nearestStartPoint(ring, start.Offset)
-	if at.Offset != start.Offset {
-		if moved, _, ok := ring.At(at.Offset); ok {
-			cursor = moved
+func (t *joinTracker) startNear(ring *broadcaster.Snapshot, p Position) *TextStart {
+	s := &TextStart{}
+	s.Cursor, s.Start = ring.Resume(p.Epoch, p.Offset, p.Lines)
+	s.Point = t.nearestStartPoint(ring, s.Start.Offset)
+	if s.Point.Offset != s.Start.Offset {
+		if moved, _, ok := ring.At(s.Point.Offset); ok {
+			s.Cursor = moved
 		}
 	}
-	return TextStart{Cursor: cursor, Start: start, Point: at}
+	return s
 }
 
 // rows returns the screen as text if a program fills it and the reader doesn't follow, otherwise

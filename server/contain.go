@@ -38,7 +38,22 @@ func (s *Server) connContext(ctx context.Context, c net.Conn) (with context.Cont
 		with = ctx
 		c.Close()
 	})
+	if c, ok := c.(*tls.Conn); ok {
+		s.beginTLS(c)
+	}
 	return s.strangers.context(ctx, c)
+}
+
+// beginTLS begins the handshake of a connection in a goroutine of its own, for which net/http waits: it takes
+// a stack of 16 KiB, which net/http's goroutine would keep while it serves a slow client.
+func (s *Server) beginTLS(c *tls.Conn) {
+	began := make(chan struct{})
+	go func() {
+		defer s.o.Panics.Contain("begin TLS", func() { c.NetConn().Close() })
+		close(began)
+		c.Handshake()
+	}()
+	<-began
 }
 
 // connState is the [http.Server.ConnState], which is called like connContext.

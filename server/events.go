@@ -88,6 +88,16 @@ func (e *eventsResponse) line(line []byte, offset int64, _ bool) {
 
 // item writes an item of the cursor.
 func (e *eventsResponse) item(item broadcaster.Item) {
+	if item.Data != nil {
+		e.text.Write(item.Data)
+	} else {
+		e.interrupt(item)
+	}
+}
+
+// interrupt writes an item that isn't output. Its large frame must not be on the stack while a client takes
+// its time for output.
+func (e *eventsResponse) interrupt(item broadcaster.Item) {
 	switch event := item.Event.(type) {
 	case broadcaster.Resize:
 		e.text.Cols = event.Cols
@@ -107,7 +117,6 @@ func (e *eventsResponse) item(item broadcaster.Item) {
 		}
 		e.begin(item.Reset.Size.Cols, at)
 	}
-	e.text.Write(item.Data)
 }
 
 func (e *eventsResponse) reset(start broadcaster.Start) {

@@ -112,27 +112,6 @@ func (s *Server) turnAway(w http.ResponseWriter, r *http.Request, form form, why
 	})
 }
 
-// noStoreErrors marks errors as not cacheable, even where [http.ServeContent] has removed
-// the Cache-Control header.
-func noStoreErrors(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(&noStoreWriter{w}, r)
-	})
-}
-
-type noStoreWriter struct{ http.ResponseWriter }
-
-// WriteHeader implements [http.ResponseWriter].
-func (w *noStoreWriter) WriteHeader(status int) {
-	if status >= http.StatusBadRequest {
-		w.Header().Set("Cache-Control", "no-store")
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// Unwrap returns the underlying writer, for [http.ResponseController].
-func (w *noStoreWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
 // logTime is the least time between two log lines of the same trouble.
 const logTime = 10 * time.Second
 

@@ -109,7 +109,7 @@ func New(o Options) *Server {
 	}
 	s.strangers = newStrangers(most)
 	s.http = http.Server{
-		Handler:           s.contain(noStoreErrors(s.guard.Wrap(s.strangers.recognize(s.routes()), s.refuse))),
+		Handler:           s.contain(respond(s.guard.Wrap(s.strangers.recognize(s.routes()), s.refuse))),
 		ReadHeaderTimeout: headerTime,
 		MaxHeaderBytes:    headerBytes - headerSlop,
 		IdleTimeout:       idleTime,

@@ -57,16 +57,21 @@ func (s *Server) serveTarget(w http.ResponseWriter, r *http.Request, target Targ
 	}
 }
 
-// serveStream serves a stream in the form that the request asks for. Thousands of followers may wait below
-// it, so it and what it calls on their way keep large frames off their stacks.
+// serveStream serves a stream in the form that the request asks for. Thousands of followers may wait, which
+// they do once all handlers have returned: the frames of those would double their stacks.
 func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) {
 	stream, q := s.openStream(w, r)
 	if stream == nil {
 		return
 	}
-	defer stream.Close()
-	if !s.serveForm(w, r, stream, q) {
-		s.follow(w, r, stream, q)
+	follows := false
+	defer func() {
+		if !follows {
+			stream.Close()
+		}
+	}()
+	if follows = !s.serveForm(w, r, stream, q); follows {
+		w.(*response).rest = func() { s.follow(w, r, stream, q) }
 	}
 }
 
@@ -129,8 +134,9 @@ func (s *Server) serveForm(w http.ResponseWriter, r *http.Request, stream Stream
 	return true
 }
 
-// follow serves a stream as text or events that go on with the stream.
+// follow serves a stream as text or events that go on with the stream, and closes it.
 func (s *Server) follow(w http.ResponseWriter, r *http.Request, stream Stream, q *query) {
+	defer stream.Close()
 	hub.Begin(r, true)
 	ctx, stop := s.sessions.WhileConnected(r, followerInterval)
 	defer stop()

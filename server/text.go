@@ -14,6 +14,8 @@ import (
 // A textResponse sends a stream as plain text or, if raw, as the exact bytes.
 type textResponse struct {
 	*liveResponse
+	cursor *broadcaster.Cursor
+	end    int64 // offset at which the response ends
 	raw    bool
 	within bool // the last line written has no newline yet
 }
@@ -21,61 +23,62 @@ type textResponse struct {
 // serveText responds with the backlog and, with tail=1, the output that follows. The outcome
 // is [hub.Missed] if raw bytes are missing, which no text in the response could report.
 func serveText(w taskResponse, session *hub.Session, h *hub.Hub, q *query) hub.Outcome {
-	w.Header().Set("Content-Type", textType)
-	end := int64(math.MaxInt64)
-	if !q.follow {
-		end = h.Stream.Stats().End
-	}
-	session.Begin(hub.FormText)
-	t := &textResponse{liveResponse: newLiveResponse(w, session), raw: q.format == "raw"}
-	t.lines = q.follow && !t.raw
+	t, out := beginText(w, session, h, q)
 	defer t.Flush()
-	cursor, at, out := t.begin(h, q)
-	if cursor == nil {
+	if t.cursor == nil {
 		return out
 	}
-	return t.copy(cursor, at, end)
-}
-
-// copy writes the output from the cursor, which is at the offset at, up to the offset end.
-func (t *textResponse) copy(cursor *broadcaster.Cursor, at, end int64) hub.Outcome {
 	defer t.text.Finish()
-	for at < end {
-		item, out := t.next(cursor)
+	for t.cursor.Offset() < t.end {
+		item, out := t.next(t.cursor)
 		if out != hub.Following {
 			return out
 		}
-		if item.Reset != nil {
-			if at = item.Reset.Offset; t.raw {
-				return hub.Missed
-			}
+		if item.Reset != nil && t.raw {
+			return hub.Missed
 		}
-		at += int64(len(item.Data))
 		t.item(item)
 	}
 	return hub.Ended
 }
 
-// begin returns the cursor at which the response starts, and its offset. If a full-screen
-// program is running, begin first writes the lines before it. If the response ends with the
-// program's screen, begin writes that as well. If that is all, or the client is gone, begin returns
-// no cursor, but the response's outcome.
-func (t *textResponse) begin(h *hub.Hub, q *query) (cursor *broadcaster.Cursor, offset int64, out hub.Outcome) {
+// beginText begins the response, as [textResponse.begin] does. Its large frame must not stay on the stacks of
+// those who wait for output.
+func beginText(w taskResponse, session *hub.Session, h *hub.Hub, q *query) (*textResponse, hub.Outcome) {
+	w.Header().Set("Content-Type", textType)
+	t := &textResponse{end: math.MaxInt64, raw: q.format == "raw"}
+	if !q.follow {
+		t.end = h.Stream.Stats().End
+	}
+	session.Begin(hub.FormText)
+	t.liveResponse = newLiveResponse(w, session)
+	t.lines = q.follow && !t.raw
+	if q.follow {
+		t.Flush() // send the header, for which net/http needs a large stack, from here
+	}
+	return t, t.begin(h, q)
+}
+
+// begin sets the cursor to where the response starts. If a full-screen program is running, begin first
+// writes the lines before it. If the response ends with the program's screen, begin writes that as well.
+// If that is all, or the client is gone, begin sets no cursor, but returns the response's outcome.
+func (t *textResponse) begin(h *hub.Hub, q *query) hub.Outcome {
 	if t.raw {
-		cursor, start := h.Stream.Resume(q.Epoch, q.Offset, q.Lines)
-		return cursor, start.Offset, hub.Following
+		t.cursor, _ = h.Stream.Resume(q.Epoch, q.Offset, q.Lines)
+		return hub.Following
 	}
 	s := h.BeginText(q.Position, q.follow)
 	t.text = plaintext.Resolver{Cols: s.Start.Size.Cols, Emit: t.line}
 	if out := t.before(h, s.Before); out != hub.Following {
-		return nil, 0, out
+		return out
 	}
 	if s.Rows != nil {
 		t.Write(s.Rows)
-		return nil, 0, hub.Ended
+		return hub.Ended
 	}
 	moveTo(&t.text, s.Point)
-	return s.Cursor, t.text.Offset, hub.Following
+	t.cursor = s.Cursor
+	return hub.Following
 }
 
 // before writes the lines from before a full-screen program. The outcome isn't [hub.Following] if the

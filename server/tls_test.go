@@ -183,6 +183,21 @@ func TestPanicInHandshake(t *testing.T) {
 	}
 }
 
+// A panic in crypto/tls costs the connection.
+func TestPanicInTLS(t *testing.T) {
+	log := &strings.Builder{}
+	panics := hub.NewPanics(slog.New(slog.NewTextHandler(log, nil)))
+	s := &Server{o: Options{Panics: panics}}
+	near, far := net.Pipe()
+	s.beginTLS(tls.Server(far, &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { panic("in crypto/tls") }}))
+	if err := tls.Client(near, insecure).Handshake(); err != io.EOF {
+		t.Errorf("the handshake ended with %v", err)
+	}
+	if n := panics.Count(); n != 1 || !strings.Contains(log.String(), "in crypto/tls") {
+		t.Errorf("%d panics in the log %q", n, log)
+	}
+}
+
 // TestWebSocketTLS checks that viewers over TLS get all output, and that a stalled one is
 // dropped.
 func TestWebSocketTLS(t *testing.T) {
