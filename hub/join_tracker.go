@@ -43,11 +43,12 @@ type joinTracker struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup // the goroutine
 	failed  atomic.Int64   // programs that could not be followed; see release
+	former  atomic.Pointer[formerRing]
 
 	mu          sync.Mutex // unlocked with release if the screen may have changed
 	screen      *screen.Screen
 	replaced    int64          // failed, of the screens before this one
-	kept        Lines          // from before the program that was followed last
+	kept        lines          // from before the program that was followed last
 	picture     screen.Picture // for all joining viewers
 	pictureMade time.Time      // when picture was made
 	pictureAt   int64          // the screen's offset at that time
@@ -131,7 +132,7 @@ func (t *joinTracker) replace(offset int64) {
 	t.replaced += int64(t.screen.Failures())
 	old := t.screen
 	t.screen = t.newScreen(offset, t.stream.Stats().Size)
-	t.kept, t.picture, t.shared, t.times = Lines{}, screen.Picture{}, sharedStart{}, sharedTimes{}
+	t.kept, t.picture, t.shared, t.times = lines{}, screen.Picture{}, sharedStart{}, sharedTimes{}
 	old.Close()
 }
 
@@ -178,6 +179,9 @@ func (t *joinTracker) write(p []byte) int {
 	t.screen.Forget(stats.Start - keptBytes) // linesUpTo still needs the states of the kept lines
 	n := t.screen.WriteUntil(p, time.Now().Add(stepTime))
 	t.keepLines()
+	if former := t.former.Load(); former != nil && former.isPast(stats.Start) {
+		t.former.Store(nil)
+	}
 	return n
 }
 
@@ -193,11 +197,11 @@ func (t *joinTracker) resize(size broadcaster.Resize) {
 // while the program runs. mu must be held.
 func (t *joinTracker) keepLines() {
 	since, ok := t.screen.Since()
-	if !ok || since == t.kept.since && t.kept.Text != nil {
+	if !ok || since == t.kept.since && t.kept.text != nil {
 		return
 	}
 	if kept, ok := t.linesUpTo(t.stream.Snapshot(), since, keptBytes); ok {
-		kept.Text, kept.copied = [][]byte{bytes.Join(kept.Text, nil)}, true // the ring may drop its own
+		kept.text, kept.copied = [][]byte{bytes.Join(kept.text, nil)}, true // the ring may drop its own
 		t.kept = kept
 	}
 }
@@ -206,7 +210,7 @@ func (t *joinTracker) keepLines() {
 // of that output. It reports whether the output could be read. mu must be held.
 func (t *joinTracker) history(end int64) ([]byte, screen.State, bool) {
 	lines, ok := t.linesUpTo(t.stream.Snapshot(), end, historyBytes)
-	return bytes.Join(lines.Text, nil), lines.State, ok
+	return bytes.Join(lines.text, nil), lines.State, ok
 }
 
 // refreshPicture makes a new picture, unless the last one is of the program that fills the screen

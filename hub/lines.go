@@ -9,24 +9,18 @@ import (
 	"wsrun/screen"
 )
 
-// Lines are output of the normal screen, from before a program that fills the screen.
-type Lines struct {
+// lines are output of the normal screen, from before a program that fills the screen.
+type lines struct {
 	StartPoint          // where the lines begin
 	line       int64    // the number of the first line
 	since      int64    // the offset at which the program began
-	copied     bool     // Text isn't in the ring's blocks, but a copy of limited size
-	Text       [][]byte // nil if there are no lines
-}
-
-// isPast reports whether the ring has dropped as much output after the lines as they are long. Whoever reads
-// them must give up then: otherwise slow readers would keep ever more of the ring's former blocks in memory.
-func (k Lines) isPast(stream *broadcaster.Broadcaster) bool {
-	return !k.copied && stream.Stats().Start-k.since > k.since-k.Offset
+	copied     bool     // text isn't in the ring's blocks, but a copy of limited size
+	text       [][]byte // nil if there are no lines
 }
 
 // linesUpTo returns the lines before the offset since, at most size bytes. It reports whether they
 // could be read. mu must be held.
-func (t *joinTracker) linesUpTo(ring *broadcaster.Snapshot, since, size int64) (Lines, bool) {
+func (t *joinTracker) linesUpTo(ring *broadcaster.Snapshot, since, size int64) (lines, bool) {
 	from := max(since-size, 0)
 	parts, _, ok := ring.Range(from, since)
 	if !ok {
@@ -44,28 +38,28 @@ func (t *joinTracker) linesUpTo(ring *broadcaster.Snapshot, since, size int64) (
 
 // lastLinesBefore returns the last n lines of the output between the offsets from and since, or all
 // of that output if n is negative. It reports whether the output could be read. mu must be held.
-func (t *joinTracker) lastLinesBefore(ring *broadcaster.Snapshot, since, from int64, n int) (Lines, bool) {
+func (t *joinTracker) lastLinesBefore(ring *broadcaster.Snapshot, since, from int64, n int) (lines, bool) {
 	parts, _, ok := ring.Range(from, since)
 	if !ok {
-		return Lines{}, false
+		return lines{}, false
 	}
 	from = since - int64(sizeOf(lastLines(parts, n)))
 	at, found := t.startPoint(ring, from, from)
 	parts, line, ok := ring.Range(at.Offset, since)
-	return Lines{StartPoint: at, line: line, since: since, Text: parts}, found && ok
+	return lines{StartPoint: at, line: line, since: since, text: parts}, found && ok
 }
 
 // last returns the last n of the lines, or all of them if n is negative. The lines must be kept ones,
 // which are in one part.
-func (k Lines) last(n int) Lines {
-	all := k.Text[0]
-	text := lastLines(k.Text, n)
+func (k lines) last(n int) lines {
+	all := k.text[0]
+	text := lastLines(k.text, n)
 	skipped := all[:len(all)-sizeOf(text)]
 	head := append(bytes.Clone(k.Head), skipped...)
 	k.Head = head[k.State.Scan(head):]
 	k.Offset += int64(len(skipped))
 	k.line += int64(bytes.Count(skipped, []byte("\n")))
-	k.Text = text
+	k.text = text
 	return k
 }
 
@@ -97,9 +91,9 @@ func lastLines(parts [][]byte, n int) [][]byte {
 // linesBeforePicture returns the last n lines before a picture, or all of them if n is negative. The
 // lines may be the kept ones or still be in the ring. It reports whether they could be read. mu must
 // be held.
-func (t *joinTracker) linesBeforePicture(ring *broadcaster.Snapshot, p screen.Picture, n int) (Lines, bool) {
+func (t *joinTracker) linesBeforePicture(ring *broadcaster.Snapshot, p screen.Picture, n int) (lines, bool) {
 	start := ring.Stats().Start
-	if t.kept.Text != nil && t.kept.since == p.From && t.kept.Offset < start {
+	if t.kept.text != nil && t.kept.since == p.From && t.kept.Offset < start {
 		return t.kept.last(n), true
 	}
 	return t.lastLinesBefore(ring, p.From, start, n)

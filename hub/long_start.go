@@ -23,11 +23,12 @@ const (
 	textBytes = 16 << 10
 )
 
-// A longStart is a prelude with so many lines of output that they are not copied: the lines stay in the
-// ring's blocks, and each viewer quotes them as it sends them.
+// A longStart is a prelude with so many lines of output that they are not copied: each viewer quotes them as
+// it sends them.
 type longStart struct {
+	prelude []byte
 	lines   Lines
-	parts   [][]byte // what the terminal gets, in order: a prelude, the lines and a picture
+	picture []byte
 	measure func() startSizes
 }
 
@@ -37,23 +38,47 @@ type startSizes struct {
 	from, to int // where the lines are in the drawn text
 }
 
-func newLongStart(lines Lines, picture []byte) *longStart {
-	prelude := lines.prelude()
-	s := &longStart{lines: lines, parts: slices.Concat([][]byte{prelude}, lines.Text, [][]byte{picture})}
+func newLongStart(prelude []byte, lines Lines, picture []byte) *longStart {
+	s := &longStart{prelude: prelude, lines: lines, picture: picture}
 	s.measure = sync.OnceValue(func() startSizes {
 		sizes := startSizes{from: len(drawn(prelude)), quoted: len(NoPrelude)}
 		sizes.to = sizes.from
-		for piece := range drawnPieces(lines.Text) {
+		for piece := range drawnPieces(lines.Pieces(pieceBytes)) {
 			sizes.to += len(piece)
 		}
 		var b []byte
-		for piece := range drawnPieces(s.parts) {
+		for piece := range drawnPieces(s.pieces()) {
 			b = appendQuoted(b[:0], piece)
 			sizes.quoted += len(b)
 		}
 		return sizes
 	})
 	return s
+}
+
+// pieces returns what the terminal gets, in pieces. It stops early if the lines are gone.
+func (s *longStart) pieces() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for piece := range slices.Chunk(s.prelude, pieceBytes) {
+			if !yield(piece) {
+				return
+			}
+		}
+		end := s.lines.Offset
+		for piece := range s.lines.Pieces(pieceBytes) {
+			if end += int64(len(piece)); !yield(piece) {
+				return
+			}
+		}
+		if end < s.lines.end {
+			return
+		}
+		for piece := range slices.Chunk(s.picture, pieceBytes) {
+			if !yield(piece) {
+				return
+			}
+		}
+	}
 }
 
 // kept returns the event about the lines, with the position of e.
@@ -64,20 +89,18 @@ func (s *longStart) kept(e protocol.KeptEvent) *protocol.KeptEvent {
 }
 
 // drawnPieces returns the drawn part of a text in pieces, none of which ends within a character.
-func drawnPieces(parts [][]byte) iter.Seq[[]byte] {
+func drawnPieces(text iter.Seq[[]byte]) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		var cut []byte // the beginning of a character
-		for _, part := range parts {
-			for chunk := range slices.Chunk(part, pieceBytes) {
-				p := chunk
-				if len(cut) > 0 {
-					p = append(cut, chunk...)
-				}
-				end := plaintext.Whole(p)
-				cut = bytes.Clone(p[end:])
-				if !yield(drawn(p[:end])) {
-					return
-				}
+		for piece := range text {
+			p := piece
+			if len(cut) > 0 {
+				p = append(cut, piece...)
+			}
+			end := plaintext.Whole(p)
+			cut = bytes.Clone(p[end:])
+			if !yield(drawn(p[:end])) {
+				return
 			}
 		}
 	}
@@ -110,7 +133,7 @@ func appendQuoted(b, piece []byte) []byte {
 }
 
 // sendLongStart is sendStart with a long start. It gives up a viewer that takes so long that the lines are
-// past: a message that has begun can't end early.
+// gone: a message that has begun can't end early.
 func (v *viewer) sendLongStart(e any, times []byte, s *longStart) Outcome {
 	placing := protocol.Placing(e, times, nil)
 	size := sizeOf(placing) + s.measure().quoted
@@ -121,9 +144,9 @@ func (v *viewer) sendLongStart(e any, times []byte, s *longStart) Outcome {
 			}
 		}
 		var b []byte
-		for piece := range drawnPieces(s.parts) {
+		for piece := range drawnPieces(s.pieces()) {
 			b = appendQuoted(b[:0], piece)
-			if s.lines.isPast(v.hub.Stream) || !yield(b) {
+			if !yield(b) {
 				return
 			}
 		}
@@ -132,18 +155,15 @@ func (v *viewer) sendLongStart(e any, times []byte, s *longStart) Outcome {
 	return v.counted(out, size)
 }
 
-// sendLongText sends a long start to a plain viewer, but no lines that are past.
+// sendLongText sends a long start to a plain viewer, but no lines that are gone.
 func (v *viewer) sendLongText(s *longStart) Outcome {
-	for i, part := range s.parts {
-		isLines := i > 0 && i < len(s.parts)-1
-		for piece := range slices.Chunk(part, textBytes) {
-			if isLines && s.lines.isPast(v.hub.Stream) {
-				break
-			}
-			if out := v.sendText(v.text.Decode(piece)); out != Following {
-				return out
-			}
+	if out := v.sendText(v.text.Decode(s.prelude)); out != Following {
+		return out
+	}
+	for piece := range s.lines.Pieces(textBytes) {
+		if out := v.sendText(v.text.Decode(piece)); out != Following {
+			return out
 		}
 	}
-	return Following
+	return v.sendText(v.text.Decode(s.picture))
 }

@@ -85,7 +85,7 @@ func FuzzDrawnPieces(f *testing.F) {
 		}
 		text := bytes.Repeat(piece, int(times)%5000+1)
 		var pieces, quoted []byte
-		for p := range drawnPieces(slices.Collect(slices.Chunk(text, size))) {
+		for p := range drawnPieces(slices.Chunk(text, size)) {
 			pieces = append(pieces, p...)
 			quoted = appendQuoted(quoted, p)
 		}

@@ -190,14 +190,14 @@ func (t *joinTracker) compose(ring *broadcaster.Snapshot, s *sharedStart, p scre
 	switch {
 	case !ok: // the lines were gone before they could be kept
 		s.prelude = p.Before.Append(nil)
-	case sizeOf(before.Text) > maxCopied:
-		s.long = newLongStart(before, p.Prelude)
+	case sizeOf(before.text) > maxCopied:
+		s.long = newLongStart(before.prelude(), t.share(ring, before), p.Prelude)
 		s.kept = &protocol.KeptEvent{Offset: before.Offset, Line: before.line}
 		return
 	default:
 		s.prelude = before.prelude()
 		from := len(drawn(s.prelude))
-		s.prelude = append(s.prelude, bytes.Join(before.Text, nil)...)
+		s.prelude = append(s.prelude, bytes.Join(before.text, nil)...)
 		s.kept = &protocol.KeptEvent{Offset: before.Offset, Line: before.line, From: from, To: len(drawn(s.prelude))}
 	}
 	s.prelude = append(s.prelude, p.Prelude...)

@@ -24,10 +24,6 @@ func (h *Hub) BeginLines(p Position) *TextStart { return h.joins.lines(p) }
 // the ring and resumes at offset. The cursor is nil if offset is no longer in the ring either.
 func (h *Hub) BeginNear(offset int64) (*broadcaster.Cursor, StartPoint) { return h.joins.near(offset) }
 
-// IsPast reports whether a reader must give up lines that it has begun to read, and not hold them any
-// longer, because the ring has dropped as much output after them as they are long.
-func (h *Hub) IsPast(l Lines) bool { return l.isPast(h.Stream) }
-
 // text implements [Hub.BeginText].
 func (t *joinTracker) text(p Position, follow bool) *TextStart {
 	t.mu.Lock()
@@ -74,17 +70,24 @@ func (t *joinTracker) startNear(ring *broadcaster.Snapshot, p Position) *TextSta
 // reader has resumed, the output from start on. mu must be held.
 func (t *joinTracker) rows(ring *broadcaster.Snapshot, start broadcaster.Start, n int, follow bool) (before Lines, rows []byte) {
 	t.refreshPicture(rowsTime)
-	p := t.picture
+	p := &t.picture
 	if !follow {
 		rows = p.Text
 	}
 	switch {
 	case rows != nil && start.Resumed:
-		before, _ = t.lastLinesBefore(ring, p.From, start.Offset, -1)
+		lines, _ := t.lastLinesBefore(ring, p.From, start.Offset, -1)
+		before = t.share(ring, lines)
 	case rows != nil:
-		before, _ = t.linesBeforePicture(ring, p, n)
-	case within(start.Offset, p) && !start.Resumed:
-		before, _ = t.linesBeforePicture(ring, p, linesBefore(ring, n, p.To))
+		before = t.shareBefore(ring, n)
+	case within(start.Offset, *p) && !start.Resumed:
+		before = t.shareBefore(ring, linesBefore(ring, n, p.To))
 	}
 	return before, rows
+}
+
+// shareBefore shares the last n lines before the picture, or all of them if n is negative. mu must be held.
+func (t *joinTracker) shareBefore(ring *broadcaster.Snapshot, n int) Lines {
+	lines, _ := t.linesBeforePicture(ring, t.picture, n)
+	return t.share(ring, lines)
 }

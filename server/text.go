@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"math"
-	"slices"
 
 	"wsrun/broadcaster"
 	"wsrun/hub"
@@ -69,7 +68,7 @@ func (t *textResponse) begin(h *hub.Hub, q *query) hub.Outcome {
 	}
 	s := h.BeginText(q.Position, q.follow)
 	t.text = plaintext.Resolver{Cols: s.Start.Size.Cols, Emit: t.line}
-	if out := t.before(h, s.Before); out != hub.Following {
+	if out := t.before(s.Before); out != hub.Following {
 		return out
 	}
 	if s.Rows != nil {
@@ -83,24 +82,19 @@ func (t *textResponse) begin(h *hub.Hub, q *query) hub.Outcome {
 
 // before writes the lines from before a full-screen program. The outcome isn't [hub.Following] if the
 // client is gone.
-func (t *textResponse) before(h *hub.Hub, lines hub.Lines) hub.Outcome {
+func (t *textResponse) before(lines hub.Lines) hub.Outcome {
 	moveTo(&t.text, lines.StartPoint)
-	past, skipped := false, 0
-	for _, part := range lines.Text {
-		for piece := range slices.Chunk(part, smallItem) {
-			if out := t.proceed(); out != hub.Following {
-				return out
-			}
-			if past = past || h.IsPast(lines); past {
-				skipped += bytes.Count(piece, []byte("\n"))
-			} else {
-				t.text.Write(piece)
-			}
+	missing := lines.Newlines
+	for piece := range lines.Pieces(smallItem) {
+		if out := t.proceed(); out != hub.Following {
+			return out
 		}
+		missing -= int64(bytes.Count(piece, []byte("\n")))
+		t.text.Write(piece)
 	}
 	t.finish()
-	if past {
-		t.skipped(int64(skipped))
+	if missing > 0 {
+		t.skipped(missing)
 	}
 	return hub.Following
 }
