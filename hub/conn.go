@@ -31,7 +31,8 @@ const (
 
 var errStalled = errors.New("the viewer takes nothing")
 
-// A sender is a viewer's connection: a conn or a tlsConn. One goroutine at a time may write.
+// A sender is a viewer's connection: a conn or a tlsConn. One goroutine at a time may write. (TLS may also
+// write while it reads, to answer its peer.)
 type sender interface {
 	net.Conn
 	// send writes the buffers in as few pieces as possible, however long that takes, as long
@@ -67,9 +68,8 @@ type conn struct {
 	panics     *Panics
 	hasStalled atomic.Bool // no write works any more, not even TLS's closing alert
 
-	// Only a goroutine that may write uses these.
-	stream bool          // the response goes on until the stream ends
-	late   time.Duration // how long writes have waited for the client, less what responseRate allows
+	stream atomic.Bool  // the response goes on until the stream ends
+	late   atomic.Int64 // ns that writes have waited for the client, less what responseRate allows
 
 	reading atomic.Bool // a read is in progress
 
@@ -112,22 +112,25 @@ func (c *conn) send(b *net.Buffers) error {
 		}
 		c.Conn.SetWriteDeadline(time.Now().Add(progressInterval))
 		n, err := b.WriteTo(c.Conn)
-		c.late -= time.Duration(n) * time.Second / responseRate
+		c.late.Add(-n * int64(time.Second) / responseRate)
 		if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return err
 		}
-		c.late += progressInterval
+		late := time.Duration(c.late.Add(int64(progressInterval)))
 		if idle += progressInterval; n > 0 {
 			idle = 0
 		}
-		if idle >= stallTime || !c.stream && c.late >= responseTime {
+		if idle >= stallTime || !c.stream.Load() && late >= responseTime {
 			c.hasStalled.Store(true)
 		}
 	}
 }
 
-// begin implements sender.
-func (c *conn) begin(stream bool) { c.stream, c.late = stream, 0 }
+// begin implements sender. TLS may be answering a message of the client meanwhile.
+func (c *conn) begin(stream bool) {
+	c.stream.Store(stream)
+	c.late.Store(0)
+}
 
 // SetReadDeadline implements [net.Conn]. A deadline in the future doesn't count the time during which
 // wsrun stands still.

@@ -28,8 +28,8 @@ const (
 type Options struct {
 	Stream  *broadcaster.Broadcaster
 	Kind    Kind
-	Title   string
-	Command []string // nil unless the stream is a command's output
+	Title   string   // cut if it is longer than anyone reads
+	Command []string // likewise; nil unless the stream is a command's output
 	Started time.Time
 
 	LF        bool // lines end in \n, not in a terminal's \r\n
@@ -52,6 +52,7 @@ type Hub struct {
 // New returns a hub, and starts a goroutine that follows its stream's screen. The caller must
 // call Close, which waits for the goroutine.
 func New(o Options) *Hub {
+	o.Title, o.Command = cutTitle(o.Title), cutCommand(o.Command)
 	h := &Hub{
 		Options: o, audience: newAudience(o.Panics), joins: newJoinTracker(o.Stream, o.Panics),
 		deflated: deflateCache{stream: o.Stream},

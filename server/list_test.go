@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -197,9 +198,9 @@ func (l *longLists) change() *List {
 }
 
 // TestListsInLittleMemory checks that clients that don't read share what they are sent, and that
-// few different lists are sent at a time.
+// different lists that are sent at a time take little together.
 func TestListsInLittleMemory(t *testing.T) {
-	const clients = 40 // and maxLists more are in progress at a time
+	const clients = 40
 	catalog := &longLists{Catalog: Single(hub.Options{Stream: broadcaster.New(broadcaster.Options{})})}
 	b := serve(t, Options{Catalog: catalog})
 	size := len(catalog.change().json())
@@ -221,14 +222,73 @@ func TestListsInLittleMemory(t *testing.T) {
 	if grown := heap() - before; grown > clients*128<<10 || grown > int64(size)*clients/10 {
 		t.Errorf("%d clients hold %d KiB, of a list of %d KiB", clients, grown>>10, size>>10)
 	}
-	for i := range maxLists + 1 {
+	lists, held := 1, catalog.list.Load().held // bytes
+	for {
 		catalog.change()
-		want := 200
-		if i >= maxLists-1 {
-			want = 503
+		resp := ask()
+		if resp == nil || resp.StatusCode != 200 {
+			if resp == nil || resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" {
+				t.Errorf("list %d: %v, want 503", lists+1, resp)
+			}
+			break
 		}
-		if resp := ask(); resp == nil || resp.StatusCode != want {
-			t.Errorf("list %d: %v, want %d", i+2, resp, want)
-		}
+		catalog.list.Load().text() // another client may want it as text
+		lists++
 	}
+	grown := heap() - before
+	if most := int64(maxListBytes + maxListBytes/10); lists < 2 || grown > most {
+		t.Errorf("%d lists take %d KiB, want 2 or more in %d KiB", lists, grown>>10, most>>10)
+	}
+	if real := grown / int64(lists); real > held || real < held/3 {
+		t.Errorf("a list takes %d KiB, but counts as %d", real>>10, held>>10)
+	}
+}
+
+// hungLists is a catalog of a stream, and of lists that never come.
+type hungLists struct {
+	Catalog
+	waiting atomic.Int64
+}
+
+func (l *hungLists) Target(path string) Target {
+	if path == "/list/" {
+		return AList
+	}
+	return l.Catalog.Target(path)
+}
+
+func (l *hungLists) List(ctx context.Context) (*List, error) {
+	l.waiting.Add(1)
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// Clients that wait for a walk of a tree that hangs take nothing from others. There may be only so many.
+func TestHungListsTakeNoRoom(t *testing.T) {
+	catalog := &hungLists{Catalog: Single(hub.Options{Stream: broadcaster.New(broadcaster.Options{})})}
+	b := serve(t, Options{Catalog: catalog})
+	var conns []net.Conn
+	for range maxListWaiting {
+		conn, err := net.Dial("tcp", b.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conns = append(conns, conn)
+		fmt.Fprintf(conn, "GET /list/ HTTP/1.1\r\nHost: %s\r\n\r\n", b.addr)
+	}
+	wait.For(t, wait.Patience, "the clients never wait", func() bool { return catalog.waiting.Load() == maxListWaiting })
+	if resp, _ := b.get("/"); resp.StatusCode != 200 {
+		t.Errorf("a text: %s", resp.Status)
+	}
+	if resp, _ := b.get("/list/"); resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" {
+		t.Errorf("one client too many: %s, want 503", resp.Status)
+	}
+	for _, conn := range conns {
+		conn.Close()
+	}
+	wait.For(t, wait.Patience, "clients that are gone still wait", func() bool {
+		b.srv.lists.mu.Lock()
+		defer b.srv.lists.mu.Unlock()
+		return b.srv.lists.waiting == 0
+	})
 }

@@ -6,7 +6,7 @@ import (
 	"io"
 )
 
-// A Pace calls read, which reads a part of a file and may take long, and returns its error. A Pace
+// A Pace calls read, which reads a part of a file or describes it, and may take long, and returns its error. A Pace
 // may wait before and afterwards; if it returns another error, the file isn't read any further. A nil
 // Pace doesn't wait.
 type Pace func(read func() error) error

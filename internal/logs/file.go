@@ -58,11 +58,23 @@ func (f *File) Follow(ctx context.Context, filter Filter) (h *hub.Hub, leave fun
 // Bytes returns the file's exact bytes, which can be read at the given pace until Close, and the
 // time of its last modification. The error is [ErrNotFound].
 func (f *File) Bytes(pace Pace) (io.ReadSeeker, time.Time, error) {
-	info, err := f.f.Stat()
+	info, err := f.stat(pace)
 	if err != nil {
 		return nil, time.Time{}, ErrNotFound
 	}
 	return io.NewSectionReader(f.paced(pace), 0, info.Size()), info.ModTime(), nil
+}
+
+// stat describes the file. Like a read, that may take long.
+func (f *File) stat(pace Pace) (info os.FileInfo, err error) {
+	if pace == nil {
+		return f.f.Stat()
+	}
+	err = pace(func() (err error) {
+		info, err = f.f.Stat()
+		return err
+	})
+	return info, err
 }
 
 // Content returns the last lines that filter passes, or all of them if lines is negative. The file
@@ -70,7 +82,7 @@ func (f *File) Bytes(pace Pace) (io.ReadSeeker, time.Time, error) {
 // fails. The caller must call [Content.Close] before [File.Close]. An error says why the file can't
 // be read.
 func (f *File) Content(lines int, filter Filter, pace Pace) (*Content, error) {
-	info, err := f.f.Stat()
+	info, err := f.stat(pace)
 	if err != nil {
 		return nil, err
 	}

@@ -39,24 +39,29 @@ type follower struct {
 // are too many followers, the one that has had no viewers for the longest time makes room. In any
 // case, join takes ownership of f. Unless it returns an error, the caller must call leave.
 func (l *Logs) join(v view, filter Filter, f *os.File) (*follower, error) {
+	follower, started, err := l.enter(v, filter, f)
+	if !started {
+		f.Close() // without the lock, since the file system may hang
+	}
+	return follower, err
+}
+
+// enter is join without taking ownership of f unless it reports that it has started a follower.
+func (l *Logs) enter(v view, filter Filter, f *os.File) (follower *follower, started bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	follower := l.followed[v]
-	full := follower == nil && !l.closed && l.full(filter) && !l.makeRoom(filter)
-	if follower != nil || l.closed || full {
-		f.Close()
-	}
+	follower = l.followed[v]
 	switch {
 	case l.closed:
-		return nil, ErrNotFound
-	case full:
-		return nil, ErrFull
+		return nil, false, ErrNotFound
+	case follower == nil && l.full(filter) && !l.makeRoom(filter):
+		return nil, false, ErrFull
 	case follower == nil:
-		follower = l.start(v, filter, f)
+		follower, started = l.start(v, filter, f), true
 	}
 	follower.viewers++
 	follower.idle.Stop()
-	return follower, nil
+	return follower, started, nil
 }
 
 // full reports whether there is no room for another view with that filter. mu must be held.
