@@ -41,6 +41,11 @@ type FollowOptions struct {
 	Lines int   // how many last lines to begin with; 0 means none, negative means all
 	Bytes int64 // how many bytes these lines may have at most; 0 means no limit
 
+	// Turns limits how many of the Follows that share it use a processor at a time: as many as it can
+	// hold elements. A Follow takes a turn to work on more than smallPiece bytes that it has read. It has none
+	// while it reads, because the disk may be slow. If Turns is nil, there is no limit.
+	Turns chan struct{}
+
 	Poll   time.Duration // 0 means DefaultPoll; negative means never
 	Linger time.Duration // 0 means DefaultLinger
 
@@ -110,7 +115,7 @@ func Follow(ctx context.Context, w io.Writer, o FollowOptions) error {
 			o.Path = abs
 		}
 	}
-	f := &follower{o: o, w: w, sub: o.Watcher.subscribe(), buf: make([]byte, blockSize)}
+	f := &follower{o: o, w: w, turn: turn{turns: o.Turns}, sub: o.Watcher.subscribe(), buf: make([]byte, blockSize)}
 	defer f.close()
 	return f.run(ctx)
 }

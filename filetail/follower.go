@@ -8,10 +8,11 @@ import (
 
 // A follower is the state of one [Follow].
 type follower struct {
-	o   FollowOptions
-	w   io.Writer
-	sub *subscription
-	buf []byte
+	o    FollowOptions
+	w    io.Writer
+	turn turn
+	sub  *subscription
+	buf  []byte
 
 	started bool
 	missing bool // the file did not exist before the start
@@ -49,13 +50,13 @@ func (f *follower) run(ctx context.Context) error {
 		if at := f.nextLook(); named || !at.IsZero() && !now.Before(at) {
 			f.look(now)
 		}
-		end, err := f.step()
+		end, err := f.step(ctx)
 		switch {
 		case err != nil:
 			return err
 		case !end:
 			named = f.signaled()
-		case f.advance(now):
+		case f.advance(ctx, now):
 			named = false
 		default:
 			named = f.wait(ctx)
@@ -113,7 +114,7 @@ func earlier(a, b time.Time) time.Time {
 
 // step copies at most one buffer. end reports whether that reached the end of the file, or
 // no file is being read.
-func (f *follower) step() (end bool, err error) {
+func (f *follower) step(ctx context.Context) (end bool, err error) {
 	if f.cur == nil || f.cur.broken || f.left && len(f.queue) == 0 {
 		return true, nil
 	}
@@ -132,6 +133,12 @@ func (f *follower) step() (end bool, err error) {
 		return true, nil
 	}
 	f.read = time.Now()
+	if len(data) > smallPiece {
+		if err := f.turn.take(ctx); err != nil {
+			return false, err
+		}
+		defer f.turn.end()
+	}
 	_, err = f.w.Write(data)
 	return len(data) < len(f.buf)-fingerprintSize, err
 }

@@ -1,6 +1,7 @@
 package filetail
 
 import (
+	"context"
 	"io/fs"
 	"os"
 	"slices"
@@ -10,7 +11,7 @@ import (
 // advance moves on to the next file, if there is one and either the time of cur is over or
 // too many files wait, and reports whether it did. now must be from before cur was last
 // read to its end. advance also closes a deleted file whose time is over.
-func (f *follower) advance(now time.Time) bool {
+func (f *follower) advance(ctx context.Context, now time.Time) bool {
 	over := f.cur == nil || !f.lost.IsZero() && now.Sub(f.lost) >= f.o.Linger
 	if len(f.queue) == 0 {
 		f.left = over
@@ -29,9 +30,11 @@ func (f *follower) advance(now time.Time) bool {
 		f.leave()
 		f.recall(next)
 		f.emit(Rotated{next.offset})
-	} else if err := f.start(next); err != nil {
+	} else if err := f.start(ctx, next); err != nil {
 		next.f.Close()
-		f.lookedAway(now, err)
+		if ctx.Err() == nil {
+			f.lookedAway(now, err)
+		}
 		return true
 	}
 	f.cur, f.lost, f.left = next, f.away, false
@@ -42,11 +45,12 @@ func (f *follower) advance(now time.Time) bool {
 }
 
 // start finds where to begin in the first file.
-func (f *follower) start(s *source) error {
+func (f *follower) start(ctx context.Context, s *source) error {
 	var offset int64
 	var err error
+	defer f.turn.end()
 	if !f.missing {
-		offset, err = Tail(s.f, s.info.Size(), f.o.Lines, f.o.Bytes)
+		offset, err = Tail(f.turn.reader(ctx, s.f), s.info.Size(), f.o.Lines, f.o.Bytes)
 	}
 	if err == nil {
 		err = s.seek(offset, nil)

@@ -111,10 +111,11 @@ func (l *Logs) start(v view, filter Filter, file *os.File) *follower {
 			return l.open(v.path)
 		},
 		Path: filepath.FromSlash(v.path), Watcher: l.o.Watcher, Lines: l.o.Lines, Bytes: int64(l.o.Bytes), Event: f.intake.Emit,
+		Turns: l.loading,
 	}
 	if !filter.All() { // the last lines that pass may be anywhere in the file
 		l.filtered++
-		o.Lines, o.Bytes = -1, 0
+		o.Lines, o.Bytes, o.Turns = -1, 0, l.filtering
 	}
 	l.following.Go(func() {
 		defer close(f.done)

@@ -75,6 +75,8 @@ type Logs struct {
 
 	list      *lister
 	opening   chan struct{}  // has an element for each request that is opening a file
+	loading   chan struct{}  // the turns of followers without a filter; see filetail.FollowOptions
+	filtering chan struct{}  // those of the others, which need a processor for longer
 	following sync.WaitGroup // the goroutines that follow
 	stopping  chan struct{}  // closed by End
 }
@@ -88,6 +90,7 @@ func New(o Options) *Logs {
 		o: o, followed: map[view]*follower{}, leaving: map[*follower]bool{},
 		list:    newLister(func(ctx context.Context) ([]filetail.File, bool, error) { return o.Root.List(ctx, o.List) }, o.Panics),
 		opening: make(chan struct{}, maxOpening), stopping: make(chan struct{}),
+		loading: make(chan struct{}, hub.HalfTheProcessors()), filtering: make(chan struct{}, hub.HalfTheProcessors()),
 	}
 }
 
