@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
@@ -83,8 +84,10 @@ func (s *Server) openStream(w http.ResponseWriter, r *http.Request) (Stream, *qu
 		s.refuse(w, r, badRequest(err.Error()))
 		return nil, nil
 	}
-	filter, err := s.compile(r.Context(), q.grep, q.invert)
-	if r.Context().Err() != nil {
+	ctx, stop := s.sessions.WhileConnected(r, peerInterval)
+	defer stop()
+	filter, err := s.compile(ctx, q.grep, q.invert)
+	if ctx.Err() != nil {
 		abandon()
 	}
 	if err != nil {
@@ -93,7 +96,7 @@ func (s *Server) openStream(w http.ResponseWriter, r *http.Request) (Stream, *qu
 	}
 	w.Header().Set("Vary", "Accept")
 	q.form = formOf(r, q)
-	stream, err := s.catalog.Open(r.Context(), r.URL.Path, filter)
+	stream, err := s.catalog.Open(ctx, r.URL.Path, filter)
 	switch {
 	case q.form == asPage && errors.Is(err, ErrBusy):
 		s.servePage(w, r, pageOf(AStream), r.URL.Path) // the page itself retries
@@ -153,7 +156,10 @@ const (
 
 // serveWebSocket serves a stream over a WebSocket: the backlog and the output that follows.
 func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, stream Stream, q *query) {
-	if session, h := s.enter(w, r, stream, q); h != nil {
+	ctx, stop := s.sessions.WhileConnected(r, peerInterval)
+	defer stop()
+	session, h := s.enter(ctx, w, r, stream, q)
+	if stop(); h != nil {
 		s.sessions.ServeWebSocket(s.handshake(w, r), session, h, q.join())
 	}
 }
@@ -161,7 +167,7 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, stream S
 // serveLive serves a stream from its hub as text or events: the backlog and, unless the query says
 // otherwise, the output that follows.
 func (s *Server) serveLive(w taskResponse, r *http.Request, stream Stream, q *query) {
-	session, h := s.enter(w, r, stream, q)
+	session, h := s.enter(r.Context(), w, r, stream, q)
 	if h == nil {
 		return
 	}
@@ -180,8 +186,8 @@ func (s *Server) serveLive(w taskResponse, r *http.Request, stream Stream, q *qu
 
 // enter returns a session for a request, and the stream's hub. If all slots are taken, or the stream
 // can't be followed, enter responds itself and returns no hub. A response that doesn't follow the
-// stream needs no slot.
-func (s *Server) enter(w http.ResponseWriter, r *http.Request, stream Stream, q *query) (*hub.Session, *hub.Hub) {
+// stream needs no slot. If ctx is done, which it must be when the client is gone, enter ends the handler.
+func (s *Server) enter(ctx context.Context, w http.ResponseWriter, r *http.Request, stream Stream, q *query) (*hub.Session, *hub.Hub) {
 	session := s.sessions.Unlisted(r)
 	if q.form != asText || q.follow {
 		var err error
@@ -196,12 +202,15 @@ func (s *Server) enter(w http.ResponseWriter, r *http.Request, stream Stream, q 
 			session.End(hub.Left)
 		}
 	}()
-	h, leave, err := stream.Follow(r.Context())
+	h, leave, err := stream.Follow(ctx)
 	if err != nil {
 		s.refuseOpen(w, r, q.form, err)
 		return nil, nil
 	}
 	session.OnEnd(leave)
+	if ctx.Err() != nil {
+		abandon()
+	}
 	entered = true
 	return session, h
 }
