@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -54,9 +55,9 @@ func (c *costTally) count(b costCase, status int, ended bool, err error) {
 	switch want := b.row.want(); {
 	case status == want:
 		c.answered++
-	case status == http.StatusServiceUnavailable && b.row.kind == gated:
+	case status == http.StatusServiceUnavailable && b.row.mayWait():
 		c.refused++
-	case status == 0 && b.row.kind == gated && errors.Is(err, os.ErrDeadlineExceeded):
+	case status == 0 && b.row.mayWait() && errors.Is(err, os.ErrDeadlineExceeded):
 		c.unanswered++
 		return
 	case err == nil:
@@ -107,7 +108,8 @@ func (c costCase) ask(narrow bool, more string) (*costConn, error) {
 		opened.Conn = tls.Client(conn, insecure)
 	}
 	opened.body = bufio.NewReaderSize(opened, trickleBytes/2)
-	_, err = io.WriteString(opened, c.row.request(c.via, c.to.names.Replace(c.row.path), addr, more))
+	path := strings.ReplaceAll(c.to.names.Replace(c.row.path), "EACH", strconv.FormatInt(c.to.asked.Add(1), 10))
+	_, err = io.WriteString(opened, c.row.request(c.via, path, addr, more))
 	if err != nil {
 		conn.Close()
 		return nil, err
@@ -148,14 +150,14 @@ func (c costCase) vanish(index int) (status int, err error) {
 		}
 		conn.tcp.Close()
 	}()
-	if c.row.kind == gated {
+	if c.row.mayWait() {
 		conn.SetDeadline(time.Now().Add(hurry))
 	}
 	status, more, err := conn.answer(c.via)
 	if err != nil || !more {
 		return status, err
 	}
-	if _, err = conn.body.ReadByte(); c.row.kind == gated {
+	if _, err = conn.body.ReadByte(); c.row.mayWait() {
 		err = nil // it was in a hurry, or there was nothing to read
 	}
 	return status, err

@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,6 +37,7 @@ type costProcess struct {
 	proxy  *httptest.Server  // in front of it
 	names  *strings.Replacer // of what is in capitals in a row's path
 	canary *costCanary
+	asked  atomic.Int64 // requests of clients
 }
 
 // start starts the wsrun of a case. It has a canary on a stream that goes on.

@@ -4,11 +4,10 @@ package server
 
 import (
 	"bufio"
-	"go/ast"
-	"go/parser"
-	"go/token"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,48 +28,105 @@ type costSorter struct {
 	mux      *http.ServeMux
 	patterns []string
 
-	routes, targets, queries map[string]bool // that have a row
+	// What has a row. Parameters are among the queries with and without their values, kinds are types.
+	routes, targets, queries, kinds map[string]bool
 }
 
 var formNames = [forms]string{asText: " as text", asWebSocket: " as a WebSocket", asPage: " as a page", asEvents: " as events"}
 
-// A route, a form of a target or a parameter without a row in costRows fails this test.
+// queryReaders are the functions that may read a query: the parameters that they read themselves, and those of
+// parseQuery, have rows.
+var queryReaders = map[string][]string{
+	"server.parseQuery":                    nil,
+	"(*server.Server).serveQR":             {"text"},
+	"(*server.Server).clean":               nil, // repeats it in a redirect
+	"(*internal/access.Guard).asksForPage": {"format"},
+	"(*internal/access.Guard).Embeddable":  {"embed"},
+	"(*internal/access.credentials).login": nil, // reads the body
+}
+
+// A route, a form of a target, a parameter, a value of one, or a kind of catalog or stream without a row in
+// costRows fails this test.
 func TestEveryRouteHasARow(t *testing.T) {
 	s := newCostSorter(t)
 	for _, row := range costRows {
 		s.sort(row)
 	}
-	for _, pattern := range s.patterns {
-		if !s.routes[pattern] {
-			t.Errorf("no row for %s", pattern)
+	checked := checkPackages(t, ".", "../internal/access")
+	for _, c := range checked {
+		constants, others := c.registrations()
+		s.patterns = append(s.patterns, constants...)
+		for _, other := range others {
+			if other != "(*server.Server).routes: r.pattern" && other != "(*server.Server).routes: base" {
+				t.Errorf("%s is registered: is it one of Server.table?", other)
+			}
 		}
+		for reader := range c.queryReaders() {
+			if _, known := queryReaders[reader]; !known {
+				t.Errorf("%s reads a query: it must be in queryReaders, with the names of what it reads", reader)
+			}
+		}
+	}
+	for _, pattern := range s.patterns {
+		s.need(s.routes, pattern)
 	}
 	for _, target := range []string{"command", "file", "archive", "list"} {
 		for f := range forms {
-			if name := target + formNames[f]; !s.targets[name] {
-				t.Errorf("no row for %s", name)
+			s.need(s.targets, target+formNames[f])
+		}
+	}
+	server := checked[slices.IndexFunc(checked, func(c checkedPackage) bool { return c.pkg.Name() == "server" })]
+	if n := server.constants("Target"); n != 3 {
+		t.Errorf("there are %d targets, not just Nothing, AStream and AList: add theirs to this test", n)
+	}
+	for _, of := range []string{"Catalog", "Stream", "Stored"} {
+		kinds := server.implementers(of)
+		for _, kind := range kinds {
+			s.need(s.kinds, kind)
+		}
+		if len(kinds) == 0 {
+			t.Errorf("nothing implements %s", of)
+		}
+	}
+	for _, names := range queryReaders {
+		for _, name := range names {
+			s.need(s.queries, name)
+		}
+	}
+	for _, p := range parameters {
+		s.need(s.queries, p.name)
+		for _, value := range p.values {
+			s.need(s.queries, p.name+"="+value)
+		}
+	}
+	testParameters(t, server.texts())
+}
+
+// testParameters checks that parseQuery takes no parameter, and no value of one, but those that parameters
+// lists, as long as it is a text in the source.
+func testParameters(t *testing.T, texts map[string]bool) {
+	t.Helper()
+	none, _ := parseQuery("")
+	for text := range texts {
+		for _, p := range parameters {
+			_, err := parseQuery(url.Values{p.name: {text}, "epoch": {"E"}}.Encode())
+			_, isNumber := strconv.ParseUint(text, 10, 64)
+			isAny := p.bits == 0 && p.values == nil
+			if err == nil && text != "" && !isAny && !slices.Contains(p.values, text) && (p.bits == 0 || isNumber != nil) {
+				t.Errorf("%s=%s isn't in parameters, but parseQuery takes it", p.name, text)
+			}
+		}
+		if slices.ContainsFunc(parameters, func(p parameter) bool { return p.name == text }) {
+			continue
+		}
+		for _, value := range []string{"1", "x"} {
+			if q, err := parseQuery(url.Values{text: {value}}.Encode()); err != nil || q != none {
+				t.Errorf("%s isn't in parameters, but parseQuery reads it", text)
 			}
 		}
 	}
-	targets := 0
-	parsed(t, "catalog.go", func(n ast.Node) {
-		if group, ok := n.(*ast.GenDecl); ok && group.Tok == token.CONST {
-			if first := group.Specs[0].(*ast.ValueSpec); first.Type != nil && first.Type.(*ast.Ident).Name == "Target" {
-				targets = len(group.Specs)
-			}
-		}
-	})
-	if targets != 3 {
-		t.Errorf("there are %d targets, not just Nothing, AStream and AList: add theirs to this test", targets)
-	}
-	names := costParameters(t)
-	if len(names) < 8 {
-		t.Errorf("only %q are parameters", names)
-	}
-	for _, name := range names {
-		if !s.queries[name] {
-			t.Errorf("no row with %s=", name)
-		}
+	if !texts["format"] || !texts["raw"] {
+		t.Error("the texts are incomplete")
 	}
 }
 
@@ -98,7 +154,7 @@ func newCostSorter(t *testing.T) *costSorter {
 	s := &costSorter{
 		t: t, names: strings.NewReplacer("DIR", dir, "OWN", dir, "HOST", b.addr), mux: http.NewServeMux(), guard: b.srv.guard,
 		catalogs: map[string]Catalog{"lines": command, "full": command, "files": b.srv.catalog},
-		routes:   map[string]bool{}, targets: map[string]bool{}, queries: map[string]bool{},
+		routes:   map[string]bool{}, targets: map[string]bool{}, queries: map[string]bool{}, kinds: map[string]bool{},
 	}
 	for _, r := range b.srv.table() {
 		s.mux.HandleFunc(r.pattern, r.serve)
@@ -116,11 +172,12 @@ func (s *costSorter) sort(row costRow) {
 	}
 	_, pattern := s.mux.Handler(r)
 	s.routes[pattern] = true
+	for name, values := range r.URL.Query() {
+		s.queries[name] = true
+		s.queries[name+"="+values[0]] = true
+	}
 	if pattern != "/" {
 		return
-	}
-	for name := range r.URL.Query() {
-		s.queries[name] = true
 	}
 	target := s.target(s.catalogs[row.on], r)
 	pass := func(_ http.ResponseWriter, r *http.Request) {
@@ -133,21 +190,23 @@ func (s *costSorter) sort(row costRow) {
 	s.guard.Wrap(http.HandlerFunc(pass), refuse).ServeHTTP(httptest.NewRecorder(), r)
 }
 
-// target returns what a request's path names.
+// target returns what a request's path names, and notes the kinds that serve it.
 func (s *costSorter) target(c Catalog, r *http.Request) string {
-	switch c.Target(r.URL.Path) {
-	case Nothing:
-		return "nothing"
-	case AList:
-		return "list"
-	}
+	s.note(c)
 	filter, _ := logs.NewCompiler().Compile(s.t.Context(), "", false)
 	stream, err := c.Open(s.t.Context(), r.URL.Path, filter)
 	if err != nil {
 		return "nothing"
 	}
 	defer stream.Close()
-	switch stored := stream.Stored(); {
+	s.note(stream)
+	stored := stream.Stored()
+	if stored != nil {
+		s.note(stored)
+	}
+	switch {
+	case c.Target(r.URL.Path) == AList:
+		return "list"
 	case stored == nil:
 		return "command"
 	case stored.Grows():
@@ -156,31 +215,13 @@ func (s *costSorter) target(c Catalog, r *http.Request) string {
 	return "archive"
 }
 
-// costParameters returns the names of the parameters that parseQuery reads.
-func costParameters(t *testing.T) (names []string) {
-	t.Helper()
-	parsed(t, "query.go", func(n ast.Node) {
-		call, ok := n.(*ast.CallExpr)
-		if !ok || len(call.Args) != 1 {
-			return
-		}
-		selected, ok := call.Fun.(*ast.SelectorExpr)
-		name, literal := call.Args[0].(*ast.BasicLit)
-		if ok && literal && (selected.Sel.Name == "Get" || selected.Sel.Name == "Has") {
-			text, _ := strconv.Unquote(name.Value)
-			names = append(names, text)
-		}
-	})
-	slices.Sort(names)
-	return slices.Compact(names)
-}
+// note notes the type of a part.
+func (s *costSorter) note(part any) { s.kinds[strings.TrimPrefix(fmt.Sprintf("%T", part), "*")] = true }
 
-// parsed calls visit for each node of a file of this package.
-func parsed(t *testing.T, file string, visit func(ast.Node)) {
-	t.Helper()
-	tree, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
-	if err != nil {
-		t.Fatal(err)
+// need fails the test unless what is needed has a row.
+func (s *costSorter) need(have map[string]bool, what string) {
+	s.t.Helper()
+	if !have[what] {
+		s.t.Errorf("no row for %s", what)
 	}
-	ast.Inspect(tree, func(n ast.Node) bool { visit(n); return true })
 }

@@ -18,13 +18,14 @@ const (
 	atOnce  costKind = iota // it is small, and never waits
 	gated                   // on its own, once the gate has let it in; there may be no room
 	endless                 // with its stream
+	scarce                  // with its stream, which may have no room, and may take long to begin
 )
 
 // A costRow is a request whose clients TestCost lets vanish and trickle.
 type costRow struct {
 	name   string
 	on     string // the server: lines, full or files
-	path   string // and query, in which costProcess.names replaces what is in capitals
+	path   string // and query, in which costProcess.names replaces what is in capitals, and a number EACH for each client
 	kind   costKind
 	method string // the default is GET
 	header string
@@ -42,32 +43,33 @@ const (
 	deflates    = "Sec-WebSocket-Extensions: permessage-deflate\r\n"
 )
 
-// costRows must have a row for each route, for each form of each target, and for each parameter of
-// parseQuery: TestEveryRouteHasARow checks that.
+// costRows must have a row for each route, for each form of each target, for each kind of catalog and stream,
+// and for each parameter and each of its values: TestEveryRouteHasARow checks that.
 var costRows = []costRow{
-	{name: "text", on: "lines", path: "/", kind: gated},
+	{name: "text", on: "lines", path: "/?tail=0", kind: gated},
 	{name: "last lines", on: "lines", path: "/?n=1000", kind: gated},
-	{name: "raw", on: "lines", path: "/?format=raw", kind: gated},
+	{name: "raw", on: "lines", path: "/?format=raw&tail=false", kind: gated},
 	{name: "text, followed", on: "lines", path: "/?tail=1", kind: endless},
 	{name: "text in a browser, followed", on: "lines", path: "/?tail=1&format=text", header: wantsPage, kind: endless},
 	{name: "raw, followed", on: "lines", path: "/?tail=1&format=raw", kind: endless},
 	{name: "events", on: "lines", path: "/", header: wantsEvents, kind: endless},
 	{name: "events, resumed", on: "lines", path: "/?epoch=EPOCH&n=10", header: wantsEvents + "Last-Event-ID: 1\r\n", kind: endless},
 	{name: "page", on: "lines", path: "/", header: wantsPage},
+	{name: "page in a frame", on: "lines", path: "/?embed", header: wantsPage},
 	{name: "wsrun.v1", on: "lines", path: "/", header: upgradesV1, kind: endless},
-	{name: "wsrun.v1, deflated", on: "lines", path: "/", header: upgradesV1 + deflates, kind: endless},
+	{name: "wsrun.v1, deflated", on: "lines", path: "/?deflate=1", header: upgradesV1 + deflates, kind: endless},
 	{name: "wsrun.v1, not deflated", on: "lines", path: "/?deflate=0", header: upgradesV1 + deflates, kind: endless},
 	{name: "wsrun.v1, resumed", on: "lines", path: "/?epoch=EPOCH&offset=OFFSET", header: upgradesV1, kind: endless},
-	{name: "plain", on: "lines", path: "/", header: upgrades, kind: endless},
-	{name: "plain, deflated", on: "lines", path: "/", header: upgrades + deflates, kind: endless},
+	{name: "plain", on: "lines", path: "/?deflate=false", header: upgrades, kind: endless},
+	{name: "plain, deflated", on: "lines", path: "/?deflate=true", header: upgrades + deflates, kind: endless},
 	{name: "a bad number", on: "lines", path: "/?n=x", status: 400},
-	{name: "a filter for a command", on: "lines", path: "/?grep=x&invert=1", status: 400},
+	{name: "a filter for a command", on: "lines", path: "/?grep=x&invert=true", status: 400},
 	{name: "another method", on: "lines", path: "/", method: "POST", status: 405},
 	{name: "no stream", on: "lines", path: "/nothing", status: 404},
 
 	{name: "text", on: "full", path: "/", kind: gated},
 	{name: "raw", on: "full", path: "/?format=raw", kind: gated},
-	{name: "text, followed", on: "full", path: "/?tail=1", kind: endless},
+	{name: "text, followed", on: "full", path: "/?tail=true", kind: endless},
 	{name: "events", on: "full", path: "/", header: wantsEvents, kind: endless},
 	{name: "wsrun.v1", on: "full", path: "/", header: upgradesV1, kind: endless},
 	{name: "wsrun.v1, deflated", on: "full", path: "/", header: upgradesV1 + deflates, kind: endless},
@@ -79,7 +81,7 @@ var costRows = []costRow{
 	{name: "raw", on: "files", path: "DIR/big.log?format=raw", kind: gated},
 	{name: "range of raw", on: "files", path: "DIR/big.log?format=raw", header: wantsRest, kind: gated, status: 206},
 	{name: "raw last lines", on: "files", path: "DIR/big.log?format=raw&n=100000", kind: gated},
-	{name: "filtered", on: "files", path: "DIR/big.log?grep=7+line&n=all", kind: gated},
+	{name: "filtered", on: "files", path: "DIR/big.log?grep=7+line&n=all&invert=0", kind: gated},
 	{name: "filtered, nothing left", on: "files", path: "DIR/big.log?grep=line&invert=1", kind: gated},
 	{name: "page", on: "files", path: "DIR/big.log", header: wantsPage},
 	{name: "wsrun.v1 of what is stored", on: "files", path: "DIR/big.log?n=all", header: upgradesV1, kind: gated},
@@ -91,6 +93,8 @@ var costRows = []costRow{
 	{name: "filtered events", on: "files", path: "OWN/grow.log?grep=ts|7+line", header: wantsEvents, kind: endless},
 	{name: "wsrun.v1, followed", on: "files", path: "OWN/grow.log?tail=1", header: upgradesV1 + deflates, kind: endless},
 	{name: "plain, followed", on: "files", path: "OWN/grow.log?tail=1", header: upgrades, kind: endless},
+	{name: "filtered from the start, followed", on: "files", path: "DIR/big.log?tail=1&grep=(EACH|line).*[xyz]$", header: upgradesV1, kind: scarce},
+	{name: "filtered events from the start", on: "files", path: "DIR/big.log?grep=(EACH|line).*[xyz]$", header: wantsEvents, kind: scarce},
 	{name: "no line ends", on: "files", path: "DIR/sparse.log", kind: gated},
 	{name: "no line ends, all", on: "files", path: "DIR/sparse.log?n=all", kind: gated},
 	{name: "no line ends, raw", on: "files", path: "DIR/sparse.log?format=raw", kind: gated},
@@ -102,7 +106,7 @@ var costRows = []costRow{
 	{name: "archive", on: "files", path: "DIR/old.gz?n=all", kind: gated},
 	{name: "raw archive", on: "files", path: "DIR/old.gz?format=raw", kind: gated},
 	{name: "range of raw archive", on: "files", path: "DIR/old.gz?format=raw", header: wantsRest, kind: gated, status: 206},
-	{name: "filtered archive", on: "files", path: "DIR/old.gz?grep=nothing", kind: gated},
+	{name: "filtered archive", on: "files", path: "DIR/old.gz?grep=nothing&invert=false", kind: gated},
 	{name: "wsrun.v1 of an archive", on: "files", path: "DIR/old.gz?n=all", header: upgradesV1, kind: gated},
 	{name: "page of an archive", on: "files", path: "DIR/old.gz", header: wantsPage},
 	{name: "events of an archive", on: "files", path: "DIR/old.gz", header: wantsEvents, status: 400},
@@ -143,6 +147,9 @@ const (
 func (v transport) String() string {
 	return [...]string{"HTTP 1.1", "HTTP 1.0", "pipelined", "HEAD", "TLS", "behind a proxy"}[v]
 }
+
+// mayWait reports whether some clients may have to wait, or be sent away.
+func (r costRow) mayWait() bool { return r.kind == gated || r.kind == scarce }
 
 // isWebSocket reports whether the row's clients ask for one.
 func (r costRow) isWebSocket() bool { return strings.HasPrefix(r.header, upgrades) }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"wsrun/hub"
@@ -28,65 +29,86 @@ func (q query) join() hub.Join { return hub.Join{Position: q.Position, Deflate: 
 // allLines stands for n=all: more lines than any stream can hold.
 const allLines = math.MaxInt32
 
+// A parameter is one that a stream's query may have.
+type parameter struct {
+	name   string
+	values []string // each has a row in costRows; without values and bits, any text is a value
+	bits   int      // if not 0, numbers of so many bits are values, too
+	filled bool     // an empty value isn't the same as none
+	want   string   // what the values are, in words
+}
+
+// switchValues are the values of a parameter that is on or off.
+var switchValues = []string{"1", "true", "0", "false"}
+
+// parameters are all parameters that parseQuery knows.
+var parameters = []parameter{
+	{name: "n", values: []string{"all"}, bits: 31, want: "a number of lines or all"},
+	{name: "tail", values: switchValues, want: "1 or 0"},
+	{name: "deflate", values: switchValues, want: "1 or 0"},
+	{name: "grep"},
+	{name: "invert", values: switchValues, want: "1 or 0"},
+	{name: "format", values: []string{"text", "raw"}, want: "text or raw"},
+	{name: "epoch"},
+	{name: "offset", bits: 63, filled: true, want: "a number of bytes"},
+}
+
+// permits reports whether the parameter may have the value.
+func (p parameter) permits(value string) bool {
+	if value == "" {
+		return !p.filled
+	}
+	if p.bits > 0 {
+		if _, err := strconv.ParseUint(value, 10, p.bits); err == nil {
+			return true
+		}
+	}
+	return slices.Contains(p.values, value) || p.bits == 0 && p.values == nil
+}
+
 // parseQuery parses a URL's query. Its errors are fit to be sent to the client.
 func parseQuery(raw string) (query, error) {
 	v, err := url.ParseQuery(raw)
 	if err != nil {
 		return query{}, fmt.Errorf("bad query %q: %w", raw, err)
 	}
-	q := query{Position: hub.Position{Lines: -1, Epoch: v.Get("epoch"), Offset: -1}, format: v.Get("format")}
-	bad := func(name, want string) (query, error) {
-		return query{}, fmt.Errorf("bad %s=%q: want %s", name, v.Get(name), want)
-	}
-	if n := v.Get("n"); n == "all" {
-		q.Lines = allLines
-	} else if n != "" {
-		lines, err := strconv.ParseUint(n, 10, 31)
-		if err != nil {
-			return bad("n", "a number of lines or all")
+	for _, p := range parameters {
+		if value := v.Get(p.name); v.Has(p.name) && !p.permits(value) {
+			return query{}, fmt.Errorf("bad %s=%q: want %s", p.name, value, p.want)
 		}
-		q.Lines = int(lines)
 	}
-	var ok bool
-	if q.follow, ok = parseSwitch(v.Get("tail"), false); !ok {
-		return bad("tail", "1 or 0")
+	q := query{
+		Position: hub.Position{Lines: int(number(v.Get("n"))), Epoch: v.Get("epoch"), Offset: number(v.Get("offset"))},
+		follow:   isOn(v.Get("tail"), false), deflate: isOn(v.Get("deflate"), true),
+		format: v.Get("format"), grep: v.Get("grep"),
 	}
-	if q.deflate, ok = parseSwitch(v.Get("deflate"), true); !ok {
-		return bad("deflate", "1 or 0")
+	if v.Get("n") == "all" {
+		q.Lines = allLines
 	}
-	invert, ok := parseSwitch(v.Get("invert"), false)
-	if !ok {
-		return bad("invert", "1 or 0")
-	}
-	if q.grep = v.Get("grep"); q.grep != "" {
+	if q.grep != "" {
 		// Without an expression, invert must stay unset: it would make another view of
 		// the file, which shows the same lines.
-		q.invert = invert
+		q.invert = isOn(v.Get("invert"), false)
 	}
-	if q.format != "" && q.format != "text" && q.format != "raw" {
-		return bad("format", "text or raw")
-	}
-	if v.Has("offset") {
-		if q.Offset, err = strconv.ParseInt(v.Get("offset"), 10, 64); err != nil || q.Offset < 0 {
-			return bad("offset", "a number of bytes")
-		}
-		if q.Epoch == "" {
-			return query{}, errors.New("an offset means nothing without its epoch")
-		}
+	if q.Offset >= 0 && q.Epoch == "" {
+		return query{}, errors.New("an offset means nothing without its epoch")
 	}
 	return q, nil
 }
 
-// parseSwitch parses the value of a switch, which is usual if it is empty; ok reports whether
-// the value is valid.
-func parseSwitch(value string, usual bool) (on, ok bool) {
-	switch value {
-	case "":
-		return usual, true
-	case "1", "true":
-		return true, true
-	case "0", "false":
-		return false, true
+// number returns the number that a value stands for, or -1 if it isn't one.
+func number(value string) int64 {
+	n, err := strconv.ParseInt(value, 10, 64)
+	if err != nil {
+		return -1
 	}
-	return false, false
+	return n
+}
+
+// isOn returns what a switch's value says, which is usual if there is none.
+func isOn(value string, usual bool) bool {
+	if value == "" {
+		return usual
+	}
+	return value == "1" || value == "true"
 }
