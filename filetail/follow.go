@@ -42,8 +42,8 @@ type FollowOptions struct {
 	Bytes int64 // how many bytes these lines may have at most; 0 means no limit
 
 	// Turns limits how many of the Follows that share it use a processor at a time: as many as it can
-	// hold elements. A Follow takes a turn to work on more than smallPiece bytes that it has read. It has none
-	// while it reads, because the disk may be slow. If Turns is nil, there is no limit.
+	// hold elements. A Follow takes a turn to look for the first line, and to write more than a few KiB. It
+	// has none while it reads, because the disk may be slow. If Turns is nil, there is no limit.
 	Turns chan struct{}
 
 	Poll   time.Duration // 0 means DefaultPoll; negative means never

@@ -79,7 +79,7 @@ type costCase struct {
 // A costConn is a client's connection.
 type costConn struct {
 	net.Conn
-	tcp  *net.TCPConn // below TLS
+	raw  net.Conn // below TLS
 	body *bufio.Reader
 }
 
@@ -94,16 +94,20 @@ func (c costCase) ask(narrow bool, more string) (*costConn, error) {
 			return err
 		}
 	}
-	addr := c.to.addr
+	network, addr := "tcp", c.to.addr
 	if c.via == proxied {
 		addr = c.to.proxy.Listener.Addr().String()
 	}
-	conn, err := d.Dial("tcp", addr)
+	at := addr
+	if c.via == local {
+		network, at = "unix", c.to.socket
+	}
+	conn, err := d.Dial(network, at)
 	if err != nil {
 		return nil, err
 	}
 	conn.SetDeadline(time.Now().Add(wait.Patience))
-	opened := &costConn{Conn: conn, tcp: conn.(*net.TCPConn)}
+	opened := &costConn{Conn: conn, raw: conn}
 	if c.via == encrypted {
 		opened.Conn = tls.Client(conn, insecure)
 	}
@@ -134,7 +138,7 @@ func (c *costConn) answer(via transport) (status int, more bool, err error) {
 }
 
 // vanish is a client that closes its connection when it has the first byte. Half of the clients reset
-// it, and every tenth sends a stray byte before.
+// it, if it is TCP, and every tenth sends a stray byte before.
 func (c costCase) vanish(index int) (status int, err error) {
 	conn, err := c.ask(false, "")
 	if err != nil {
@@ -145,10 +149,10 @@ func (c costCase) vanish(index int) (status int, err error) {
 			conn.SetDeadline(time.Time{}) // it may have passed
 			conn.Write([]byte("x"))
 		}
-		if index%2 == 0 {
-			conn.tcp.SetLinger(0)
+		if tcp, ok := conn.raw.(*net.TCPConn); ok && index%2 == 0 {
+			tcp.SetLinger(0)
 		}
-		conn.tcp.Close()
+		conn.raw.Close()
 	}()
 	if c.row.mayWait() {
 		conn.SetDeadline(time.Now().Add(hurry))
@@ -173,7 +177,7 @@ func (c costCase) trickle(end time.Time) (status int, ended bool, err error) {
 	if err != nil {
 		return 0, false, err
 	}
-	defer conn.tcp.Close()
+	defer conn.raw.Close()
 	conn.SetDeadline(end)
 	status, _, err = conn.answer(c.via)
 	for tick := time.NewTicker(time.Second); err == nil; <-tick.C {

@@ -94,7 +94,7 @@ func sendLongLine(t *testing.T, setting costSetting, row costRow) (figure string
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer conn.tcp.Close()
+		defer conn.raw.Close()
 		conn.SetDeadline(time.Time{})
 		go io.Copy(costCounter{&got}, conn.body) // ends with the connection
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -31,7 +32,8 @@ import (
 type costProcess struct {
 	*launch.Instance
 	t      *testing.T
-	addr   string
+	addr   string // for URLs
+	socket string // the path of its Unix socket, if that is what it listens on
 	client *http.Client
 	scheme string            // http or https
 	proxy  *httptest.Server  // in front of it
@@ -52,6 +54,9 @@ func (s costSetting) start(t *testing.T, on string, via transport) *costProcess 
 			t.Fatal(err)
 		}
 		args = []string{"-q", "-n", "1000000", "--buffer", fmt.Sprint(costRing), self}
+	}
+	if via == local {
+		p.socket = filepath.Join(own, "s")
 	}
 	if via == encrypted {
 		p.scheme = "https"
@@ -80,6 +85,9 @@ func (p *costProcess) run(path, child string, args []string) {
 	p.t.Helper()
 	cmd := launch.Command(path, args...)
 	cmd.Env = append(cmd.Env, costVariable+"="+child)
+	if p.socket != "" {
+		cmd.Env = append(cmd.Env, "WSRUN_ADDR=unix:"+p.socket)
+	}
 	var err error
 	if p.Instance, err = launch.Start(cmd); err != nil {
 		p.t.Fatal(err)
@@ -87,10 +95,16 @@ func (p *costProcess) run(path, child string, args []string) {
 	p.t.Cleanup(p.Stop)
 	ctx, cancel := context.WithTimeout(p.t.Context(), wait.Patience)
 	defer cancel()
-	if p.addr, err = p.Address(ctx); err != nil {
+	transport := &http.Transport{TLSClientConfig: insecure}
+	if p.socket != "" {
+		p.addr = "localhost"
+		wait.For(p.t, wait.Patience, "wsrun doesn't listen", func() bool { return strings.Contains(p.Said(), p.socket) })
+		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", p.socket)
+		}
+	} else if p.addr, err = p.Address(ctx); err != nil {
 		p.t.Fatal(err)
 	}
-	transport := &http.Transport{TLSClientConfig: insecure}
 	p.t.Cleanup(transport.CloseIdleConnections)
 	p.client = &http.Client{Transport: transport}
 }

@@ -141,11 +141,12 @@ const (
 	headed    // HEAD instead of GET
 	encrypted
 	proxied
+	local // a Unix socket
 	transports // the number of transports
 )
 
 func (v transport) String() string {
-	return [...]string{"HTTP 1.1", "HTTP 1.0", "pipelined", "HEAD", "TLS", "behind a proxy"}[v]
+	return [...]string{"HTTP 1.1", "HTTP 1.0", "pipelined", "HEAD", "TLS", "behind a proxy", "Unix socket"}[v]
 }
 
 // mayWait reports whether some clients may have to wait, or be sent away.
