@@ -141,7 +141,7 @@ const (
 	headed    // HEAD instead of GET
 	encrypted
 	proxied
-	local // a Unix socket
+	local      // a Unix socket
 	transports // the number of transports
 )
 
