@@ -52,7 +52,7 @@ func TestEveryRouteHasARow(t *testing.T) {
 	for _, row := range costRows {
 		s.sort(row)
 	}
-	checked := checkPackages(t, ".", "../internal/access")
+	checked := checkPackages(t, ".", "../hub", "../internal/access")
 	for _, c := range checked {
 		constants, others := c.registrations()
 		s.patterns = append(s.patterns, constants...)
