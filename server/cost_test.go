@@ -107,7 +107,7 @@ func (c costCase) measure(t *testing.T) *costFigures {
 	delay := c.to.canary.upToDate(t)
 	f := &costFigures{rows: 1, delay: delay}
 	figure, most := int64(mostHeldByEnding), int64(mostHeldByEnding)
-	if c.row.kind == endless {
+	if c.row.kind == endless || c.row.kind == scarce {
 		f.endless, figure, most = held, mostHeldByEndless, mostHeldByEndless+mostGarbage
 	} else {
 		f.ending = held
