@@ -3,6 +3,7 @@ package filetail
 import (
 	"context"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -133,14 +134,23 @@ func (f *follower) step(ctx context.Context) (end bool, err error) {
 		return true, nil
 	}
 	f.read = time.Now()
-	if len(data) > smallPiece {
-		if err := f.turn.take(ctx); err != nil {
-			return false, err
+	return len(data) < len(f.buf)-fingerprintSize, f.write(ctx, data)
+}
+
+// write writes what was read.
+func (f *follower) write(ctx context.Context, data []byte) error {
+	defer f.turn.end()
+	for piece := range slices.Chunk(data, smallPiece) {
+		if len(data) > smallPiece {
+			if err := f.turn.take(ctx); err != nil {
+				return err
+			}
 		}
-		defer f.turn.end()
+		if _, err := f.w.Write(piece); err != nil {
+			return err
+		}
 	}
-	_, err = f.w.Write(data)
-	return len(data) < len(f.buf)-fingerprintSize, err
+	return nil
 }
 
 func (f *follower) emit(event any) {

@@ -4,27 +4,35 @@ import (
 	"cmp"
 	"context"
 	"io"
+	"time"
 )
 
-// smallPiece is how much, in bytes, Follow copies without a turn. Most of what is appended to a file
-// between two reads is less, so a Follow that is up to date doesn't depend on others that aren't.
-const smallPiece = 4 << 10
+const (
+	// smallPiece is how much, in bytes, Follow writes without a turn. Most of what is appended to a file
+	// between two reads is less, so a Follow that is up to date doesn't depend on others that aren't. It is
+	// also how much Follow writes at once: a filter may take 10 ms for a line.
+	smallPiece = 4 << 10
+	// turnTime is how long a turn lasts if others may be waiting.
+	turnTime = 10 * time.Millisecond
+)
 
 // A turn is a Follow's permission to use a processor; see [FollowOptions]. Without turns, Follow always has
 // one.
 type turn struct {
 	turns chan struct{}
 	taken bool
+	since time.Time // when it was taken
 }
 
-// take waits for the turn. The error is ctx's.
+// take waits for the turn. If it has lasted for turnTime, others have theirs before. The error is ctx's.
 func (t *turn) take(ctx context.Context) error {
-	if t.turns == nil {
-		return nil
+	if t.turns == nil || t.taken && time.Since(t.since) < turnTime {
+		return ctx.Err()
 	}
+	t.end()
 	select {
 	case t.turns <- struct{}{}:
-		t.taken = true
+		t.taken, t.since = true, time.Now()
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

@@ -11,17 +11,22 @@ import (
 	"time"
 )
 
-// A turnWriter checks that large pieces are written with a turn, and small ones without.
+// A turnWriter counts what is written without a turn. It needs more time than a turn lasts.
 type turnWriter struct {
 	t     *testing.T
 	turns chan struct{}
 	bytes.Buffer
+	without int // bytes
 }
 
 func (w *turnWriter) Write(p []byte) (int, error) {
-	if large := len(p) > smallPiece; large != (len(w.turns) == 1) {
-		w.t.Errorf("%d bytes are written with %d turns taken", len(p), len(w.turns))
+	if len(p) > smallPiece {
+		w.t.Errorf("%d bytes are written at once", len(p))
 	}
+	if len(w.turns) == 0 {
+		w.without += len(p)
+	}
+	time.Sleep(2 * turnTime)
 	return w.Buffer.Write(p)
 }
 
@@ -44,13 +49,21 @@ func TestFollowTakesTurns(t *testing.T) {
 			f.WriteString(text)
 			must(t, f.Close())
 			content += text
-			time.Sleep(2 * DefaultPoll)
+			w.without = 0
+			time.Sleep(20 * DefaultPoll)
 			synctest.Wait()
+			if large := len(text) > smallPiece; large && w.without > 0 || !large && w.without != len(text) {
+				t.Errorf("%d of %d bytes are written without a turn", w.without, len(text))
+			}
 			if len(turns) != 0 {
 				t.Errorf("%d turns are taken while Follow waits", len(turns))
 			}
 		}
+		time.Sleep(20 * DefaultPoll)
 		synctest.Wait()
+		if w.without > smallPiece {
+			t.Errorf("at first, %d bytes are written without a turn", w.without)
+		}
 		add("one more\n")
 		add(strings.Repeat("a burst\n", 1_000))
 		cancel()
@@ -123,4 +136,27 @@ func TestReadingNeedsNoTurn(t *testing.T) {
 	if len(turn.turns) != 0 {
 		t.Error("the turn isn't returned")
 	}
+}
+
+// A turn that has lasted for long is the next one's.
+func TestTurnsAreShort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		turns := make(chan struct{}, 1)
+		first, second := turn{turns: turns}, turn{turns: turns}
+		first.take(t.Context())
+		had := make(chan struct{}, 1)
+		go func() {
+			second.take(t.Context())
+			had <- struct{}{}
+			second.end()
+		}()
+		for _, want := range []int{0, 1} {
+			synctest.Wait()
+			time.Sleep(turnTime / 2)
+			if first.take(t.Context()); len(had) != want || !first.taken {
+				t.Errorf("%v after the start, the other one has had %d turns, want %d", time.Since(first.since), len(had), want)
+			}
+		}
+		first.end()
+	})
 }

@@ -3,6 +3,7 @@ package logs
 import (
 	"bytes"
 	"context"
+	"io"
 	"regexp"
 	"regexp/syntax"
 	"runtime"
@@ -124,6 +125,26 @@ func TestFilterKeepsNoLongLine(t *testing.T) {
 		t.Errorf("%d bytes kept, %d let through", cap(g.line), out.Len())
 	}
 }
+
+// TestExpressionsGetLittleAtOnce checks that a filter reads little before its client may stop it, unless it is
+// quick.
+func TestExpressionsGetLittleAtOnce(t *testing.T) {
+	for expr, most := range map[string]int{"a.*b": 4 << 10, "ab": 64 << 10} {
+		filter, err := compile(expr, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got int
+		filter.copy(io.Discard, readerFunc(func(p []byte) (int, error) { got = len(p); return 0, io.EOF }))
+		if got != most {
+			t.Errorf("%q: reads %d bytes, want %d", expr, got, most)
+		}
+	}
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // FuzzFilter compares a filter whose input is cut everywhere with matching line by line.
 func FuzzFilter(f *testing.F) {

@@ -12,7 +12,11 @@ const maxLine = 64 << 10
 
 // copy copies the lines that the filter passes. The last one may be cut by r's error.
 func (f Filter) copy(w io.Writer, r io.Reader) error {
-	buffer := make([]byte, 64<<10)
+	size := 64 << 10
+	if f.re != nil && f.literal == nil {
+		size = 4 << 10 // the expression may take 10 ms for a line, and the client may leave
+	}
+	buffer := make([]byte, size)
 	if f.All() {
 		_, err := io.CopyBuffer(onlyWriter{w}, onlyReader{r}, buffer)
 		return err
