@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,7 +17,7 @@ type turnWriter struct {
 	t     *testing.T
 	turns chan struct{}
 	bytes.Buffer
-	without int // bytes
+	without atomic.Int64 // bytes
 }
 
 func (w *turnWriter) Write(p []byte) (int, error) {
@@ -24,7 +25,7 @@ func (w *turnWriter) Write(p []byte) (int, error) {
 		w.t.Errorf("%d bytes are written at once", len(p))
 	}
 	if len(w.turns) == 0 {
-		w.without += len(p)
+		w.without.Add(int64(len(p)))
 	}
 	time.Sleep(2 * turnTime)
 	return w.Buffer.Write(p)
@@ -49,11 +50,15 @@ func TestFollowTakesTurns(t *testing.T) {
 			f.WriteString(text)
 			must(t, f.Close())
 			content += text
-			w.without = 0
+			w.without.Store(0)
 			time.Sleep(20 * DefaultPoll)
 			synctest.Wait()
-			if large := len(text) > smallPiece; large && w.without > 0 || !large && w.without != len(text) {
-				t.Errorf("%d of %d bytes are written without a turn", w.without, len(text))
+			without, want := int(w.without.Load()), len(text)
+			if want > smallPiece {
+				want = 0
+			}
+			if without != want {
+				t.Errorf("%d of %d bytes are written without a turn", without, len(text))
 			}
 			if len(turns) != 0 {
 				t.Errorf("%d turns are taken while Follow waits", len(turns))
@@ -61,8 +66,8 @@ func TestFollowTakesTurns(t *testing.T) {
 		}
 		time.Sleep(20 * DefaultPoll)
 		synctest.Wait()
-		if w.without > smallPiece {
-			t.Errorf("at first, %d bytes are written without a turn", w.without)
+		if n := w.without.Load(); n > smallPiece {
+			t.Errorf("at first, %d bytes are written without a turn", n)
 		}
 		add("one more\n")
 		add(strings.Repeat("a burst\n", 1_000))
