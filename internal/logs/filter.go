@@ -28,6 +28,7 @@ type Filter struct {
 	expr    string
 	literal []byte // if re matches a plain text anywhere in a line, that text
 	invert  bool
+	size    int // about how many instructions re has
 }
 
 // All reports whether the filter passes all lines.
@@ -72,10 +73,11 @@ func compile(expr string, invert bool) (Filter, error) {
 		}
 		return Filter{}, fmt.Errorf("bad grep=%q: %s", expr, why)
 	}
-	if n := instructions(tree); n > maxInstructions {
+	n := instructions(tree)
+	if n > maxInstructions {
 		return Filter{}, fmt.Errorf("bad grep: it takes more than %d instructions", maxInstructions)
 	}
-	f := Filter{expr: expr, invert: invert}
+	f := Filter{expr: expr, invert: invert, size: n}
 	// Regexp.LiteralPrefix won't do: it reports ^a$ as the complete literal a.
 	if tree.Op == syntax.OpLiteral && tree.Flags&syntax.FoldCase == 0 {
 		if text := string(tree.Rune); !strings.ContainsAny(text, "\r\n\uFFFD") {

@@ -66,14 +66,19 @@ func (l *Logs) enter(v view, filter Filter, f *os.File) (follower *follower, sta
 
 // full reports whether there is no room for another view with that filter. mu must be held.
 func (l *Logs) full(filter Filter) bool {
-	return len(l.followed) >= maxFollowed || !filter.All() && l.filtered >= maxFiltered
+	return len(l.followed) >= maxFollowed || !filter.All() && l.fullOfFilters(filter)
+}
+
+// fullOfFilters reports whether there is no room for another filter. mu must be held.
+func (l *Logs) fullOfFilters(filter Filter) bool {
+	return l.filtered >= maxFiltered || l.filters+filter.size > maxFilters
 }
 
 // makeRoom drops the follower that has been idle for the longest time, so that there is room for another
 // view with that filter. It reports whether there was one. mu must be held.
 func (l *Logs) makeRoom(filter Filter) bool {
 	var oldest *follower
-	filtered := !filter.All() && l.filtered >= maxFiltered // only a filtered view makes room
+	filtered := !filter.All() && l.fullOfFilters(filter) // only a filtered view makes room
 	for _, f := range l.followed {
 		if f.viewers == 0 && (!filtered || f.view.expr != "") && (oldest == nil || f.since < oldest.since) {
 			oldest = f
@@ -115,6 +120,7 @@ func (l *Logs) start(v view, filter Filter, file *os.File) *follower {
 	}
 	if !filter.All() { // the last lines that pass may be anywhere in the file
 		l.filtered++
+		l.filters += filter.size
 		o.Lines, o.Bytes, o.Turns = -1, 0, l.filtering
 	}
 	l.following.Go(func() {
@@ -204,6 +210,7 @@ func (l *Logs) remove(f *follower) {
 	l.past.dropped++
 	if f.view.expr != "" {
 		l.filtered--
+		l.filters -= f.intake.filter.size
 	}
 }
 

@@ -4,9 +4,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"wsrun/filetail"
+	"wsrun/test/wait"
 )
 
 // newLogs returns a registry of n small files, and the path of their directory.
@@ -88,4 +91,46 @@ func TestLongestIdleMakesRoom(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Filters whose expressions are large are fewer.
+func TestFiltersAreLimitedTogether(t *testing.T) {
+	l, dir := newLogs(t, 1)
+	follow := func(expr string) (leave func(), err error) {
+		filter, err := compile(expr, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := l.Open(t.Context(), dir+"/0.log")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		_, leave, err = f.Follow(t.Context(), filter)
+		return leave, err
+	}
+	large := func(i int) string { return strings.Repeat("a{1000}", 9) + strconv.Itoa(i) }
+	n := 0
+	var leave func()
+	for ; ; n++ {
+		next, err := follow(large(n))
+		if err == ErrFull {
+			break
+		}
+		if err != nil || n > maxFiltered {
+			t.Fatal(n, err)
+		}
+		leave = next
+	}
+	if n != 7 {
+		t.Errorf("%d large expressions, want 7", n)
+	}
+	if _, err := follow("small"); err != nil {
+		t.Errorf("a small one after them: %v", err)
+	}
+	leave()
+	wait.For(t, wait.Patience, "the room stays taken", func() bool {
+		_, err := follow(large(n))
+		return err == nil
+	})
 }

@@ -23,6 +23,9 @@ const (
 	// maxFiltered is how many of these may be filtered views. Filtered views cost more,
 	// because each reads its file from the start.
 	maxFiltered = 64
+	// maxFilters is how many instructions the expressions of all filtered views may have together. They
+	// take up to 200 bytes each.
+	maxFilters = 64_000
 	// idleTime is how long a file is still followed after its last viewer has left, so that
 	// a viewer that reconnects finds the same stream. Filtered views end at once.
 	idleTime = 30 * time.Second
@@ -68,6 +71,7 @@ type Logs struct {
 	mu       sync.Mutex
 	followed map[view]*follower
 	filtered int                // number of followed views with a filter
+	filters  int                // instructions of these
 	idled    int64              // how often a follower has lost its last viewer
 	closed   bool               // End was called
 	leaving  map[*follower]bool // dropped, but still running

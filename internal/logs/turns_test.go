@@ -7,11 +7,14 @@ import (
 	"path/filepath"
 	"runtime"
 	"testing"
+	"testing/synctest"
 )
 
 // Filters that have to read much take turns, at most half of the processors. Files without a filter don't
 // wait for them.
-func TestFiltersTakeTurns(t *testing.T) {
+func TestFiltersTakeTurns(t *testing.T) { synctest.Test(t, testFiltersTakeTurns) }
+
+func testFiltersTakeTurns(t *testing.T) {
 	l, dir := newLogs(t, 2)
 	for _, name := range []string{"0.log", "1.log"} {
 		if err := os.WriteFile(filepath.Join(dir, name), bytes.Repeat([]byte("a line\n"), 20_000), 0o600); err != nil {
@@ -47,7 +50,8 @@ func TestFiltersTakeTurns(t *testing.T) {
 	gone, leaves := context.WithCancel(t.Context())
 	leaves()
 	filtered := follow(gone, "0.log", filter)
-	<-follow(t.Context(), "0.log", Filter{}).intake.loaded // nor does its load time pass
+	<-follow(t.Context(), "0.log", Filter{}).intake.loaded
+	synctest.Wait()
 	select {
 	case <-filtered.intake.loaded:
 		t.Error("a filter has read its file out of turn")
@@ -62,6 +66,7 @@ func TestFiltersTakeTurns(t *testing.T) {
 	}
 	<-follow(gone, "1.log", filter).intake.loaded
 	unfiltered := follow(gone, "1.log", Filter{})
+	synctest.Wait()
 	select {
 	case <-unfiltered.intake.loaded:
 		t.Error("a file was read out of turn")
