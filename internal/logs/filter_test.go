@@ -129,15 +129,15 @@ func TestFilterKeepsNoLongLine(t *testing.T) {
 // TestExpressionsGetLittleAtOnce checks that a filter reads little before its client may stop it, unless it is
 // quick.
 func TestExpressionsGetLittleAtOnce(t *testing.T) {
-	for expr, most := range map[string]int{"a.*b": 4 << 10, "ab": 64 << 10} {
-		filter, err := compile(expr, false)
+	for expr, most := range map[string]int{"": 64 << 10, "ab.*c": 64 << 10, "a{1000}": 5 << 10, strings.Repeat("a{1000}", 9): 512} {
+		filter, err := NewCompiler().Compile(t.Context(), expr, false)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var got int
 		filter.copy(io.Discard, readerFunc(func(p []byte) (int, error) { got = len(p); return 0, io.EOF }))
-		if got != most {
-			t.Errorf("%q: reads %d bytes, want %d", expr, got, most)
+		if got > most || got < most/2 {
+			t.Errorf("%.20q: reads %d bytes, want %d at most", expr, got, most)
 		}
 	}
 }

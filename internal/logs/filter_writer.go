@@ -10,13 +10,16 @@ import (
 // little memory.
 const maxLine = 64 << 10
 
+// stepCost is how much matching happens, in bytes times instructions, before the client may stop it: up to
+// some 50 ms.
+const stepCost = 4 << 20
+
+// step returns how many bytes the filter gets at once.
+func (f Filter) step() int { return min(64<<10, max(512, stepCost/max(1, f.size))) }
+
 // copy copies the lines that the filter passes. The last one may be cut by r's error.
 func (f Filter) copy(w io.Writer, r io.Reader) error {
-	size := 64 << 10
-	if f.re != nil && f.literal == nil {
-		size = 4 << 10 // the expression may take 10 ms for a line, and the client may leave
-	}
-	buffer := make([]byte, size)
+	buffer := make([]byte, f.step())
 	if f.All() {
 		_, err := io.CopyBuffer(onlyWriter{w}, onlyReader{r}, buffer)
 		return err
