@@ -17,16 +17,20 @@ import (
 // A slowCatalog has a stream that is never ready: Open or Follow waits until its context is done.
 type slowCatalog struct {
 	Catalog
-	opens bool // Open doesn't wait
+	opens bool          // Open doesn't wait
+	over  chan struct{} // closed when the test ends
 
 	began, ended, left atomic.Int64
 }
 
-// wait waits until ctx is done.
+// wait waits until ctx is done, or the test.
 func (c *slowCatalog) wait(ctx context.Context) {
 	c.began.Add(1)
-	<-ctx.Done()
-	c.ended.Add(1)
+	select {
+	case <-ctx.Done():
+		c.ended.Add(1)
+	case <-c.over:
+	}
 }
 
 func (c *slowCatalog) Open(ctx context.Context, path string, filter logs.Filter) (Stream, error) {
@@ -55,7 +59,7 @@ func TestWaitsEndWithTheirClient(t *testing.T) {
 	for _, step := range []string{"compile", "open", "follow"} {
 		for _, header := range []string{"", wantsEvents, upgrades, upgradesV1} {
 			t.Run(fmt.Sprintf("%s %q", step, header), func(t *testing.T) {
-				c := &slowCatalog{Catalog: newLogFile(t), opens: step != "open"}
+				c := &slowCatalog{Catalog: newLogFile(t), opens: step != "open", over: make(chan struct{})}
 				o := Options{Catalog: c}
 				if step == "compile" {
 					o.compile = func(ctx context.Context, _ string, _ bool) (logs.Filter, error) {
@@ -64,6 +68,7 @@ func TestWaitsEndWithTheirClient(t *testing.T) {
 					}
 				}
 				b := serve(t, o)
+				defer close(c.over)
 				conn, err := net.Dial("tcp", b.addr)
 				if err != nil {
 					t.Fatal(err)
