@@ -96,6 +96,7 @@ var costRows = []costRow{
 	{name: "filtered from the start, followed", on: "files", path: "DIR/big.log?tail=1&grep=(EACH|line).*[xyz]$", header: upgradesV1, kind: scarce},
 	{name: "filtered events from the start", on: "files", path: "DIR/big.log?grep=(EACH|line).*[xyz]$", header: wantsEvents, kind: scarce},
 	{name: "filtered slowly", on: "files", path: "DIR/big.log?n=all&grep=(?:[a-z+,]?){1000}Q", kind: gated},
+	{name: "filtered slowly, followed", on: "files", path: "DIR/big.log?tail=1&grep=(?:EACH|)(?:[a-z+,]?){999}(?:[a-z+,]?){999}(?:[a-z+,]?){999}(?:[a-z+,]?){999}Q", header: upgradesV1, kind: scarce},
 	{name: "no line ends", on: "files", path: "DIR/sparse.log", kind: gated},
 	{name: "no line ends, all", on: "files", path: "DIR/sparse.log?n=all", kind: gated},
 	{name: "no line ends, raw", on: "files", path: "DIR/sparse.log?format=raw", kind: gated},

@@ -103,7 +103,10 @@ func (s *Server) turnAway(w http.ResponseWriter, r *http.Request, form form, why
 			slog.String("why", why.Error()), slog.Int64("earlier", held))
 	}
 	if form == asWebSocket {
-		s.sessions.TurnAway(s.handshake(w, r), r, why, func() { s.countRefusal(r, access.Full) })
+		// The client may take its time, and what the handlers hold may be large, for example a filter.
+		w.(*response).rest = func() {
+			s.sessions.TurnAway(s.handshake(w, r), r, why, func() { s.countRefusal(r, access.Full) })
+		}
 		return
 	}
 	wait := fullTime - fullJitter + rand.N(2*fullJitter)
