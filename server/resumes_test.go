@@ -40,7 +40,7 @@ func TestResumes(t *testing.T) {
 			select {
 			case <-stop:
 				return
-			case <-time.After(time.Millisecond):
+			case <-time.After(5 * time.Millisecond): // a busy viewer has 200 ms to come back in time
 			}
 		}
 	})
