@@ -3,6 +3,7 @@
 # make test      run every test; installs the Debian packages that they need
 # make fuzz      look for inputs that break a parser, FUZZTIME for each target
 # make oracle    compare late viewers with early ones in real programs; takes long
+# make scroll    open, scroll and select in many pages, and print how far they moved; takes long
 # make chaos     break things around a running wsrun, and measure what its clients cost; takes long
 # make security  run the tests that prove a promise, and renew docs/promises.md
 # make mutants   plant bugs, one at a time, and check that a test finds each
@@ -27,7 +28,7 @@ FUZZTIME ?= 10s
 
 STATICCHECK := go tool -modfile=tools/go.mod staticcheck
 
-.PHONY: all wsrun lint check test fuzz oracle chaos security mutants bench bench-compare bench-pairs deps clean
+.PHONY: all wsrun lint check test fuzz oracle scroll chaos security mutants bench bench-compare bench-pairs deps clean
 
 all: wsrun
 
@@ -80,6 +81,9 @@ fuzz:
 
 oracle: wsrun deps
 	cd static && WSRUN=$(CURDIR)/wsrun WSRUN_ORACLE=full node --test --test-force-exit test/screen.test.js
+
+scroll: wsrun deps
+	cd static && WSRUN=$(CURDIR)/wsrun WSRUN_SCROLL=full node --test --test-force-exit test/scroll.test.js test/selection.test.js
 
 chaos: static/node_modules/.installed deps
 	go test -v -timeout 60m ./test/faults -long

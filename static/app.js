@@ -168,7 +168,7 @@ export class App {
       const { PlainView } = await import('./plain.js');
       this.#standingNotice = 'This build has no xterm.js (make adds it): plain text, without colours.';
       notice(this.#standingNotice);
-      return new PlainView($('log'), drawn);
+      return new PlainView($('log'), this.log, drawn);
     }
   }
 

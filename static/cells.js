@@ -1,6 +1,8 @@
 // @ts-check
 /** @import { IBufferCell, IBufferLine } from '@xterm/xterm' */
+/** @import { Tab } from './tabs.js' */
 import { styleOf } from './style.js';
+import { isUsual } from './tabs.js';
 
 const SPACE = 32;
 
@@ -9,8 +11,15 @@ const SPACE = 32;
  * @property {string} text
  * @property {string} style as styleOf (style.js) returns it; empty for none
  * @property {string} link empty for none
+ * @property {number} [columns] how wide the text is, a tab of unusual width
  *
  * @typedef {{from: number, to: number, link: string}} LinkRange columns of a row that are a hyperlink
+ *
+ * @typedef {object} RowContent what a row's cells don't say
+ * @property {number} width how many columns have text
+ * @property {LinkRange[] | undefined} links
+ * @property {Tab[]} tabs
+ * @property {number} before columns of the line in rows before
  */
 
 // The functions below take a cell to read into, since creating one for each would be slow.
@@ -51,24 +60,32 @@ export function wrappedWidth(row, next, into) {
  * Appends the runs of a row's first columns.
  * @param {Run[]} runs
  * @param {IBufferLine} row
- * @param {number} width
- * @param {LinkRange[] | undefined} links
+ * @param {RowContent} content
  * @param {IBufferCell} into
  */
-export function appendRuns(runs, row, width, links, into) {
+export function appendRuns(runs, row, { width, links, tabs, before }, into) {
   let from = 0;
   let style = '';
   let link = '';
-  /** @param {number} to */
-  const append = (to) => {
+  let nextTab = 0;
+  /** @param {number} to @param {Run} [run] what these columns are, if not the row's text */
+  const append = (to, run = { text: row.translateToString(false, from, to), style, link }) => {
     if (to === from) return;
-    const text = row.translateToString(false, from, to);
     const last = runs.at(-1);
-    if (last && last.style === style && last.link === link) last.text += text;
-    else runs.push({ text, style, link });
+    if (last && last.style === run.style && last.link === run.link && !last.columns && !run.columns) last.text += run.text;
+    else runs.push(run);
     from = to;
   };
   for (let x = 0; x < width; x++) {
+    const tab = tabs[nextTab];
+    if (tab?.from === x) {
+      append(x);
+      [style, link] = ['', ''];
+      append(tab.to, { text: '\t', style, link, ...(isUsual(tab, before) ? {} : { columns: tab.to - tab.from }) });
+      nextTab++;
+      x = tab.to - 1;
+      continue;
+    }
     const cell = row.getCell(x, into);
     if (!cell || cell.getWidth() === 0) continue;
     const cellStyle = cell.isAttributeDefault() ? '' : styleOf(cell);

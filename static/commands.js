@@ -63,7 +63,7 @@ export class Commands {
       'previous-line': () => app.cursor.move(-1),
       follow: () => app.follow(),
       pause: () => { log.following ? log.following = false : app.follow(); },
-      top: () => { log.following = false; $('log').scrollTop = 0; },
+      top: () => log.goToStart(),
       view: () => app.nextView(),
       fullscreen: () => { document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen(); },
       help: () => dialog('help').showModal(),
@@ -82,7 +82,7 @@ export class Commands {
       wrap: () => {
         const wrap = prefs().wrap === false;
         savePrefs({ wrap });
-        root.dataset.wrap = wrap ? 'on' : 'off';
+        app.log.keep(() => { root.dataset.wrap = wrap ? 'on' : 'off'; });
       },
       theme: () => {
         const theme = { auto: 'light', light: 'dark' }[prefs().theme ?? 'auto'] ?? 'auto';
@@ -90,9 +90,9 @@ export class Commands {
         root.dataset.theme = theme;
         app.recolour();
       },
-      bigger: () => resizeFont(1),
-      smaller: () => resizeFont(-1),
-      normal: () => resizeFont(0),
+      bigger: () => app.log.keep(() => resizeFont(1)),
+      smaller: () => app.log.keep(() => resizeFont(-1)),
+      normal: () => app.log.keep(() => resizeFont(0)),
     };
   }
 

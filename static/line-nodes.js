@@ -11,13 +11,18 @@ const URLS = /\bhttps?:\/\/[^\s<>"'`\u0000-\u0020]+/g;
  */
 export function lineNodes(line, text) {
   if (!text) return [document.createElement('br')];
-  if (!text.includes('://') && line.runs.every((r) => !r.style)) return [text];
+  if (!text.includes('://') && line.runs.every((r) => !r.style && !r.columns)) return [text];
   const urls = text.includes('://') ? [...text.matchAll(URLS)].map((m) => ({ from: m.index, url: trimmed(m[0]) })) : [];
   const nodes = [];
   let at = 0;
   let next = 0; // the first URL that may reach into the run
   for (const run of line.runs) {
     const end = at + run.text.length;
+    if (run.columns) {
+      nodes.push(tabNode(run.columns));
+      at = end;
+      continue;
+    }
     for (let from = at; from < end;) {
       while (next < urls.length && urls[next].from + urls[next].url.length <= from) next++;
       const url = urls[next]?.from < end ? urls[next] : undefined;
@@ -43,6 +48,15 @@ function trimmed(url) {
     end--;
   }
   return url.slice(0, end);
+}
+
+/** A tab of unusual width. @param {number} columns */
+function tabNode(columns) {
+  const element = document.createElement('span');
+  element.className = 'tab';
+  element.style.setProperty('--columns', String(columns));
+  element.textContent = '\t';
+  return element;
 }
 
 /**

@@ -1,7 +1,9 @@
 // @ts-check
 /** @import { IBuffer, IBufferCell, IMarker, Terminal } from '@xterm/xterm' */
 /** @import { LinkRange, Run } from './cells.js' */
+/** @import { Tab } from './tabs.js' */
 import { appendRuns, contentWidth, wrappedWidth } from './cells.js';
+import { onTab, visibleTabs } from './tabs.js';
 import { MAX_SLICE } from './terminal-writer.js';
 
 export const SCROLLBACK = MAX_SLICE + 1000;
@@ -40,6 +42,8 @@ export class Lines {
   #starts = new Map();
   /** @type {Map<number, LinkRange[]>} by unread row */
   #links = new Map();
+  /** @type {Map<number, Map<number, Tab>>} by unread row, and by column */
+  #tabs = new Map();
   #link = '';
   #linkRow = 0;
   #linkColumn = 0;
@@ -73,6 +77,13 @@ export class Lines {
       return false;
     });
     terminal.parser.registerOscHandler(8, (data) => this.#onHyperlink(data));
+    onTab(terminal, (tab) => this.#onTab(tab));
+    for (const final of 'KPX@LMST') {
+      terminal.parser.registerCsiHandler({ final }, ([what]) => {
+        this.#onRowsChange(final, Number(what));
+        return false;
+      });
+    }
   }
 
   /** How many lines done() would return. */
@@ -129,6 +140,7 @@ export class Lines {
       this.#readRow(y);
       this.#starts.delete(this.#rowsRead + y - first);
       this.#links.delete(this.#rowsRead + y - first);
+      this.#tabs.delete(this.#rowsRead + y - first);
     }
     this.#rowsRead += base - first;
     this.#setFirst(base);
@@ -146,12 +158,14 @@ export class Lines {
     let first = this.#firstUnread();
     while (this.#unfinished && first > 0 && isWrapped(first)) first--;
     const starts = [];
+    const tabs = [];
     const cursor = buffer.baseY + buffer.cursorY;
     let above = 0; // unread lines above the cursor's line
     for (let y = first; y < buffer.length; y++) {
       if (y > first && isWrapped(y)) continue;
       const unfinished = y < this.#firstUnread() && this.#unfinished;
       starts.push(this.#starts.get(this.#rowNumber(y)) ?? (unfinished ? { n: unfinished.n, ms: unfinished.ms } : undefined));
+      tabs.push(this.#tabs.get(this.#rowNumber(y)));
       if (y > first && y <= cursor) above++;
     }
     this.#unfinished = undefined;
@@ -165,10 +179,12 @@ export class Lines {
     this.#setFirst(y);
     this.#starts.clear();
     this.#links.clear();
+    this.#tabs.clear();
     for (let at = 0; y < buffer.length && at < starts.length; y++) {
       if (at > 0 && isWrapped(y)) continue;
-      const start = starts[at++];
+      const [start, tabsOfRow] = [starts[at], tabs[at++]];
       if (start) this.#starts.set(this.#rowNumber(y), start);
+      if (tabsOfRow) this.#tabs.set(this.#rowNumber(y), tabsOfRow);
     }
     this.#lowest = Math.max(this.#cursorRow(), ...this.#starts.keys());
   }
@@ -202,7 +218,7 @@ export class Lines {
     const buffer = this.#buffer;
     if (this.#terminal.buffer.active !== buffer) return undefined;
     const y = buffer.baseY + buffer.cursorY;
-    const width = contentWidth(buffer.getLine(y), this.#cell);
+    const width = this.#widthOf(y);
     if (!width || buffer.cursorX < width) return undefined;
     for (let below = y + 1; below < buffer.length; below++) if (contentWidth(buffer.getLine(below), this.#cell)) return undefined;
     return buffer.cursorX - width;
@@ -233,6 +249,7 @@ export class Lines {
     this.#unfinished = undefined;
     this.#starts.clear();
     this.#links.clear();
+    this.#tabs.clear();
     this.#link = '';
     this.#setFirst(this.#buffer.baseY);
     this.#lowest = this.#rowsRead + this.#buffer.cursorY;
@@ -295,6 +312,7 @@ export class Lines {
     if (this.#terminal.buffer.active !== this.#buffer || what !== 2 && (what !== 0 || this.#buffer.cursorX > 0)) return;
     const from = what === 2 ? this.#rowNumber(this.#buffer.baseY) : this.#cursorRow();
     for (const row of this.#starts.keys()) if (row >= from) this.#starts.delete(row);
+    this.#dropTabs(from);
     this.#lowest = Math.min(this.#lowest, from - 1);
   }
 
@@ -319,6 +337,44 @@ export class Lines {
     const uri = data.slice(data.indexOf(';') + 1);
     this.#link = /^https?:\/\//i.test(uri) ? uri : '';
     return false; // xterm.js handles it as well
+  }
+
+  /** @param {Tab} tab */
+  #onTab(tab) {
+    if (this.#terminal.buffer.active !== this.#buffer) return;
+    const row = this.#cursorRow();
+    const tabs = this.#tabs.get(row) ?? new Map();
+    tabs.set(tab.from, tab);
+    this.#tabs.set(row, tabs);
+  }
+
+  /**
+   * Characters or rows were erased, moved or inserted.
+   * @param {string} final of the sequence that does it
+   * @param {number} what its parameter
+   */
+  #onRowsChange(final, what) {
+    if (this.#terminal.buffer.active !== this.#buffer || !this.#tabs.size) return;
+    const row = this.#cursorRow();
+    if ('ST'.includes(final)) this.#tabs.clear();
+    else if ('LM'.includes(final)) this.#dropTabs(row);
+    else for (const from of this.#tabs.get(row)?.keys() ?? []) if (final === 'K' && what > 0 || from >= this.#buffer.cursorX) this.#tabs.get(row)?.delete(from);
+  }
+
+  /** Forgets the tabs in rows. @param {number} first of the rows */
+  #dropTabs(first) {
+    for (const row of this.#tabs.keys()) if (row >= first) this.#tabs.delete(row);
+  }
+
+  /** A row's tabs. @param {number} y */
+  #tabsOf(y) {
+    const line = this.#buffer.getLine(y);
+    return line ? visibleTabs(this.#tabs.get(this.#rowNumber(y)), line, this.#cell) : [];
+  }
+
+  /** How many columns of a row have text, tabs at its end included. @param {number} y */
+  #widthOf(y) {
+    return Math.max(contentWidth(this.#buffer.getLine(y), this.#cell), this.#tabsOf(y).at(-1)?.to ?? 0);
   }
 
   /** @param {number} y */
@@ -349,7 +405,14 @@ export class Lines {
       lines.push(into);
     }
     const next = this.#buffer.getLine(y + 1);
-    const width = next?.isWrapped ? wrappedWidth(line, next, this.#cell) : contentWidth(line, this.#cell);
-    appendRuns(into.runs, line, width, this.#links.get(row), this.#cell);
+    const width = next?.isWrapped ? wrappedWidth(line, next, this.#cell) : this.#widthOf(y);
+    const tabs = this.#tabsOf(y);
+    let before = 0;
+    for (let at = y; tabs.length && line.isWrapped; at--) {
+      const [above, below] = [this.#buffer.getLine(at - 1), this.#buffer.getLine(at)];
+      if (!above || !below?.isWrapped) break;
+      before += wrappedWidth(above, below, this.#cell);
+    }
+    appendRuns(into.runs, line, { width, links: this.#links.get(row), tabs, before }, this.#cell);
   }
 }

@@ -1,6 +1,9 @@
 // @ts-check
 /** @import { Line } from './lines.js' */
 import { lineNodes } from './line-nodes.js';
+import { selectFromLinks } from './link-selection.js';
+import { findHits, hideRows } from './row-filter.js';
+import { Scroller } from './scroller.js';
 import { View } from './view.js';
 
 // Rows of a block.
@@ -10,8 +13,6 @@ const BLOCK = 100;
 const KEPT = 20_000;
 const MAX_PAUSED = 60_000;
 const MAX_HELD = 20_000;
-// Closer to the end than this, scrolling down follows the log again.
-const NEAR_END_PX = 12;
 // The browser takes seconds to draw towers of combining characters.
 const TOWER = /\p{M}{9}/u;
 const TOWERS = /(\p{M}{8})\p{M}+/gu;
@@ -32,6 +33,7 @@ const TOWERS = /(\p{M}{8})\p{M}+/gu;
  * @typedef {object} Block rows that the browser lays out only when they become visible
  * @property {HTMLElement} element
  * @property {number} rows
+ * @property {number} size how many rows fit in
  * @property {number} shown how many of the rows the filter doesn't hide
  *
  * @typedef {object} Filter
@@ -53,14 +55,12 @@ export const textOf = ({ runs }) => (runs.length === 1 ? runs[0].text : runs.map
 /** Shows lines as text, one element for each line, and follows the end of the output. */
 export class LogView extends View {
   #callbacks;
+  #scroller;
   /** @type {Row[]} to read only */
   rows = [];
   /** @type {Block[]} */
   #blocks = [];
   #fixed = 0; // how many rows will not change any more
-  #following = true;
-  #scrolled = 0; // the last scroll position
-  #scrollSet = -1; // the last scroll position that was set from here
   /** @type {Line[]} lines held back, to read only; the last ones may still change */
   held = [];
   #heldTail = 0; // how many of the lines held back may still change
@@ -88,15 +88,14 @@ export class LogView extends View {
   constructor(element, callbacks) {
     super(element);
     this.#callbacks = callbacks;
-    element.addEventListener('scroll', () => this.#onScroll(), { passive: true });
-    // Scrolling up pauses, however little.
-    const pause = () => { if (element.scrollHeight > element.clientHeight) this.following = false; };
-    let touched = 0;
-    element.addEventListener('wheel', (e) => { if (e.deltaY < 0 && !e.ctrlKey) pause(); }, { passive: true });
-    element.addEventListener('touchstart', (e) => { touched = e.touches[0].clientY; }, { passive: true });
-    element.addEventListener('touchmove', (e) => { if (e.touches[0].clientY > touched + 3) pause(); }, { passive: true });
-    element.addEventListener('keydown', (e) => { if (['ArrowUp', 'PageUp'].includes(e.key)) pause(); });
-    new ResizeObserver(() => this.#scrollToEnd()).observe(element);
+    this.#scroller = new Scroller(element, {
+      follow: callbacks.follow,
+      release: () => this.#release(),
+      moved: callbacks.changed,
+      inView: () => this.inView(),
+      visible: (row) => this.#visible(/** @type {Row} */ (row)),
+    });
+    selectFromLinks(element);
   }
 
   show() {
@@ -105,19 +104,22 @@ export class LogView extends View {
     else this.#settle(this.rows.length);
   }
 
-  /** Whether the log scrolls to the end when lines are added. */
+  /** Whether the end stays in view when lines are added. */
   get following() {
-    return this.#following;
+    return this.#scroller.following;
   }
 
   /** @param {boolean} following */
   set following(following) {
-    if (following === this.#following) return;
-    this.#following = following;
-    this.element.classList.toggle('paused', !following);
-    if (following) this.#release();
-    this.#scrollToEnd();
-    this.#callbacks.follow(following);
+    this.#scroller.following = following;
+  }
+
+  /**
+   * Changes how rows look, but not where the reader is.
+   * @param {() => void} change
+   */
+  keep(change) {
+    this.#scroller.keep(change);
   }
 
   /**
@@ -131,7 +133,7 @@ export class LogView extends View {
       return;
     }
     // Rows that would be dropped at once are not created.
-    const skip = this.#following ? Math.max(done.length - KEPT, 0) : 0;
+    const skip = this.#scroller.still ? 0 : Math.max(done.length - KEPT, 0);
     if (skip) this.#drop(this.rows.length);
     let at = this.#fixed;
     const from = at;
@@ -161,7 +163,7 @@ export class LogView extends View {
 
   /** Whether new lines must be held back. */
   get #isFull() {
-    return !this.#following && this.rows.length >= MAX_PAUSED;
+    return this.#scroller.still && this.rows.length >= MAX_PAUSED;
   }
 
   /** How many rows come before the lines held back, which will replace the others. */
@@ -226,9 +228,10 @@ export class LogView extends View {
    */
   set times(times) {
     this.#times = times;
-    this.element.classList.toggle('timed', times !== null);
-    this.rows.forEach((row, i) => this.#showTime(row, i));
-    this.#scrollToEnd();
+    this.keep(() => {
+      this.element.classList.toggle('timed', times !== null);
+      this.rows.forEach((row, i) => this.#showTime(row, i));
+    });
   }
 
   /**
@@ -238,6 +241,7 @@ export class LogView extends View {
   highlight(range) {
     this.#linked = range;
     for (const row of this.rows) this.#highlightRow(row);
+    this.#scroller.anchor();
   }
 
   /**
@@ -264,12 +268,15 @@ export class LogView extends View {
    * @param {'center' | 'nearest'} [block] where in the view the row goes
    */
   goTo(row, block = 'center') {
-    this.following = false;
     row.filtered = row.hidden = false;
     row.element.classList.remove('out');
     row.block.element.hidden = false;
-    row.element.scrollIntoView({ block });
-    this.#scrollSet = this.#scrolled = this.element.scrollTop;
+    this.#scroller.goTo(row, block);
+  }
+
+  /** Scrolls to the first row. */
+  goToStart() {
+    this.#scroller.goToStart();
   }
 
   /** The first visible row. */
@@ -288,35 +295,43 @@ export class LogView extends View {
   }
 
   /**
-   * Finds hits, and hides other lines if the filter says so. The line at the top stays
-   * where it is, unless the log follows the end.
+   * Finds hits, and hides other lines if the filter says so.
    * @param {Filter | null} filter
    */
   set filter(filter) {
-    const top = this.#following ? undefined : this.top;
     const reattach = (filter?.only ?? false) !== (this.#filter?.only ?? false);
     this.#filter = filter;
     this.#filterHeld(this.held);
-    this.#applyFilter(0);
-    // The browser takes a block that it doesn't lay out to be as high as it was when last
-    // visible, unless the block has left the page since then.
-    if (reattach) this.element.replaceChildren(...this.#blocks.map((b) => b.element));
+    this.keep(() => {
+      this.#applyFilter(0);
+      // The browser takes a block that it doesn't lay out to be as high as it was when last
+      // visible, unless the block has left the page since then.
+      if (reattach) this.element.replaceChildren(...this.#blocks.map((b) => b.element));
+    });
     this.#callbacks.changed();
-    this.#scrollToEnd();
-    if (!top) return;
-    const at = this.rows.indexOf(top);
-    (this.rows.slice(at).find((row) => !row.filtered) ?? this.rows.findLast((row) => !row.filtered))?.element.scrollIntoView({ block: 'start' });
-    this.#scrollSet = this.#scrolled = this.element.scrollTop;
+  }
+
+  /** A row, or the next one that the filter doesn't hide; undefined if the row is gone. @param {Row} row */
+  #visible(row) {
+    if (row.element.isConnected && !row.filtered) return row;
+    const at = this.rows.indexOf(row);
+    if (at < 0) return undefined;
+    for (let i = at; i < this.rows.length; i++) if (!this.rows[i].filtered) return this.rows[i];
+    return this.rows.findLast((r) => !r.filtered);
   }
 
   /** The visible rows, and a few around them. */
   inView() {
     const { top, bottom } = this.element.getBoundingClientRect();
-    const seen = new Set(this.#blocks.filter((b) => {
-      const box = b.element.getBoundingClientRect();
-      return box.bottom >= top && box.top <= bottom;
-    }));
-    return this.rows.filter((row) => seen.has(row.block));
+    /** @type {Row[]} */
+    const rows = [];
+    let at = 0;
+    for (const block of this.#blocks) {
+      const box = block.element.getBoundingClientRect();
+      if (box.bottom >= top && box.top <= bottom) rows.push(...this.rows.slice(at, at + block.rows));
+      at += block.rows;
+    }
+    return rows;
   }
 
   /**
@@ -369,10 +384,11 @@ export class LogView extends View {
   #lastBlock() {
     let block = this.#blocks.at(-1);
     if (!block || block.rows >= BLOCK) {
-      block = { element: document.createElement('div'), rows: 0, shown: BLOCK };
+      block = { element: document.createElement('div'), rows: 0, size: BLOCK, shown: BLOCK };
       block.element.className = 'block';
       this.#blocks.push(block);
       this.element.append(block.element);
+      this.#scroller.observe(block.element);
     }
     return block;
   }
@@ -383,9 +399,15 @@ export class LogView extends View {
     if (!row) return;
     row.element.remove();
     if (--row.block.rows === 0) {
-      row.block.element.remove();
+      this.#removeBlock(row.block);
       this.#blocks.pop();
     }
+  }
+
+  /** @param {Block} block */
+  #removeBlock({ element }) {
+    this.#scroller.unobserve(element);
+    element.remove();
   }
 
   /**
@@ -397,7 +419,7 @@ export class LogView extends View {
     while (this.#blocks.length && dropped + this.#blocks[0].rows <= count) {
       const block = this.#blocks[0];
       dropped += block.rows;
-      block.element.remove();
+      this.#removeBlock(block);
       this.#blocks.shift();
     }
     this.rows.splice(0, dropped);
@@ -407,7 +429,7 @@ export class LogView extends View {
 
   /** Drops the rows that are too many, and returns how many they were. */
   #evict() {
-    return this.#following ? this.#drop(this.rows.length - KEPT) : 0;
+    return this.#scroller.still ? 0 : this.#drop(this.rows.length - KEPT);
   }
 
   /**
@@ -417,57 +439,13 @@ export class LogView extends View {
   #settle(from) {
     from -= this.#evict();
     if (this.#filter) this.#applyFilter(Math.max(from, 0));
-    this.#scrollToEnd();
     this.#callbacks.changed();
   }
 
-  /**
-   * Finds hits, and which rows to hide.
-   * @param {number} from the first row that may be new
-   */
+  /** Finds hits, and hides rows and blocks. @param {number} from the first row that may be new */
   #applyFilter(from) {
-    const filter = this.#filter;
-    const context = filter?.context ?? 0;
-    for (let i = from; i < this.rows.length; i++) {
-      this.rows[i].hit = filter !== null && filter.test(this.rows[i].text);
-    }
-    this.hits = 0;
-    for (const row of this.rows) if (row.hit) this.hits++;
-    const only = filter?.only ?? false;
-    let shown = -Infinity; // the last row that a hit's context reaches
-    const start = Math.max(from - context, 0);
-    for (let i = Math.max(start - context, 0); i < start; i++) if (this.rows[i].hit) shown = i + context;
-    for (let i = start, ahead = start; i < this.rows.length; i++) {
-      for (; ahead <= i + context && ahead < this.rows.length; ahead++) if (this.rows[ahead].hit) shown = ahead + context;
-      this.rows[i].filtered = only && i > shown;
-    }
-    this.#updateBlocks(only);
-  }
-
-  /**
-   * Shows and hides rows, and blocks without a row to show.
-   * @param {boolean} only whether the filter hides rows
-   */
-  #updateBlocks(only) {
-    let at = 0;
-    for (const block of this.#blocks) {
-      let shown = 0;
-      const end = at + block.rows;
-      if (only) for (let i = at; i < end; i++) shown += this.rows[i].filtered ? 0 : 1;
-      else shown = BLOCK;
-      // Rows of a block that is hidden as a whole can stay as they are.
-      for (let i = shown ? at : end; i < end; i++) {
-        const row = this.rows[i];
-        if (row.filtered === row.hidden) continue;
-        row.hidden = row.filtered;
-        row.element.classList.toggle('out', row.filtered);
-      }
-      at = end;
-      if (shown === block.shown) continue;
-      block.shown = shown;
-      block.element.hidden = shown === 0;
-      block.element.style.setProperty('--shown', String(shown));
-    }
+    this.hits = findHits(this.rows, this.#filter, from);
+    hideRows(this.#blocks, this.rows, this.#filter?.only ?? false);
   }
 
   /**
@@ -483,23 +461,5 @@ export class LogView extends View {
   #highlightRow(row) {
     const on = this.#linked !== null && row.n >= this.#linked[0] && row.n <= this.#linked[1];
     row.element.classList.toggle('marked', on);
-  }
-
-  #scrollToEnd() {
-    if (!this.#following) return;
-    this.element.scrollTop = this.element.scrollHeight;
-    this.#scrollSet = this.#scrolled = this.element.scrollTop;
-  }
-
-  #onScroll() {
-    const { scrollTop, clientHeight, scrollHeight } = this.element;
-    const by = scrollTop - this.#scrolled;
-    this.#scrolled = scrollTop;
-    this.#callbacks.changed();
-    if (Math.abs(scrollTop - this.#scrollSet) <= 1) return; // set from here: the event comes a frame later
-    this.#scrollSet = -1;
-    const atEnd = scrollHeight - scrollTop - clientHeight <= NEAR_END_PX;
-    if (by < -1 && !atEnd) this.following = false; // at the end, the log just got shorter
-    else if (by > 0 && atEnd) this.following = true;
   }
 }

@@ -11,11 +11,14 @@ export class Permalinks {
   constructor(log) {
     this.#log = log;
     addEventListener('hashchange', () => this.#readHash());
-    // A line's number is drawn by the style sheet: a click on it is a click on the line's left edge.
+    $('log').addEventListener('mousedown', (e) => {
+      if (e.button !== 0 || !numberAt(e)) return;
+      e.preventDefault(); // a number is no text to select, even with Shift
+      $('log').focus({ preventScroll: true });
+    });
     $('log').addEventListener('click', (e) => {
-      const row = /** @type {HTMLElement | null} */ (/** @type {Element} */ (e.target).closest('[data-n]'));
-      if (!row || e.clientX - row.getBoundingClientRect().left > parseFloat(getComputedStyle(row, '::before').width)) return;
-      const n = Number(row.dataset.n);
+      const n = numberAt(e);
+      if (!n) return;
       const first = Number(/^#L(\d+)/.exec(location.hash)?.[1] ?? n);
       history.replaceState(null, '', e.shiftKey && first !== n ? `#L${Math.min(first, n)}-L${Math.max(first, n)}` : `#L${n}`);
       this.#readHash();
@@ -48,4 +51,14 @@ export class Permalinks {
     if (first > sought) notice(`Line ${number.format(sought)} is no longer kept: the first one is ${number.format(first)}.`);
     if (first > sought || this.#log.reveal(sought)) this.#sought = 0;
   }
+}
+
+/**
+ * The line number that the mouse is on, or 0. A number is drawn by the style sheet: the mouse is on its line's left edge.
+ * @param {MouseEvent} e
+ */
+function numberAt(e) {
+  const row = /** @type {HTMLElement | null} */ (/** @type {Element} */ (e.target).closest('[data-n]'));
+  if (!row || e.clientX - row.getBoundingClientRect().left > parseFloat(getComputedStyle(row, '::before').width)) return 0;
+  return Number(row.dataset.n);
 }

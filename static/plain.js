@@ -1,13 +1,12 @@
 // @ts-check
 /** @import { Hello, Reset } from './driver/driver.js' */
+/** @import { LogView } from './log.js' */
 /** @import { Output } from './output.js' */
 import { View } from './view.js';
 
 const MAX_LINES = 20_000;
 // A longer line, in characters, is cut.
 const MAX_LINE = 64 << 10;
-// Closer to the end than this, the view follows it.
-const NEAR_END_PX = 20;
 
 /**
  * Text without escape sequences, and without what carriage returns overwrote.
@@ -31,6 +30,7 @@ export function plain(text) {
  * @implements {Output}
  */
 export class PlainView extends View {
+  #log;
   #onDrawn;
   #decoder = new TextDecoder();
   #line = document.createElement('div'); // the unfinished last one
@@ -41,10 +41,12 @@ export class PlainView extends View {
 
   /**
    * @param {HTMLElement} element
+   * @param {LogView} log of the same element, which decides where it is scrolled to
    * @param {() => void} onDrawn called when there is more output to see
    */
-  constructor(element, onDrawn) {
+  constructor(element, log, onDrawn) {
     super(element);
+    this.#log = log;
     this.#onDrawn = onDrawn;
   }
 
@@ -65,8 +67,12 @@ export class PlainView extends View {
 
   /** @param {Uint8Array} bytes */
   write(bytes) {
-    const { scrollTop, clientHeight, scrollHeight } = this.element;
-    const follows = scrollTop + clientHeight >= scrollHeight - NEAR_END_PX;
+    this.#log.keep(() => this.#append(bytes));
+    this.#onDrawn();
+  }
+
+  /** @param {Uint8Array} bytes */
+  #append(bytes) {
     const text = this.#rest + this.#decoder.decode(bytes, { stream: true });
     const end = text.lastIndexOf('\n') + 1;
     this.#line.remove();
@@ -80,8 +86,6 @@ export class PlainView extends View {
     this.#line = row(plain(this.#rest));
     this.element.append(this.#line);
     for (let excess = this.element.childElementCount - MAX_LINES; excess > 0; excess--) this.element.firstChild?.remove();
-    if (follows) this.element.scrollTop = this.element.scrollHeight;
-    this.#onDrawn();
   }
 
   resize() {}

@@ -10,7 +10,8 @@ const WSRUN = process.env.WSRUN ?? new URL('../../wsrun', import.meta.url).pathn
 /** @type {import('playwright-core').Browser} */
 let browser;
 /** Starts a browser. */
-export const launch = (args = []) => chromium.launch({
+export const launch = (args = [], options = {}) => chromium.launch({
+  ...options,
   executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
   args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', ...args],
 });

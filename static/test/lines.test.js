@@ -18,6 +18,19 @@ function make(cols = 80, rows = 24) {
 
 const textOf = (lines) => lines.map((l) => l.runs.map((r) => r.text).join(''));
 
+/** A line's text with spaces in place of tabs, as many as the tabs are wide. */
+function spread(line) {
+  let [text, columns] = ['', 0];
+  for (const run of line.runs) {
+    for (const c of run.text) {
+      const width = c === '\t' ? run.columns ?? 8 - columns % 8 : /\p{M}/u.test(c) ? 0 : /[\u3000-\u9fff\uac00-\ud7a3]/.test(c) ? 2 : 1;
+      text += c === '\t' ? ' '.repeat(width) : c;
+      columns += width;
+    }
+  }
+  return text;
+}
+
 async function all(text, cols, rows) {
   const { lines, write, parsed } = make(cols, rows);
   write(text);
@@ -29,6 +42,20 @@ test('lines that the terminal wrapped are one', async () => {
   const long = 'x'.repeat(10_000);
   assert.deepEqual(textOf(await all(`a\r\n${long}\r\nb\r\n`)), ['a', long, 'b']);
   assert.deepEqual(textOf(await all(`${'y'.repeat(79)}漢字\r\n`)), [`${'y'.repeat(79)}漢字`]);
+});
+
+test('tabs stay tabs, but not where text was written over them', async () => {
+  assert.deepEqual(textOf(await all('a\tb\t\tc\r\n\t\r\n\x1b[31mred\t\x1b[32mgreen\x1b[m\r\n')), ['a\tb\t\tc', '\t', 'red\tgreen']);
+  assert.deepEqual(textOf(await all('a\tb\rcdef\r\na\tb\r\x1b[3Cx\r\n1\tb\r\x1b[K2\r\n\x1b[8Cmoved\r\n')), ['cdef    b', 'a  x    b', '2', '        moved']);
+  const [unusual] = await all('\x1b[3g\x1b[5G\x1bH\r1\ty\r\n');
+  assert.deepEqual(unusual.runs.map((r) => [r.text, r.columns]), [['1', undefined], ['\t', 3], ['y', undefined]]);
+  const { lines, write, parsed } = make(80, 5);
+  write('a\tb\r\n');
+  await parsed();
+  lines.resize(40, 9);
+  write('c\td');
+  await parsed();
+  assert.deepEqual(textOf([...lines.done(), ...lines.tail()]), ['a\tb', 'c\td']);
 });
 
 test('a progress bar of several lines, as a build of an image shows it', async () => {
@@ -183,7 +210,7 @@ test('oracle: the text is that of a terminal that has kept everything', async ()
       lines.tail(); // reading must change nothing
     }
     await parsed();
-    const got = textOf([...lines.done(), ...lines.tail()]).map((l) => l.trimEnd());
+    const got = [...lines.done(), ...lines.tail()].map((l) => spread(l).trimEnd());
     while (got.at(-1) === '') got.pop();
     assert.deepEqual(got, await oracle(text, cols, rows), `seed ${seed}`);
   }
