@@ -59,6 +59,6 @@ export class Permalinks {
  */
 function numberAt(e) {
   const row = /** @type {HTMLElement | null} */ (/** @type {Element} */ (e.target).closest('[data-n]'));
-  if (!row || e.clientX - row.getBoundingClientRect().left > parseFloat(getComputedStyle(row, '::before').width)) return 0;
-  return Number(row.dataset.n);
+  const isOnNumber = row && e.clientX - row.getBoundingClientRect().left <= parseFloat(getComputedStyle(row, '::before').width);
+  return isOnNumber ? Number(row.dataset.n) : 0;
 }
