@@ -57,9 +57,10 @@ export class Bar {
     this.#title = title;
     $('title').title = $('title').ariaLabel = title;
     const [start, end] = $('title').children;
-    const at = title.length > 2 * TITLE_END ? title.length - TITLE_END : title.length;
-    start.textContent = title.slice(0, at);
-    end.textContent = title.slice(at);
+    const line = title.replace(/\s/g, ' '); // a script has several
+    const at = line.length > 2 * TITLE_END ? line.length - TITLE_END : line.length;
+    start.textContent = line.slice(0, at);
+    end.textContent = line.slice(at);
     this.#nameTab();
   }
 

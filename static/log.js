@@ -1,7 +1,7 @@
 // @ts-check
 /** @import { Line } from './lines.js' */
+import { selectByDragging } from './drag-selection.js';
 import { lineNodes } from './line-nodes.js';
-import { selectFromLinks } from './link-selection.js';
 import { findHits, hideRows } from './row-filter.js';
 import { Scroller } from './scroller.js';
 import { View } from './view.js';
@@ -95,7 +95,7 @@ export class LogView extends View {
       inView: () => this.inView(),
       visible: (row) => this.#visible(/** @type {Row} */ (row)),
     });
-    selectFromLinks(element);
+    selectByDragging(element);
   }
 
   show() {

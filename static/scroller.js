@@ -40,8 +40,9 @@ export class Scroller {
   #callbacks;
   #observer;
   #following = true;
-  #pressed = false; // the mouse, in the text
-  #touched = false; // by a finger
+  /** @type {'' | 'mouse' | 'finger'} what presses on the text */
+  #pressing = '';
+  #releasing = 0; // the timer that ends the press
   #fingerY = 0; // the highest place where the finger was
   #selected = false; // text is selected
   // What was last known; a scroll event with the same heights is the reader's.
@@ -66,9 +67,14 @@ export class Scroller {
     });
     this.#observer.observe(element);
     element.addEventListener('scroll', () => this.#onScroll(), { passive: true });
-    element.addEventListener('wheel', (e) => { if (e.deltaY < 0 && !e.ctrlKey) this.#pause(); }, { passive: true });
+    element.addEventListener('wheel', (e) => {
+      if (e.ctrlKey) return;
+      if (e.deltaY < 0) this.#pause();
+      if (e.deltaY > 0) this.#resume();
+    }, { passive: true });
     element.addEventListener('keydown', (e) => {
       if (['ArrowUp', 'PageUp'].includes(e.key) || e.key === 'Home' && e.ctrlKey) this.#pause();
+      if (['ArrowDown', 'PageDown'].includes(e.key) && !e.shiftKey) this.#resume();
     });
     this.#listenToPointers();
     document.addEventListener('selectionchange', () => this.#onSelect());
@@ -90,7 +96,7 @@ export class Scroller {
 
   /** Whether the view stays where it is, if only as long as the reader presses somewhere. */
   get still() {
-    return !this.#following || this.#pressed || this.#touched;
+    return !this.#following || this.#pressing !== '';
   }
 
   /** Adjusts the position, from now on, when a part of the content changes its height. @param {Element} part */
@@ -155,26 +161,30 @@ export class Scroller {
 
   #listenToPointers() {
     const element = this.#element;
-    const ended = (/** @type {() => void} */ end) => setTimeout(() => { // after the click, which must meet what was pressed
-      const before = this.still;
-      end();
-      if (before && !this.still) this.#goOn();
-    });
+    const press = (/** @type {'mouse' | 'finger'} */ what) => {
+      clearTimeout(this.#releasing); // of the press before
+      this.#pressing = what;
+      this.anchor();
+    };
+    const release = () => {
+      clearTimeout(this.#releasing);
+      this.#releasing = setTimeout(() => { // after the click, which must meet what was pressed
+        this.#pressing = '';
+        this.#goOn();
+      });
+    };
     element.addEventListener('pointerdown', (e) => {
       if (e.pointerType === 'touch') return;
       const bar = e.target === element && e.clientX >= element.getBoundingClientRect().left + element.clientLeft + element.clientWidth;
       if (bar || e.button === 1) this.#pause(); // the middle button scrolls as well
-      if (e.button !== 0 || bar) return;
-      this.#pressed = true;
-      this.anchor();
+      if (e.button === 0 && !bar) press('mouse');
     });
-    const release = () => { if (this.#pressed) ended(() => { this.#pressed = false; }); };
-    for (const name of ['pointerup', 'pointercancel', 'dragend', 'blur']) addEventListener(name, release);
-    addEventListener('pointermove', (e) => { if (!e.buttons) release(); }); // it may have ended elsewhere
+    const releaseMouse = () => { if (this.#pressing === 'mouse') release(); };
+    for (const name of ['pointerup', 'pointercancel', 'dragend', 'blur']) addEventListener(name, releaseMouse);
+    addEventListener('pointermove', (e) => { if (!e.buttons) releaseMouse(); }); // it may have ended elsewhere
     element.addEventListener('touchstart', (e) => {
       this.#fingerY = e.touches[0].clientY;
-      this.#touched = true;
-      this.anchor();
+      press('finger');
     }, { passive: true });
     element.addEventListener('touchmove', (e) => {
       const y = e.touches[0].clientY;
@@ -182,13 +192,19 @@ export class Scroller {
       if (e.touches.length === 1 && y > this.#fingerY + TOUCH_PX) this.#pause();
     }, { passive: true });
     for (const name of /** @type {const} */ (['touchend', 'touchcancel'])) {
-      element.addEventListener(name, (e) => { if (!e.touches.length) ended(() => { this.#touched = false; }); });
+      element.addEventListener(name, (e) => { if (!e.touches.length) release(); });
     }
   }
 
   /** The reader scrolls up, if there is anything to scroll. */
   #pause() {
     if (this.#element.scrollHeight > this.#element.clientHeight) this.following = false;
+  }
+
+  /** The reader scrolls down further than the end: follows it, even if text is selected. */
+  #resume() {
+    const { scrollTop, scrollHeight, clientHeight } = this.#element;
+    if (scrollHeight - clientHeight - scrollTop <= NEAR_END_PX && !this.#pressing) this.following = true;
   }
 
   /** Goes to the end, after the view was held. */
@@ -223,7 +239,7 @@ export class Scroller {
     this.#note();
     if (this.#following && by < -1) this.following = false; // by means unknown: the browser's own search
     this.anchor();
-    if (by > 0 && end - scrollTop <= NEAR_END_PX && !this.#pressed && !this.#selected) this.following = true;
+    if (by > 0 && end - scrollTop <= NEAR_END_PX && this.#pressing !== 'mouse' && !this.#selected) this.following = true;
     this.#callbacks.moved();
   }
 

@@ -107,6 +107,61 @@ test('pressing holds the text until the button is released, and a click does not
   assert.equal(await isPaused(page), false);
 });
 
+test('a drag may begin between two pixels, and select as little as a character', async (t) => {
+  const { port } = await run(t, sh('echo 0123456789012345678901234567890123456789; read x'));
+  const page = await open(t, port, READERS[0].options);
+  await untilRow(page, '0123456789'.repeat(4));
+  const { x, y, width } = await page.locator('[data-n="1"]').evaluate((row) => {
+    const range = document.createRange();
+    range.selectNodeContents(row);
+    const box = range.getBoundingClientRect();
+    return { x: box.left, y: box.top + box.height / 2, width: box.width / 40 };
+  });
+  const halves = Array.from({ length: 30 }, (_, i) => x + (i + 0.5) * width + 0.02).filter((at) => at % 1 > 0.1);
+  for (const from of halves) {
+    await page.evaluate(() => getSelection().removeAllRanges());
+    await page.mouse.move(from, y);
+    await page.mouse.down();
+    const want = await between(page, { x: from, y }, { x: from + width, y });
+    await page.mouse.move(from + width, y, { steps: 3 });
+    await page.mouse.up();
+    assert.equal(await selection(page), want);
+    assert.equal(want.length, 1);
+  }
+});
+
+test('a second press right after the first holds the text as well', async (t) => {
+  const { child, port } = await run(t, sh('seq 1 300; while read x; do echo $x; done'));
+  const page = await open(t, port, READERS[0].options);
+  await untilRow(page, '300');
+  await settled(page);
+  const top = () => page.locator('#log').evaluate((e) => e.scrollTop);
+  const before = await top();
+  await page.locator('[data-n="295"]').evaluate((row) => {
+    for (const type of ['pointerdown', 'pointerup', 'pointerdown']) row.dispatchEvent(new PointerEvent(type, { bubbles: true, pointerType: 'mouse', buttons: 1 }));
+  });
+  child.stdin.write('more\n');
+  await untilRow(page, 'more');
+  await settled(page);
+  assert.equal(await top(), before);
+});
+
+test('scrolling down further than the end follows it, and keeps what is selected', async (t) => {
+  const { child, port } = await run(t, sh('seq 1 300; while read x; do echo $x; done'));
+  const page = await open(t, port, READERS[0].options);
+  await untilRow(page, '300');
+  await page.locator('[data-n="290"]').dblclick({ position: { x: 75, y: 10 } });
+  await page.locator('#pill').waitFor();
+  child.stdin.write('more\n');
+  await untilRow(page, 'more');
+  await page.mouse.wheel(0, 400);
+  await settled(page);
+  await page.mouse.wheel(0, 40);
+  await page.locator('#pill').waitFor({ state: 'hidden' });
+  assert.equal(await selection(page), '290');
+  assert.ok(await fromEnd(page) <= 1);
+});
+
 test('rows that are dropped while the button is pressed are dropped later', async (t) => {
   const { child, port } = await run(t, ['-n', '100000', '--buffer', '64MiB', ...sh('seq 1 20000; read x; seq 20001 90000; read x')]);
   const page = await open(t, port, READERS[0].options);
