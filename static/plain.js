@@ -4,7 +4,9 @@
 /** @import { Output } from './output.js' */
 import { View } from './view.js';
 
-const MAX_LINES = 20_000;
+// Lines kept, and while the reader has paused.
+const KEPT = 20_000;
+const MAX_PAUSED = 60_000;
 // A longer line, in characters, is cut.
 const MAX_LINE = 64 << 10;
 
@@ -85,7 +87,8 @@ export class PlainView extends View {
     }
     this.#line = row(plain(this.#rest));
     this.element.append(this.#line);
-    for (let excess = this.element.childElementCount - MAX_LINES; excess > 0; excess--) this.element.firstChild?.remove();
+    const kept = this.#log.following ? KEPT : MAX_PAUSED;
+    for (let excess = this.element.childElementCount - kept; excess > 0; excess--) this.element.firstChild?.remove();
   }
 
   resize() {}

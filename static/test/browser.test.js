@@ -138,13 +138,39 @@ test('without xterm.js the page shows plain text and says why', async (t) => {
   assert.deepEqual(await lines(), ['red', '20 %', 'end', '']);
 });
 
+test('plain text follows the end until the reader scrolls, and then stays where it is', async (t) => {
+  const { child, port } = await run(t, sh('seq 1 300; while read x; do seq 1 $x; echo end of $x; done'));
+  const page = await open(t, port, {}, (p) => p.route('**/xterm.mjs', (r) => r.fulfill({ status: 404 })));
+  const more = (count) => {
+    child.stdin.write(`${count}\n`);
+    return page.locator('#log > div', { hasText: `end of ${count}` }).waitFor({ state: 'attached' });
+  };
+  const position = () => page.locator('#log').evaluate((e) => ({ top: e.scrollTop, below: e.scrollHeight - e.clientHeight - e.scrollTop }));
+  await page.locator('#log > div', { hasText: '300' }).waitFor();
+  await more(50);
+  assert.ok((await position()).below <= 1);
+  await page.mouse.move(400, 300);
+  await page.mouse.wheel(0, -500);
+  await page.locator('#pill').waitFor();
+  await page.waitForFunction(() => { const e = document.getElementById('log'); return e.scrollHeight - e.clientHeight - e.scrollTop >= 499; });
+  const { top } = await position();
+  await more(30_000); // more than are kept while following
+  assert.equal((await position()).top, top);
+  assert.equal(await page.locator('#log > div').first().textContent(), '1');
+  await page.locator('#pill').click();
+  await more(1);
+  assert.ok((await position()).below <= 1);
+  assert.ok(await page.locator('#log > div').count() <= 20_000);
+});
+
 test('on a phone nothing sticks out of the bar, light or dark', async (t) => {
-  const { port } = await run(t, ['--title', 'a title that is much longer than any phone is wide', ...sh('echo hi')]);
+  const { port } = await run(t, ['--title', 'a title of lines\nthat is much longer\nthan any phone is wide', ...sh('echo hi')]);
   for (const colorScheme of ['light', 'dark']) {
     const page = await open(t, port, { viewport: { width: 320, height: 568 }, colorScheme });
     await untilRow(page, 'hi');
     const [width, ground] = await page.evaluate(() => [document.documentElement.scrollWidth, getComputedStyle(document.body).backgroundColor]);
     assert.equal(width, 320);
+    assert.ok((await page.locator('#title').boundingBox()).height < 30);
     assert.equal(ground, colorScheme === 'dark' ? 'rgb(13, 17, 23)' : 'rgb(255, 255, 255)');
   }
 });
