@@ -5,7 +5,8 @@
 // Backlog and live output are the same bytes, read from different positions, so a reader
 // loses nothing and sees nothing twice between them, and costs no more memory than its
 // position. The writer never waits for a reader: a reader that is too slow finds its
-// position gone and gets a single [Item.Reset] that says how much it missed.
+// position gone. It continues in the stream's [History]; if that has lost the position too, or there
+// is none, the reader gets a single [Item.Reset] that says how much it missed.
 //
 // The package knows nothing about networks or escape sequences.
 package broadcaster
@@ -97,7 +98,8 @@ type Broadcaster struct {
 	snapshot  *Snapshot     // of what is published; nil until asked for
 	armed     bool          // the timer is running
 	closed    bool
-	exit      *Exit // as emitted
+	exit      *Exit   // as emitted
+	history   History // nil if what the ring drops is lost
 }
 
 // New returns a Broadcaster whose limits and start are set by o. It holds no resources
@@ -233,6 +235,9 @@ func (b *Broadcaster) publish(at time.Time) {
 	b.published = time.Now()
 	b.ring.publish(at)
 	b.snapshot = nil
+	if f := b.ring.feed; f != nil && (b.closed || f.due()) {
+		f.signal()
+	}
 	if b.awaited {
 		close(b.wake)
 		b.wake = make(chan struct{})

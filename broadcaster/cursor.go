@@ -79,7 +79,8 @@ func (c *Cursor) passSizes(r *ring) {
 
 // Poll returns what follows at the cursor and moves the cursor past it. If nothing follows
 // yet, Poll returns a channel that is closed as soon as Poll is worth calling again. After
-// the last item of a closed stream the error is [io.EOF]; there are no other errors.
+// the last item of a closed stream the error is [io.EOF]. If the stream has a history, the error
+// is [ErrBehind] while the cursor is behind the ring. There are no other errors.
 func (c *Cursor) Poll() (Item, <-chan struct{}, error) { return c.poll(false) }
 
 // PollLines is Poll for a reader of lines, which need not keep an unfinished line: it leaves
@@ -98,17 +99,18 @@ func (c *Cursor) poll(lines bool) (Item, <-chan struct{}, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if c.offset < r.oldest() {
-		offset, line := c.offset, c.line
-		start := c.moveTo(r, r.start)
-		start.SkippedBytes, start.SkippedLines = c.offset-offset, c.line-line
-		c.passSizes(r)
-		return Item{Reset: &start}, nil, nil
+		if b.history != nil {
+			return Item{}, nil, ErrBehind
+		}
+		return c.reset(), nil, nil
 	}
 	end := r.end
 	if lines && !b.closed && end-max(c.offset, r.endWhole) <= min(maxUnfinished, r.maxBytes/2) {
 		end = r.endWhole
 	}
-	if i := sort.Search(len(r.events), func(i int) bool { return r.events[i].number > c.lastEvent }); i < len(r.events) {
+	// A cursor that comes from the history may not have passed the events before its offset.
+	next := func(i int) bool { return r.events[i].number > c.lastEvent && r.events[i].offset >= c.offset }
+	if i := sort.Search(len(r.events), next); i < len(r.events) {
 		e := r.events[i]
 		if e.offset == c.offset {
 			c.lastEvent = e.number
@@ -124,6 +126,15 @@ func (c *Cursor) poll(lines bool) (Item, <-chan struct{}, error) {
 	}
 	b.awaited = true
 	return Item{}, b.wake, nil
+}
+
+// reset moves the cursor to the start of what is kept. b.mu must be held.
+func (c *Cursor) reset() Item {
+	r, offset, line := &c.b.ring, c.offset, c.line
+	start := c.moveTo(r, r.start)
+	start.SkippedBytes, start.SkippedLines = c.offset-offset, c.line-line
+	c.passSizes(r)
+	return Item{Reset: &start}
 }
 
 // Changed returns a channel that is closed as soon as there is something new for a cursor
@@ -158,11 +169,14 @@ func (c *Cursor) advance(end int64) []byte {
 // Offset returns the cursor's position, in bytes from the stream's first.
 func (c *Cursor) Offset() int64 { return c.offset }
 
-// Next is Poll for a reader with nothing else to wait for: it waits until something follows
-// or ctx is done. The error is [io.EOF] or ctx's.
+// Next is Poll and PollHistory for a reader with nothing else to wait for: it waits until something
+// follows or ctx is done. The error is [io.EOF] or ctx's.
 func (c *Cursor) Next(ctx context.Context) (Item, error) {
 	for {
 		item, wait, err := c.Poll()
+		if err == ErrBehind {
+			item, wait, err = c.PollHistory()
+		}
 		if wait == nil {
 			return item, err
 		}

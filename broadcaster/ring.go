@@ -64,6 +64,8 @@ type ring struct {
 	events     []placedEvent
 	eventCount int64 // events ever placed
 	stamps     []Stamp
+
+	feed *Feed // fills a history; nil if there is none
 }
 
 // newRing returns a ring for a stream that begins where o says.
@@ -173,9 +175,9 @@ func (r *ring) emit(event any) {
 	r.events = append(r.events, placedEvent{r.eventCount, r.end, event})
 }
 
-// forget drops what neither a new reader nor a cursor within grace can reach.
+// forget drops what neither a new reader nor a cursor within grace can reach, and the feed doesn't need.
 func (r *ring) forget() {
-	for len(r.blocks) > 1 && r.blocks[1].offset <= r.start-grace {
+	for low := r.needed(); len(r.blocks) > 1 && r.blocks[1].offset <= low; {
 		r.blocks[0] = nil
 		r.blocks = r.blocks[1:]
 	}
@@ -185,7 +187,11 @@ func (r *ring) forget() {
 		}
 		r.events = r.events[1:]
 	}
-	for len(r.stamps) > 1 && r.stamps[1].Offset <= r.start {
+	start := r.start
+	if r.feed != nil {
+		start = min(start, r.feed.offset)
+	}
+	for len(r.stamps) > 1 && r.stamps[1].Offset <= start {
 		r.stamps = r.stamps[1:]
 	}
 }
