@@ -156,7 +156,7 @@ func (s *Screen) Resize(cols, rows int) {
 		return
 	}
 	s.cols, s.rows = cols, rows
-	s.state.resize(rows)
+	s.state.Resize(rows)
 	s.check()
 	if s.picture == nil {
 		return

@@ -135,8 +135,14 @@ func (s *State) restore() {
 	}
 }
 
-// resize sets the terminal's number of rows, which resets its margins.
-func (s *State) resize(rows int) {
+// Skip reports that output was missed: the end of a sequence may have been part of it.
+func (s *State) Skip() { s.within = 0 }
+
+// Texts returns the texts that take more memory the longer they are: the title and the link.
+func (s *State) Texts() (title, link string) { return s.title, s.link }
+
+// Resize sets the terminal's number of rows, which resets its margins.
+func (s *State) Resize(rows int) {
 	s.rows = rows
 	for i := range s.bufs {
 		s.bufs[i].top, s.bufs[i].bottom = 0, 0

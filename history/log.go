@@ -1,0 +1,284 @@
+package history
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+
+	"wsrun/broadcaster"
+)
+
+// A Log is the history of one stream. Its methods may be called concurrently, except for Fill, and
+// may wait for a disk. Each holds at most a block in memory.
+//
+// A log's records are on a tape, an endless file. Those parts of it that are kept are in slots of the
+// store's file: first the slot number dropped of the tape, then those after it.
+type Log struct {
+	store *Store
+	feed  *broadcaster.Feed
+
+	// Only Fill uses these.
+	block  block
+	record []byte
+
+	// The store's mu guards the rest.
+	slots    []slot
+	dropped  int64 // how many slots the tape has lost
+	end      int64 // of the tape
+	writing  bool  // the slot at end can't be dropped
+	index    index
+	pictures pictures
+	ended    int64         // how many logs had ended when this one had, and this one; 0 while it is being filled
+	closed   bool          // it has nothing any more
+	wake     chan struct{} // closed and replaced when the index changes
+}
+
+// Fill stores what the stream's ring is going to drop, until the stream has ended or ctx is done; it
+// returns early if nothing can be stored. The caller may call it again after a panic: the history may
+// then have a hole.
+func (l *Log) Fill(ctx context.Context) {
+	l.mend()
+	for torn := true; ; torn = false {
+		p, err := l.feed.Next(ctx, l.block.room())
+		if err == nil && l.store.open() {
+			l.add(p, torn)
+			continue
+		}
+		if err == io.EOF && len(l.block.output) > 0 {
+			l.block.close(l.store.o.Encode)
+			l.save()
+		}
+		l.finish()
+		return
+	}
+}
+
+// mend undoes what a panic has left half done.
+func (l *Log) mend() {
+	l.store.mu.Lock()
+	defer l.store.mu.Unlock()
+	if l.writing {
+		l.abandon(true)
+	}
+}
+
+// add takes a portion of the stream. torn reports that it doesn't continue the block.
+func (l *Log) add(p broadcaster.Portion, torn bool) {
+	b := &l.block
+	if p.LostBytes > 0 && !torn && len(b.output) > 0 {
+		b.close(l.store.o.Encode)
+		l.save()
+	}
+	if p.LostBytes > 0 || torn {
+		b.begin(p)
+		l.move()
+	}
+	for b.add(p, l.store.o.Encode); b.full(); {
+		l.save()
+	}
+}
+
+// save stores the block, up to the place that was scanned. If it can't, the history has a hole there.
+func (l *Log) save() {
+	e, state := l.block.entry()
+	l.record = append(append(append(l.record[:0], l.block.output[:e.output]...), l.block.times...), l.block.events...)
+	pictures := l.appendPictures()
+	stored := l.store.store(l, l.record, func(pos int64) {
+		e.pos = pos
+		l.index.add(e, state, l.store.slotSize)
+		for _, p := range pictures {
+			p.pos += pos
+			l.pictures.add(p)
+		}
+	})
+	if cap(l.record) > 4*blockSize { // for a large picture
+		l.record = nil
+	}
+	l.block.advance(stored)
+	l.move()
+}
+
+// appendPictures appends the pictures that are to be stored to the record. Their positions are those in
+// the record.
+func (l *Log) appendPictures() (entries []pictureEntry) {
+	l.store.mu.Lock()
+	drawn := l.pictures.drawn
+	l.pictures.drawn = nil
+	l.store.mu.Unlock()
+	for _, p := range drawn {
+		at := len(l.record)
+		l.record = p.append(l.record)
+		entries = append(entries, pictureEntry{p.Offset, int64(at), int32(len(l.record) - at)})
+	}
+	return entries
+}
+
+// move publishes where the next block begins.
+func (l *Log) move() {
+	b := &l.block
+	l.store.mu.Lock()
+	l.index.begun = true
+	l.index.next = place{b.offset, b.line, b.size, b.begins, b.latest}
+	l.notify()
+	l.store.mu.Unlock()
+	l.feed.Keep(b.offset)
+}
+
+// finish ends the log, which keeps what it has.
+func (l *Log) finish() {
+	l.feed.Close()
+	l.block, l.record = block{}, nil
+	s := l.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l.ended == 0 {
+		s.ended++
+		l.ended = s.ended
+	}
+	l.pictures.drawn = nil
+	l.notify()
+}
+
+// Close drops everything that the log has. Fill must have returned. Close may be called more than
+// once.
+func (l *Log) Close() {
+	l.finish()
+	s := l.store
+	s.cache.forget(l)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l.clear()
+	s.logs = slices.DeleteFunc(s.logs, func(other *Log) bool { return other == l })
+}
+
+// clear drops everything that the log has. mu must be held.
+func (l *Log) clear() {
+	for len(l.slots) > 0 {
+		l.drop()
+	}
+	l.closed = true
+	l.notify()
+}
+
+// notify wakes those who wait for more. mu must be held.
+func (l *Log) notify() {
+	close(l.wake)
+	l.wake = make(chan struct{})
+}
+
+// drop drops the oldest slot and what begins in it. mu must be held.
+func (l *Log) drop() {
+	l.store.release(l.slots[0], false)
+	l.slots = l.slots[1:]
+	l.dropped++
+	base := l.dropped * l.store.slotSize
+	l.end = max(l.end, base)
+	l.index.drop(base)
+	l.pictures.drop(base)
+}
+
+// abandon gives up what was reserved. failed reports that it could not be written: the rest of its
+// first slot is then left empty, because a part of the key stream may have been used for it. mu must be
+// held.
+func (l *Log) abandon(failed bool) {
+	size := l.store.slotSize
+	whole := (l.end + size - 1) / size // slots of the tape up to its end
+	for int64(len(l.slots)) > max(whole-l.dropped, 0) {
+		last := len(l.slots) - 1
+		l.store.release(l.slots[last], failed)
+		l.slots = l.slots[:last]
+	}
+	if failed {
+		l.end = whole * size
+	}
+	l.writing = false
+}
+
+// store writes a record to the end of l's tape, calls add with its position while mu is held, and
+// reports whether that worked.
+func (s *Store) store(l *Log, record []byte, add func(pos int64)) bool {
+	parts, err := s.reserve(l, len(record))
+	if err == nil {
+		err = s.write(parts, record)
+	}
+	s.mu.Lock()
+	switch {
+	case err == nil:
+		add(l.end)
+		l.end += int64(len(record))
+		l.writing = false
+	case parts != nil:
+		l.abandon(true)
+	}
+	s.mu.Unlock()
+	if err != nil {
+		s.report(fmt.Errorf("keep history: %w", err))
+	}
+	return err == nil
+}
+
+// write encrypts p in place and writes it to parts of the file.
+func (s *Store) write(parts []part, p []byte) error {
+	for _, to := range parts {
+		s.seal.apply(p[:to.size], to.generation, to.at)
+		if _, err := s.writeAt(p[:to.size], int64(to.index)*s.slotSize+to.at); err != nil {
+			return err
+		}
+		p = p[to.size:]
+	}
+	return nil
+}
+
+// read returns the size bytes at pos on l's tape, or ErrGone.
+func (s *Store) read(l *Log, pos int64, size int) ([]byte, error) {
+	s.mu.Lock()
+	kept := l.keeps(pos)
+	var parts []part
+	if kept {
+		parts = l.parts(pos, size)
+	}
+	s.mu.Unlock()
+	p := make([]byte, size)
+	var err error
+	for rest := p; err == nil && len(parts) > 0; parts = parts[1:] {
+		from := parts[0]
+		_, err = s.readAt(rest[:from.size], int64(from.index)*s.slotSize+from.at)
+		s.seal.apply(rest[:from.size], from.generation, from.at)
+		rest = rest[from.size:]
+	}
+	s.mu.Lock()
+	kept = kept && l.keeps(pos) // otherwise the slots may have been overwritten meanwhile
+	s.mu.Unlock()
+	switch {
+	case !kept:
+		return nil, ErrGone
+	case err != nil:
+		s.report(fmt.Errorf("read history: %w", err))
+		return nil, fmt.Errorf("%w: %w", ErrGone, err)
+	}
+	return p, nil
+}
+
+// keeps reports whether the tape still has what is at pos. mu must be held.
+func (l *Log) keeps(pos int64) bool { return !l.closed && pos >= l.dropped*l.store.slotSize }
+
+// A part is a section of a tape that is within one slot.
+type part struct {
+	slot
+	at   int64 // in the slot
+	size int
+}
+
+// parts returns where the size bytes at pos on the tape are. They must not have been dropped. mu must be
+// held.
+func (l *Log) parts(pos int64, size int) (parts []part) {
+	for size > 0 {
+		i, at := pos/l.store.slotSize-l.dropped, pos%l.store.slotSize
+		n := min(int(l.store.slotSize-at), size)
+		parts = append(parts, part{l.slots[i], at, n})
+		pos += int64(n)
+		size -= n
+	}
+	return parts
+}

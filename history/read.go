@@ -1,0 +1,275 @@
+package history
+
+import (
+	"bytes"
+	"errors"
+	"sort"
+	"unicode/utf8"
+
+	"wsrun/broadcaster"
+)
+
+// maxOutput is the most output that Read and Output return at a time, in bytes.
+const maxOutput = 64 << 10
+
+// A Place is a place at which a line begins.
+type Place struct{ Offset, Line int64 }
+
+// Read implements [broadcaster.History].
+func (l *Log) Read(offset, passed int64) (broadcaster.Past, <-chan struct{}) {
+	for {
+		e, resume, wait := l.locate(offset)
+		switch {
+		case wait != nil:
+			return broadcaster.Past{}, wait
+		case resume != nil:
+			return broadcaster.Past{Item: broadcaster.Item{Reset: resume}}, nil
+		case e.output == 0:
+			return broadcaster.Past{}, nil
+		}
+		past, err := l.follow(&e, offset, passed)
+		if err == nil {
+			return past, nil
+		}
+		if err != ErrGone { // the block can't be read
+			l.store.mu.Lock()
+			start := l.index.after(e.end()).start()
+			l.store.mu.Unlock()
+			return broadcaster.Past{Item: broadcaster.Item{Reset: &start}}, nil
+		}
+	}
+}
+
+// locate returns the entry of the block with the byte at offset. If there is none, it returns where the
+// stream continues, or a channel if the block is still to come. If it never is, locate returns nothing.
+func (l *Log) locate(offset int64) (e entry, resume *broadcaster.Start, wait <-chan struct{}) {
+	l.store.mu.Lock()
+	x := &l.index
+	e, ok := x.at(offset)
+	over, begun, dropped := l.closed || l.ended > 0, x.begun, l.dropped > 0 && x.find(offset) < 0
+	next, wake := x.after(offset), l.wake
+	ahead := offset >= x.next.offset
+	l.store.mu.Unlock()
+	switch {
+	case ok || l.closed:
+		return e, nil, nil
+	case (!begun || ahead) && over:
+		return e, nil, nil
+	case !begun || ahead:
+		return e, nil, wake
+	}
+	start := next.start()
+	if dropped {
+		start = l.oldest(next)
+	}
+	return e, &start, nil
+}
+
+// follow returns what is at offset in e's block.
+func (l *Log) follow(e *entry, offset, passed int64) (past broadcaster.Past, err error) {
+	end := e.end()
+	if e.events > 0 {
+		events, err := l.eventsOf(e)
+		if err != nil {
+			return past, err
+		}
+		next := func(i int) bool { return events[i].Offset >= offset && events[i].Number > passed }
+		if i := sort.Search(len(events), next); i < len(events) {
+			if events[i].Offset == offset {
+				return broadcaster.Past{Item: broadcaster.Item{Event: events[i].Event}, Number: events[i].Number}, nil
+			}
+			end = events[i].Offset
+		}
+	}
+	output, err := l.output(e)
+	if err != nil {
+		return past, err
+	}
+	from, to := offset-e.offset, min(end-e.offset, offset-e.offset+maxOutput)
+	past.Data = output[from:to:to]
+	return past, nil
+}
+
+// output returns the output of e's block. It must not be modified.
+func (l *Log) output(e *entry) ([]byte, error) {
+	if p := l.store.cache.get(l, e.offset); p != nil {
+		return p, nil
+	}
+	p, err := l.store.read(l, e.pos, int(e.output))
+	if err == nil {
+		l.store.cache.put(l, e.offset, p)
+	}
+	return p, err
+}
+
+// find returns the entry of the block that has the byte at offset. The error is ErrGone or ErrAhead.
+func (l *Log) find(offset int64) (entry, error) {
+	l.store.mu.Lock()
+	defer l.store.mu.Unlock()
+	e, ok := l.index.at(offset)
+	switch {
+	case ok:
+		return e, nil
+	case l.closed || l.index.begun && offset < l.index.next.offset:
+		return e, ErrGone
+	}
+	return e, ErrAhead
+}
+
+// Output returns output from offset on, at least a byte and at most 64 KiB. It is shared and must not be
+// modified. The error is ErrGone or ErrAhead.
+func (l *Log) Output(offset int64) ([]byte, error) {
+	e, err := l.find(offset)
+	if err != nil {
+		return nil, err
+	}
+	output, err := l.output(&e)
+	if err != nil {
+		return nil, err
+	}
+	output = output[offset-e.offset:]
+	n := min(len(output), maxOutput)
+	return output[:n:n], nil
+}
+
+// Next returns the first place after offset at which a block begins, or the end. It is where the output
+// continues if Output returns ErrGone for offset.
+func (l *Log) Next(offset int64) Place {
+	l.store.mu.Lock()
+	at, dropped := l.index.after(offset+1), l.dropped > 0 && l.index.find(offset) < 0
+	l.store.mu.Unlock()
+	start := at.start()
+	if dropped {
+		start = l.oldest(at)
+	}
+	return Place{start.Offset, start.Line}
+}
+
+// First returns the place at which the oldest line begins that is kept as a whole. If the history has only
+// the rest of a single line, that is where the rest begins. ok is false if the history has nothing.
+func (l *Log) First() (first Place, ok bool) {
+	l.store.mu.Lock()
+	ok = len(l.index.entries) > 0
+	at := l.index.after(0)
+	l.store.mu.Unlock()
+	if !ok {
+		return Place{at.offset, at.line + 1}, false
+	}
+	start := l.oldest(at)
+	return Place{start.Offset, start.Line}, true
+}
+
+// End returns where the history ends: what comes before is in the history or gone, and the ring has what
+// comes after. It doesn't wait for the disk.
+func (l *Log) End() Place {
+	l.store.mu.Lock()
+	defer l.store.mu.Unlock()
+	return Place{l.index.next.offset, l.index.next.line + 1}
+}
+
+// oldest returns where a reader begins whose place has been dropped: at the first line that begins at or
+// after the place at, or there if no line does.
+func (l *Log) oldest(at place) broadcaster.Start {
+	start := at.start()
+	line, err := l.lineFrom(at.offset)
+	if err == nil {
+		start.Offset, start.Line = line.Offset, line.Line
+		if s, ok := l.At(line.Offset); ok {
+			start = s
+		}
+		return start
+	}
+	if p, err := l.Output(at.offset); err == nil {
+		for i := 0; i < utf8.UTFMax-1 && i < len(p) && !utf8.RuneStart(p[i]); i++ {
+			start.Offset++
+		}
+	}
+	return start
+}
+
+// lineFrom returns the first line that begins at or after offset. The error is ErrAhead if that isn't in
+// the history.
+func (l *Log) lineFrom(offset int64) (Place, error) {
+	for {
+		l.store.mu.Lock()
+		e, ok := l.index.at(offset)
+		if !ok {
+			at := l.index.after(offset)
+			if e, ok = l.index.at(at.offset); !ok && at.begins && at.offset >= offset {
+				l.store.mu.Unlock()
+				return Place{at.offset, at.line + 1}, nil
+			}
+		}
+		l.store.mu.Unlock()
+		switch from := max(offset-e.offset-1, 0); {
+		case !ok:
+			return Place{}, ErrAhead
+		case e.begins && offset <= e.offset:
+			return Place{e.offset, e.line + 1}, nil
+		case e.newlines > 0:
+			p, err := l.output(&e)
+			if errors.Is(err, ErrGone) {
+				break
+			}
+			if i := bytes.IndexByte(p[from:], '\n'); i >= 0 {
+				n := from + int64(i) + 1
+				return Place{e.offset + n, e.line + int64(bytes.Count(p[:n], newline)) + 1}, nil
+			}
+		}
+		offset = e.end()
+	}
+}
+
+// Line returns where line n begins. If that is gone, it returns the next place at which a line begins. The
+// error is ErrAhead if the line begins after the history's end.
+func (l *Log) Line(n int64) (Place, error) {
+	first, ok := l.First()
+	if !ok {
+		return first, ErrAhead
+	}
+	if n <= first.Line {
+		return first, nil
+	}
+	l.store.mu.Lock()
+	x := &l.index
+	i := sort.Search(len(x.entries), func(i int) bool { return x.entries[i].line >= n-1 }) - 1
+	if n-1 > x.next.line || i < 0 {
+		l.store.mu.Unlock()
+		return Place{}, ErrAhead
+	}
+	e := x.entries[i]
+	l.store.mu.Unlock()
+	p, err := l.output(&e)
+	if err != nil || e.line+int64(e.newlines) < n-1 {
+		return l.lineFrom(e.end())
+	}
+	at := 0
+	for range n - 1 - e.line {
+		at += bytes.IndexByte(p[at:], '\n') + 1
+	}
+	return Place{e.offset + int64(at), n}, nil
+}
+
+// LineAt returns the number of the line that the byte at offset belongs to. The error is ErrGone or
+// ErrAhead.
+func (l *Log) LineAt(offset int64) (int64, error) {
+	e, err := l.find(offset)
+	if err != nil {
+		return 0, err
+	}
+	p, err := l.output(&e)
+	if err != nil {
+		return 0, err
+	}
+	return e.line + int64(bytes.Count(p[:offset-e.offset], newline)) + 1, nil
+}
+
+// At implements [broadcaster.History].
+func (l *Log) At(offset int64) (broadcaster.Start, bool) {
+	line, err := l.LineAt(offset)
+	if err != nil {
+		return broadcaster.Start{}, false
+	}
+	size, err := l.sizeAt(offset)
+	return broadcaster.Start{Offset: offset, Line: line, Size: size}, err == nil
+}
