@@ -3,8 +3,14 @@
 package history
 
 import (
+	"errors"
 	"os"
+
+	"golang.org/x/sys/unix"
 )
+
+// isFull reports whether a write has failed because the disk is full.
+func isFull(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
 
 // systemDirs returns the directories to try after $TMPDIR.
 func systemDirs() []string { return []string{"/var/tmp", "/tmp"} }

@@ -1,12 +1,18 @@
 package history
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/windows"
 )
+
+// isFull reports whether a write has failed because the disk is full.
+func isFull(err error) bool {
+	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL)
+}
 
 // systemDirs returns the directories to try after $TMPDIR.
 func systemDirs() []string { return []string{os.TempDir()} }

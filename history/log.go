@@ -59,7 +59,7 @@ func (l *Log) mend() {
 	l.store.mu.Lock()
 	defer l.store.mu.Unlock()
 	if l.writing {
-		l.abandon(true)
+		l.abandon(errPanicked)
 	}
 }
 
@@ -169,7 +169,7 @@ func (l *Log) notify() {
 
 // drop drops the oldest slot and what begins in it. mu must be held.
 func (l *Log) drop() {
-	l.store.release(l.slots[0], false)
+	l.store.release(l.slots[0])
 	l.slots = l.slots[1:]
 	l.dropped++
 	base := l.dropped * l.store.slotSize
@@ -178,18 +178,21 @@ func (l *Log) drop() {
 	l.pictures.drop(base)
 }
 
-// abandon gives up what was reserved. failed reports that it could not be written: the rest of its
-// first slot is then left empty, because a part of the key stream may have been used for it. mu must be
-// held.
-func (l *Log) abandon(failed bool) {
+// abandon gives up what was reserved. If writing it failed, the rest of its first slot is left empty,
+// because a part of the key stream may have been used for it. mu must be held.
+func (l *Log) abandon(failure error) {
 	size := l.store.slotSize
 	whole := (l.end + size - 1) / size // slots of the tape up to its end
 	for int64(len(l.slots)) > max(whole-l.dropped, 0) {
 		last := len(l.slots) - 1
-		l.store.release(l.slots[last], failed)
+		if failure == nil {
+			l.store.release(l.slots[last])
+		} else {
+			l.store.retire(l.slots[last], failure)
+		}
 		l.slots = l.slots[:last]
 	}
-	if failed {
+	if failure != nil {
 		l.end = whole * size
 	}
 	l.writing = false
@@ -209,7 +212,7 @@ func (s *Store) store(l *Log, record []byte, add func(pos int64)) bool {
 		l.end += int64(len(record))
 		l.writing = false
 	case parts != nil:
-		l.abandon(true)
+		l.abandon(err)
 	}
 	s.mu.Unlock()
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"wsrun/screen"
 )
 
-// State returns the terminal's state at offset. If the offset is within a control sequence, head is what
+// State returns the terminal's state at offset, after all changes there. If the offset is within a control sequence, head is what
 // the sequence begins with, at most 64 KiB, and the state is that before it. The error is ErrGone or ErrAhead.
 func (l *Log) State(offset int64) (state screen.State, head []byte, err error) {
 	e, err := l.find(offset)
@@ -22,7 +22,7 @@ func (l *Log) State(offset int64) (state screen.State, head []byte, err error) {
 		return state, nil, ErrGone
 	}
 	state = *from.state
-	for b := range l.blocks(from.offset, offset) {
+	for b := range l.blocks(from.offset, offset+1) {
 		if head, err = l.scan(&state, &b, offset); err != nil {
 			return state, nil, err
 		}
@@ -46,7 +46,7 @@ func (l *Log) scan(state *screen.State, e *entry, offset int64) (head []byte, er
 	}
 	at := 0
 	for _, event := range events {
-		if size, ok := event.Event.(broadcaster.Resize); ok && event.Offset < offset {
+		if size, ok := event.Event.(broadcaster.Resize); ok && event.Offset <= offset {
 			at += state.Scan(p[at : event.Offset-e.offset])
 			state.Resize(size.Rows)
 		}

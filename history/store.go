@@ -38,6 +38,8 @@ var (
 
 	errNoSpace = errors.New("the disk is nearly full")
 	errTooLong = errors.New("no room for a block")
+
+	errPanicked = errors.New("writing panicked")
 )
 
 // Options configures a [Store]. The zero value is the default.
@@ -72,7 +74,7 @@ type Store struct {
 
 	mu         sync.Mutex
 	grown      int    // slots that the file has
-	limit      int    // slots that the file may have; less than most if a write beyond failed
+	limit      int    // slots that the file may have; less than most once there was no space for another
 	free       []int  // slots that are not in use
 	generation uint64 // of the last slot handed out
 	ended      int64  // logs that have ended so far
@@ -180,7 +182,7 @@ func (s *Store) reserve(l *Log, size int) ([]part, error) {
 		short = short || !spacious && len(s.free) == 0 && s.grown < s.limit
 		got, err := s.take(spacious)
 		if err != nil {
-			l.abandon(false)
+			l.abandon(nil)
 			return nil, err
 		}
 		l.slots = append(l.slots, got)
@@ -234,15 +236,16 @@ func (l *Log) before(other *Log) bool {
 	return l.slots[0].generation < other.slots[0].generation
 }
 
-// release makes a slot available again. failed reports that it could not be written; if it was new, the
-// file doesn't grow any more. mu must be held.
-func (s *Store) release(old slot, failed bool) {
-	if failed && old.index == s.grown-1 {
+// release makes a slot available again. mu must be held.
+func (s *Store) release(old slot) { s.free = append(s.free, old.index) }
+
+// retire takes a slot that could not be written out of use. If there was no space for it, the file
+// doesn't grow any more. mu must be held.
+func (s *Store) retire(old slot, err error) {
+	if isFull(err) && old.index == s.grown-1 {
 		s.grown--
 		s.limit = s.grown
-		return
 	}
-	s.free = append(s.free, old.index)
 }
 
 // Follow returns a log of what b's ring is going to drop, and makes it b's history. The caller must
