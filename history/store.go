@@ -24,10 +24,12 @@ const (
 	// MinBytes is the smallest bound.
 	MinBytes = 256 << 10
 
-	// A slot is 1/256 of the bound, if that is between these limits. Dropping a slot should cost
-	// little of the history, but each slot has a state of its own in memory.
-	minSlot = 64 << 10
-	maxSlot = 1 << 20
+	// A slot is 1/128 of the bound, or of what the disk has room for, if that is between these
+	// limits. Dropping a slot should cost little of the history, but each slot has a state of its own
+	// in memory, whose title and link may be long.
+	slotShare = 128
+	minSlot   = 64 << 10
+	maxSlot   = 2 << 20
 )
 
 var (
@@ -60,8 +62,6 @@ type Options struct {
 // concurrently.
 type Store struct {
 	o        Options
-	slotSize int64
-	most     int // slots
 	cache    cache
 	reported sync.Once
 	create   sync.Once
@@ -73,6 +73,8 @@ type Store struct {
 	writeAt func(p []byte, at int64) (int, error)
 
 	mu         sync.Mutex
+	slotSize   int64
+	most       int    // slots
 	grown      int    // slots that the file has
 	limit      int    // slots that the file may have; less than most once there was no space for another
 	free       []int  // slots that are not in use
@@ -96,10 +98,18 @@ func New(o Options) *Store {
 		o.Dirs = Dirs()
 	}
 	o.Bytes = max(o.Bytes, MinBytes)
-	size := min(max(o.Bytes/256, minSlot), maxSlot) &^ 4095
-	s := &Store{o: o, slotSize: size, most: int(o.Bytes / size)}
-	s.limit = s.most
+	s := &Store{o: o}
+	s.divide(o.Bytes)
 	return s
+}
+
+// divide sets the size of slots for a history of about the given size.
+func (s *Store) divide(size int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.slotSize = min(max(size/slotShare, minSlot), maxSlot) &^ 4095
+	s.most = int(s.o.Bytes / s.slotSize)
+	s.limit = s.most
 }
 
 // Dirs returns the directories in which a Store tries to create its file: $TMPDIR, /var/tmp and /tmp,
@@ -148,6 +158,9 @@ func (s *Store) open() bool {
 			f, err := createUnlinked(dir)
 			if err == nil {
 				s.file, s.seal, s.readAt, s.writeAt = f, newSealer(), f.ReadAt, f.WriteAt
+				if left, total, err := space(f); err == nil {
+					s.divide(min(s.o.Bytes, left-total/10))
+				}
 				return
 			}
 			errs = append(errs, err)
