@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"testing"
 
 	"wsrun/broadcaster"
@@ -43,10 +44,10 @@ func BenchmarkFill(b *testing.B) {
 				r = follow(b, s, broadcaster.Options{})
 			}
 			b.SetBytes(int64(len(p)))
-			for i := 0; b.Loop(); i++ {
+			for b.Loop() {
 				r.Write(p)
-				if kept && i%32 == 0 {
-					r.settle() // so that all of it is kept
+				for kept && r.Stats().End-r.log.End().Offset > 4<<20 {
+					runtime.Gosched() // so that all of it is kept
 				}
 			}
 			r.Close()

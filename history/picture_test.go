@@ -1,0 +1,77 @@
+package history
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"wsrun/broadcaster"
+	"wsrun/screen"
+)
+
+// Any moment of a full-screen program can be shown: a picture, and the output that follows it, make the
+// same screen as all the output.
+func TestPictures(t *testing.T) {
+	t.Parallel()
+	const size, cols, rows = 3 << 20, 80, 24
+	rng := rand.New(rand.NewPCG(14, 14))
+	s := newStore(t, 64<<20)
+	b := follow(t, s, broadcaster.Options{Lines: 100, Bytes: 100_000})
+	if b.log.NeedsPicture(1 << 20) {
+		t.Error("a log that has not begun needs a picture")
+	}
+	b.Emit(broadcaster.Resize{Cols: cols, Rows: rows})
+	scr := newScreen(cols, rows)
+	defer scr.Close()
+	var output []byte
+	var drawn []int64
+	write := func(p []byte) {
+		output = append(output, p...)
+		scr.Write(p)
+		b.Write(p)
+		if at := scr.Offset(); scr.Full() && b.log.NeedsPicture(at) {
+			b.log.AddPicture(scr.Picture())
+			drawn = append(drawn, at)
+		}
+	}
+	for n := 0; len(output) < 200_000; n++ {
+		write(fmt.Appendf(nil, "line %d\r\n", n))
+	}
+	b.settle()
+	write([]byte("\x1b[?1049h\x1b[2J"))
+	for n := 0; len(output) < size; n++ {
+		write(fmt.Appendf(nil, "\x1b[%d;%dH\x1b[%dm%x", 1+rng.IntN(rows), 1+rng.IntN(cols), 30+rng.IntN(8), rng.IntN(1<<30)))
+		if n%10_000 == 0 {
+			b.settle()
+		}
+	}
+	b.end()
+	if len(drawn) < (size-200_000)/pictureBytes {
+		t.Fatalf("pictures at %v", drawn)
+	}
+	if _, err := b.log.Picture(drawn[0] - 1); err != ErrGone {
+		t.Errorf("before the first picture: %v", err)
+	}
+	for range 5 {
+		offset := drawn[0] + rng.Int64N(int64(len(output))-drawn[0])
+		p, err := b.log.Picture(offset)
+		if err != nil || p.Offset > offset || offset-p.Offset > pictureBytes+1000 || p.Size != (broadcaster.Resize{Cols: cols, Rows: rows}) {
+			t.Fatalf("Picture(%d) = one of %v at %d, %v", offset, p.Size, p.Offset, err)
+		}
+		got, want := newScreen(cols, rows), newScreen(cols, rows)
+		got.Write(p.Prelude)
+		got.Write(output[p.Offset:offset])
+		want.Write(output[:offset])
+		if g, w := got.Picture(), want.Picture(); string(g.Text) != string(w.Text) || len(g.Text) == 0 {
+			t.Errorf("at %d: %q\nwant %q", offset, g.Text, w.Text)
+		}
+		got.Close()
+		want.Close()
+	}
+}
+
+func newScreen(cols, rows int) *screen.Screen {
+	s := screen.New()
+	s.Resize(cols, rows)
+	return s
+}
