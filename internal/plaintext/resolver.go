@@ -111,9 +111,15 @@ func (v *Resolver) Shrink() {
 	}
 }
 
+// AtRest reports whether the resolver is at the beginning of a line, outside of sequences, and not on the
+// alternate screen: a line that is plain text is then emitted as it is.
+func (v *Resolver) AtRest() bool {
+	return !v.alternate && v.state == ground && v.col == 0 && len(v.line) == 0 && len(v.half) == 0
+}
+
 // segment resolves a piece that has no newline except possibly at its end.
 func (v *Resolver) segment(p []byte) {
-	if line, ok := bytes.CutSuffix(p, []byte("\n")); ok && !v.alternate && v.state == ground && v.col == 0 && len(v.line) == 0 && len(v.half) == 0 {
+	if line, ok := bytes.CutSuffix(p, []byte("\n")); ok && v.AtRest() {
 		if line = bytes.TrimRight(line, "\r"); isPlain(line) {
 			v.Offset += int64(len(p))
 			v.Emit(line, v.Offset, true)
