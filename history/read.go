@@ -167,6 +167,13 @@ func (l *Log) End() Place {
 	return Place{l.index.next.offset, l.index.next.line + 1}
 }
 
+// Moved returns a channel that is closed when End moves, or never will again.
+func (l *Log) Moved() <-chan struct{} {
+	l.store.mu.Lock()
+	defer l.store.mu.Unlock()
+	return l.wake
+}
+
 // oldest returns where a reader begins whose place has been dropped: at the first line that begins at or
 // after the place at, or there if no line does.
 func (l *Log) oldest(at place) broadcaster.Start {

@@ -83,6 +83,9 @@ func (s *State) ScanTo(p []byte, least int) (at int, head []byte) {
 	return least, p[n:least]
 }
 
+// Within reports whether the rest of a sequence that is too long is being skipped.
+func (s *State) Within() bool { return s.within != 0 }
+
 // Alternate reports whether the alternate screen is in use.
 func (s *State) Alternate() bool { return s.alt != 0 }
 
