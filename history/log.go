@@ -233,34 +233,40 @@ func (s *Store) write(parts []part, p []byte) error {
 	return nil
 }
 
-// read returns the size bytes at pos on l's tape, or ErrGone.
-func (s *Store) read(l *Log, pos int64, size int) ([]byte, error) {
+// read fills p with what is at pos on l's tape. The error is ErrGone, or wraps it.
+func (s *Store) read(l *Log, pos int64, p []byte) error {
 	s.mu.Lock()
 	kept := l.keeps(pos)
 	var parts []part
 	if kept {
-		parts = l.parts(pos, size)
+		parts = l.parts(pos, len(p))
 	}
 	s.mu.Unlock()
-	p := make([]byte, size)
 	var err error
-	for rest := p; err == nil && len(parts) > 0; parts = parts[1:] {
+	for ; err == nil && len(parts) > 0; parts = parts[1:] {
 		from := parts[0]
-		_, err = s.readAt(rest[:from.size], int64(from.index)*s.slotSize+from.at)
-		s.seal.apply(rest[:from.size], from.generation, from.at)
-		rest = rest[from.size:]
+		_, err = s.readAt(p[:from.size], int64(from.index)*s.slotSize+from.at)
+		s.seal.apply(p[:from.size], from.generation, from.at)
+		p = p[from.size:]
 	}
 	s.mu.Lock()
 	kept = kept && l.keeps(pos) // otherwise the slots may have been overwritten meanwhile
 	s.mu.Unlock()
 	switch {
 	case !kept:
-		return nil, ErrGone
+		return ErrGone
 	case err != nil:
 		s.report(fmt.Errorf("read history: %w", err))
-		return nil, fmt.Errorf("%w: %w", ErrGone, err)
+		return fmt.Errorf("%w: %w", ErrGone, err)
 	}
-	return p, nil
+	return nil
+}
+
+// record returns the size bytes at pos on l's tape. The error is ErrGone, or wraps it.
+func (s *Store) record(l *Log, pos int64, size int32) ([]byte, error) {
+	p := make([]byte, size)
+	err := s.read(l, pos, p)
+	return p, err
 }
 
 // keeps reports whether the tape still has what is at pos. mu must be held.

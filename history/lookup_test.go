@@ -128,6 +128,11 @@ func (r *record) checkLines(t *testing.T, rng *rand.Rand) {
 	if p, err := r.log.Output(offset); err != nil || len(p) == 0 || len(p) > maxOutput || !bytes.HasPrefix(r.output[offset:], p) {
 		t.Fatalf("Output(%d): %d bytes, %v", offset, len(p), err)
 	}
+	p := make([]byte, rng.IntN(300_000))
+	n, err := r.log.ReadAt(p, offset)
+	if rest := r.output[offset:]; !bytes.HasPrefix(rest, p[:n]) || n < min(len(p), len(rest)) || (err == nil) != (n == len(p)) || err != nil && err != ErrAhead {
+		t.Fatalf("ReadAt(%d bytes, %d) = %d, %v", len(p), offset, n, err)
+	}
 }
 
 // checkStates compares the states at offsets with those of a terminal that gets all the output.

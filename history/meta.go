@@ -48,7 +48,7 @@ func (d *decoder) bytes(n int64) []byte {
 
 // eventsOf returns the events of e's block.
 func (l *Log) eventsOf(e *entry) ([]broadcaster.Event, error) {
-	p, err := l.store.read(l, e.pos+int64(e.output)+int64(e.times), int(e.events))
+	p, err := l.store.record(l, e.pos+int64(e.output)+int64(e.times), e.events)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +123,7 @@ func (l *Log) Stamps(from, to int64) iter.Seq2[broadcaster.Stamp, error] {
 	return func(yield func(broadcaster.Stamp, error) bool) {
 		var last broadcaster.Stamp
 		for e := range l.blocks(from, to) {
-			p, err := l.store.read(l, e.pos+int64(e.output), int(e.times))
+			p, err := l.store.record(l, e.pos+int64(e.output), e.times)
 			if err != nil {
 				yield(broadcaster.Stamp{}, err)
 				return
@@ -176,7 +176,7 @@ func (l *Log) Since(ms int64) (Place, error) {
 	}
 	e, ahead := entries[i-1], i == len(entries) && l.index.next.latest < ms
 	l.store.mu.Unlock()
-	p, err := l.store.read(l, e.pos+int64(e.output), int(e.times))
+	p, err := l.store.record(l, e.pos+int64(e.output), e.times)
 	if err != nil {
 		return l.lineFrom(e.end())
 	}

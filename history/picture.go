@@ -67,7 +67,7 @@ func (l *Log) Picture(offset int64) (Picture, error) {
 	}
 	at := all[i]
 	l.store.mu.Unlock()
-	text, err := l.store.read(l, at.pos, int(at.size))
+	text, err := l.store.record(l, at.pos, at.size)
 	if err != nil {
 		return Picture{}, err
 	}

@@ -95,7 +95,7 @@ func (l *Log) output(e *entry) ([]byte, error) {
 	if p := l.store.cache.get(l, e.offset); p != nil {
 		return p, nil
 	}
-	p, err := l.store.read(l, e.pos, int(e.output))
+	p, err := l.store.record(l, e.pos, e.output)
 	if err == nil {
 		l.store.cache.put(l, e.offset, p)
 	}
@@ -130,6 +130,24 @@ func (l *Log) Output(offset int64) ([]byte, error) {
 	output = output[offset-e.offset:]
 	n := min(len(output), maxOutput)
 	return output[:n:n], nil
+}
+
+// ReadAt fills p with output from offset on, like [io.ReaderAt], for a reader of much output that nobody else
+// reads: unlike Output, it doesn't share what it reads. The error is ErrGone or ErrAhead, or wraps one of the two.
+func (l *Log) ReadAt(p []byte, offset int64) (n int, err error) {
+	for n < len(p) {
+		at := offset + int64(n)
+		e, err := l.find(at)
+		if err != nil {
+			return n, err
+		}
+		block := p[n:min(int64(len(p)), int64(n)+e.end()-at)]
+		if err := l.store.read(l, e.pos+at-e.offset, block); err != nil {
+			return n, err
+		}
+		n += len(block)
+	}
+	return n, nil
 }
 
 // Next returns the first place after offset at which a block begins, or the end. It is where the output

@@ -34,12 +34,12 @@ func keep(t testing.TB, output []byte) *history.Log {
 // scanSection scans a section of a history.
 func scanSection(t testing.TB, m *Matcher, log *history.Log, at history.Section) (hits []hit) {
 	s := m.Scan(at.Offset, at.Line, at.Alternate, func(line, offset int64) { hits = append(hits, hit{line, offset}) })
+	buffer := make([]byte, 256<<10)
 	for offset := at.Offset; offset < at.End; {
-		p, err := log.Output(offset)
-		if err != nil {
-			t.Fatal(err)
+		p := buffer[:min(int64(len(buffer)), at.End-offset)]
+		if n, err := log.ReadAt(p, offset); err != nil || n < len(p) {
+			t.Fatal(n, err)
 		}
-		p = p[:min(int64(len(p)), at.End-offset)]
 		s.Write(p)
 		offset += int64(len(p))
 	}
