@@ -217,3 +217,16 @@ func TestFeedBeginsWhenRingIsHalfFull(t *testing.T) {
 		}
 	}
 }
+
+// A history need not keep every event. A cursor that comes back from it passes those that the ring still has.
+func TestCursorPassesEventsBeforeIt(t *testing.T) {
+	b := New(Options{})
+	write(t, b, tens(1))
+	b.Emit("not in the history")
+	write(t, b, tens(1))
+	b.Close()
+	c := &Cursor{b: b, offset: 15, line: 1}
+	if data, events := drain(t, c); string(data) != "6789\n"[:len(data)] || len(data) != 5 || len(events) > 0 {
+		t.Errorf("%q, %v", data, events)
+	}
+}

@@ -18,7 +18,7 @@ type block struct {
 	begins       bool               // a line begins at offset
 	size         broadcaster.Resize // in force at offset
 	state        screen.State       // at offset
-	latest       int64              // the greatest time before offset, in ms
+	latest       int64              // the greatest time in the blocks before, in ms
 	fresh        bool               // the block before this one is not stored
 
 	output  []byte
@@ -119,9 +119,6 @@ func (b *block) encodeStamp(s broadcaster.Stamp) {
 	b.times = binary.AppendVarint(b.times, s.Offset-was.Offset)
 	b.times = binary.AppendVarint(b.times, s.UnixMilli-was.UnixMilli)
 	b.last, b.nowLatest = s, max(b.nowLatest, s.UnixMilli)
-	if s.Offset <= b.offset {
-		b.latest = max(b.latest, s.UnixMilli)
-	}
 }
 
 // An event on disk has a kind.

@@ -19,7 +19,7 @@ const (
 // An entry describes a block on disk. At pos there are its output, its times and its events.
 type entry struct {
 	offset, line  int64         // of the first byte; newlines before it
-	latest        int64         // the greatest time up to offset, in ms; 0 if there is none
+	latest        int64         // the greatest time in the blocks before, in ms; 0 if there is none
 	state         *screen.State // at offset; nil if it must be found from the entry before
 	pos           int64
 	output        int32 // bytes
@@ -41,7 +41,7 @@ type place struct {
 	offset, line int64 // newlines before offset
 	size         broadcaster.Resize
 	begins       bool  // a line begins at offset
-	latest       int64 // the greatest time up to offset, in ms; 0 if there is none
+	latest       int64 // the greatest time in the blocks before, in ms; 0 if there is none
 }
 
 // start describes a place to a reader.

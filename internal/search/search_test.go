@@ -74,8 +74,11 @@ func FuzzScanner(f *testing.F) {
 		"an error\nnone\nERROR 5\r\n", "\x1b[31merr\x1b[0mor\x1b[K\n", "50%\rerror\x1b[K\n", "error\r\x1b[K\n", "erxx\b\bror\n", "\xc3\x1b[m\xa4\n", "ta\u017f\u212a\n",
 		"\x1b[?1049herror\nerror\x1b[?1049l\nerror\n", "\x1b]2;error\n\apanic\n", "er\u009b0mror\nfatal", "a\x1b[2Aerror\x1b[Bx\n", "x\r\r\n\r\n\n", "e\x00rror\x7f\n\xffb\n",
 	} {
-		f.Add([]byte(in), uint8(i), uint8(i*7), i%3 == 0)
+		for n := range expressions {
+			f.Add([]byte(in), uint8(n), uint8(i*7), false)
+		}
 	}
+	f.Add([]byte("error\x1b[?1049l\nerror\n"), uint8(0), uint8(9), true)
 	f.Fuzz(func(t *testing.T, in []byte, n, size uint8, alternate bool) {
 		re := regexp.MustCompile(expressions[int(n)%len(expressions)])
 		want := find(re, model(in, alternate))
