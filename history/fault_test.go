@@ -77,7 +77,7 @@ func TestNoDirectory(t *testing.T) {
 func TestSlowDisk(t *testing.T) {
 	t.Parallel()
 	const total = 48 << 20
-	s := newStore(t, 128<<20)
+	s := newStore(t, t.TempDir(), 128<<20)
 	s.open()
 	stall, stalled := make(chan struct{}), make(chan struct{})
 	var writes atomic.Int64
@@ -176,7 +176,7 @@ func TestBadBlocks(t *testing.T) {
 func TestEndedRunsAreDroppedFirst(t *testing.T) {
 	t.Parallel()
 	const total = 3 << 20
-	s := newStore(t, 8<<20)
+	s := newStore(t, t.TempDir(), 8<<20)
 	rng := rand.New(rand.NewPCG(12, 12))
 	var all []*model
 	live := newModel(t, s, broadcaster.Options{Lines: 1000}, 24<<20)
@@ -224,7 +224,7 @@ func TestEndedRunsAreDroppedFirst(t *testing.T) {
 func TestLongLine(t *testing.T) {
 	t.Parallel()
 	const total = 64 << 20
-	s := newStore(t, 32<<20)
+	s := newStore(t, t.TempDir(), 32<<20)
 	b := follow(t, s, broadcaster.Options{Bytes: 1 << 20})
 	piece := make([]byte, 1<<20)
 	for i := range piece {
@@ -258,7 +258,7 @@ func TestLongLine(t *testing.T) {
 func TestSlotIsDroppedWhileItIsRead(t *testing.T) {
 	t.Parallel()
 	const total = 8 << 20
-	s := newStore(t, 1<<20)
+	s := newStore(t, t.TempDir(), 1<<20)
 	s.open()
 	m := newModel(t, s, broadcaster.Options{Lines: 1000}, total)
 	rng := rand.New(rand.NewPCG(15, 15))

@@ -83,7 +83,7 @@ func TestHelper(t *testing.T) {
 	case "":
 		t.Skip("this is a part of other tests")
 	case "wait":
-		s := newStoreIn(t, dir, 4<<20)
+		s := newStore(t, dir, 4<<20)
 		b := follow(t, s, broadcaster.Options{Lines: 1000})
 		b.feed(t, rand.New(rand.NewPCG(6, 6)), bytes.Repeat([]byte("some output\n"), 1<<18))
 		b.end()
@@ -92,12 +92,6 @@ func TestHelper(t *testing.T) {
 	case "fill":
 		fillDisk(t, dir)
 	}
-}
-
-func newStoreIn(t *testing.T, dir string, size int64) *Store {
-	s := New(Options{Bytes: size, Dirs: []string{dir}, Report: func(err error) { t.Error(err) }})
-	t.Cleanup(func() { s.Close() })
-	return s
 }
 
 func TestKillLeavesNothing(t *testing.T) {

@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
-	"time"
 
 	"wsrun/broadcaster"
 )
@@ -34,9 +33,9 @@ func follow(t testing.TB, s *Store, o broadcaster.Options) *stream {
 	return b
 }
 
-// newStore returns a store with its file in a directory of its own; its problems fail the test.
-func newStore(t testing.TB, size int64) *Store {
-	s := New(Options{Bytes: size, Dirs: []string{t.TempDir()}, Report: func(err error) { t.Errorf("reported: %v", err) }})
+// newStore returns a store with its file in a directory; its problems fail the test.
+func newStore(t testing.TB, dir string, size int64) *Store {
+	s := New(Options{Bytes: size, Dirs: []string{dir}, Report: func(err error) { t.Errorf("reported: %v", err) }})
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Error(err)
@@ -64,8 +63,8 @@ func (b *stream) feed(t testing.TB, rng *rand.Rand, output []byte) {
 // settle waits until the history has all output but for a block.
 func (b *stream) settle() {
 	b.Flush()
-	for b.Stats().End-b.log.End().Offset >= 2*blockSize {
-		time.Sleep(time.Millisecond)
+	for moved := b.log.Moved(); b.Stats().End-b.log.End().Offset >= 2*blockSize; moved = b.log.Moved() {
+		<-moved
 	}
 }
 
@@ -105,7 +104,7 @@ func collect(c *broadcaster.Cursor, output []byte) error {
 func TestACursorThatFallsBehindLosesNothing(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	output := lines(rng, 24<<20)
-	b := follow(t, newStore(t, 64<<20), broadcaster.Options{Lines: 1000})
+	b := follow(t, newStore(t, t.TempDir(), 64<<20), broadcaster.Options{Lines: 1000})
 	c, _ := b.Open(-1)
 	b.feed(t, rng, output)
 	b.end()

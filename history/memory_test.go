@@ -29,7 +29,7 @@ func TestMemory(t *testing.T) {
 		"colours": func(n int) []byte { return fmt.Appendf(nil, "\x1b[38;2;%d;%d;%dm%d", n%255, n/255%255, n/65536, n) },
 		"titles":  func(n int) []byte { return fmt.Appendf(nil, "\x1b]2;%d%s\a%d\n", n, strings.Repeat("t", 4000), n) },
 	} {
-		s := newStore(t, 256<<20)
+		s := newStore(t, t.TempDir(), 256<<20)
 		s.open()
 		b := follow(t, s, broadcaster.Options{Lines: 1000, Bytes: 1 << 20})
 		warm := func(mib int) {
@@ -57,7 +57,7 @@ func TestMemory(t *testing.T) {
 // A run that prints little has almost no history.
 func TestMemoryOfShortRuns(t *testing.T) {
 	const runs = 50
-	s := newStore(t, DefaultBytes)
+	s := newStore(t, t.TempDir(), DefaultBytes)
 	output := bytes.Repeat([]byte("a line\n"), 1000)
 	measure := func(history bool) int64 {
 		before := heap()

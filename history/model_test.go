@@ -128,7 +128,7 @@ func (f *follower) check() error {
 func TestRandomStarts(t *testing.T) {
 	t.Parallel()
 	const total, starts, readers = 96 << 20, 10_000, 8
-	m := newModel(t, newStore(t, 256<<20), broadcaster.Options{Lines: 2000}, total)
+	m := newModel(t, newStore(t, t.TempDir(), 256<<20), broadcaster.Options{Lines: 2000}, total)
 	var wg sync.WaitGroup
 	var done, past atomic.Int64
 	for i := range readers {
@@ -180,7 +180,7 @@ func TestRandomStarts(t *testing.T) {
 func TestFollowersWhileSlotsAreDropped(t *testing.T) {
 	t.Parallel()
 	const total = 64 << 20
-	m := newModel(t, newStore(t, 1<<20), broadcaster.Options{Lines: 2000}, total)
+	m := newModel(t, newStore(t, t.TempDir(), 1<<20), broadcaster.Options{Lines: 2000}, total)
 	var wg sync.WaitGroup
 	var lost, sum atomic.Int64
 	for i := range 20 {

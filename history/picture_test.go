@@ -15,7 +15,7 @@ func TestPictures(t *testing.T) {
 	t.Parallel()
 	const size, cols, rows = 3 << 20, 80, 24
 	rng := rand.New(rand.NewPCG(14, 14))
-	s := newStore(t, 64<<20)
+	s := newStore(t, t.TempDir(), 64<<20)
 	b := follow(t, s, broadcaster.Options{Lines: 100, Bytes: 100_000})
 	if b.log.NeedsPicture(1 << 20) {
 		t.Error("a log that has not begun needs a picture")
