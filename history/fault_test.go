@@ -284,3 +284,45 @@ func TestSlotIsDroppedWhileItIsRead(t *testing.T) {
 		t.Errorf("the output continues at %v", place)
 	}
 }
+
+// Fill may be called again after a panic. The history then has a hole at most.
+func TestFillAfterPanic(t *testing.T) {
+	t.Parallel()
+	const total = 16 << 20
+	s := newStore(t, t.TempDir(), 64<<20)
+	s.open()
+	write, writes := s.writeAt, 0
+	s.writeAt = func(p []byte, at int64) (int, error) {
+		if writes++; writes%20 == 0 {
+			panic("planted")
+		}
+		return write(p, at)
+	}
+	m := &model{stream: &stream{Broadcaster: broadcaster.New(broadcaster.Options{Lines: 2000})}, output: modelOutput(total)}
+	m.log = s.Follow(m.Broadcaster)
+	defer m.log.Close()
+	panics := 0
+	m.filled.Go(func() {
+		for again := true; again; {
+			func() {
+				defer func() {
+					if again = recover() != nil; again {
+						panics++
+					}
+				}()
+				m.log.Fill(t.Context())
+			}()
+		}
+	})
+	c, _ := m.Open(-1)
+	rng := rand.New(rand.NewPCG(16, 16))
+	for at := 0; at < total; at += 1 << 20 {
+		m.write(rng, at, at+1<<20)
+		m.settle()
+	}
+	m.end()
+	f := &follower{m: m, cursor: c}
+	if err := f.read(total); err != nil || panics < 5 || f.resets == 0 || f.resets > int64(panics)*2*blockSize {
+		t.Errorf("%d bytes lost after %d panics, %v", f.resets, panics, err)
+	}
+}

@@ -26,14 +26,19 @@ type model struct {
 }
 
 func newModel(t testing.TB, s *Store, o broadcaster.Options, size int) *model {
-	m := &model{stream: follow(t, s, o), output: make([]byte, size)}
-	for i := range m.output {
-		m.output[i] = 'a' + byte((i*7+i/modelLine)%26)
+	return &model{stream: follow(t, s, o), output: modelOutput(size)}
+}
+
+// modelOutput returns a model's output.
+func modelOutput(size int) []byte {
+	p := make([]byte, size)
+	for i := range p {
+		p[i] = 'a' + byte((i*7+i/modelLine)%26)
 		if i%modelLine == modelLine-1 {
-			m.output[i] = '\n'
+			p[i] = '\n'
 		}
 	}
-	return m
+	return p
 }
 
 // write writes the output from one offset to another, in pieces of random sizes, with events in between.

@@ -116,7 +116,8 @@ func (s *Store) divide(size int64) {
 // or what stands for them on Windows.
 func Dirs() []string { return slices.Compact(append([]string{os.Getenv("TMPDIR")}, systemDirs()...)) }
 
-// Close removes the file. Logs that are still open have nothing from then on.
+// Close removes the file. Every log's Fill must have returned; logs that are still open have nothing from
+// then on.
 func (s *Store) Close() error {
 	s.create.Do(func() {})
 	s.mu.Lock()
