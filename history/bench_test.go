@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"runtime"
 	"testing"
 
 	"wsrun/broadcaster"
@@ -46,8 +45,11 @@ func BenchmarkFill(b *testing.B) {
 			b.SetBytes(int64(len(p)))
 			for b.Loop() {
 				r.Write(p)
-				for kept && r.Stats().End-r.log.End().Offset > 4<<20 {
-					runtime.Gosched() // so that all of it is kept
+				for kept && r.Stats().End-r.log.End().Offset > 4<<20 { // so that all of it is kept
+					moved := r.log.Moved()
+					if r.Stats().End-r.log.End().Offset > 4<<20 {
+						<-moved
+					}
 				}
 			}
 			r.Close()
