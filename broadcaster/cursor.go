@@ -20,6 +20,7 @@ type Start struct {
 	End     int64   // offset of the end of the output so far: everything after it is live
 	Resumed bool    // the cursor is at the offset that was asked for
 	Size    Resize  // of the terminal at Offset; zero if unknown
+	Past    bool    // Offset is in the history; Stamps is then nil
 	Stamps  []Stamp // for the lines from Offset on
 
 	SkippedLines, SkippedBytes int64 // in a Reset: how much is missing before Offset

@@ -42,12 +42,14 @@ func (c *Cursor) PollHistory() (Item, <-chan struct{}, error) {
 	}
 	past, wait := h.Read(c.offset, c.lastEvent)
 	switch {
+	case wait != nil && c.b.lost(c.offset):
+		return c.Skip(), nil, nil
 	case wait != nil:
 		return Item{}, wait, nil
 	case past.Reset != nil:
 		start := *past.Reset
 		start.SkippedBytes, start.SkippedLines = start.Offset-c.offset, start.Line-1-c.line
-		start.End = c.b.Stats().End
+		start.End, start.Past = c.b.Stats().End, true
 		c.offset, c.line = start.Offset, start.Line-1
 		return Item{Reset: &start}, nil, nil
 	case past.Event != nil:
@@ -56,11 +58,29 @@ func (c *Cursor) PollHistory() (Item, <-chan struct{}, error) {
 		c.offset += int64(len(past.Data))
 		c.line += int64(bytes.Count(past.Data, newline))
 	default:
-		c.b.mu.Lock()
-		defer c.b.mu.Unlock()
-		return c.reset(), nil, nil
+		return c.Skip(), nil, nil
 	}
 	return past.Item, nil, nil
+}
+
+// Behind reports whether Poll would return [ErrBehind].
+func (c *Cursor) Behind() bool { return c.b.pastOf(c.offset) != nil }
+
+// Skip moves a cursor that is behind the ring to the start of what the ring keeps, for a reader that can't wait
+// for the history, or not any longer. It returns the Reset that says so.
+func (c *Cursor) Skip() Item {
+	c.b.mu.Lock()
+	defer c.b.mu.Unlock()
+	return c.reset()
+}
+
+// lost reports whether the ring has dropped the byte at offset before its feed could have it: the history is
+// never going to have that byte, even if the disk hangs so that the history can't say so.
+func (b *Broadcaster) lost(offset int64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f := b.ring.feed
+	return f != nil && offset >= f.offset && offset < b.ring.oldest()
 }
 
 // pastOf returns the history if the ring has dropped the byte at offset; otherwise nil.
@@ -87,6 +107,6 @@ func (b *Broadcaster) Past(offset int64) (*Cursor, Start, bool) {
 	if !ok {
 		return nil, Start{}, false
 	}
-	start.End = b.Stats().End
+	start.End, start.Past = b.Stats().End, true
 	return &Cursor{b: b, offset: offset, line: start.Line - 1}, start, true
 }

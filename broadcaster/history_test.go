@@ -129,7 +129,7 @@ func TestResetToHistory(t *testing.T) {
 	}
 	h.output, h.from = h.output[5000:], 5000
 	item, _, err := c.PollHistory()
-	if want := (Start{Offset: 5000, Line: 501, SkippedBytes: 5000, SkippedLines: 500, End: 4_000_000}); err != nil || item.Reset == nil ||
+	if want := (Start{Offset: 5000, Line: 501, SkippedBytes: 5000, SkippedLines: 500, End: 4_000_000, Past: true}); err != nil || item.Reset == nil ||
 		fmt.Sprint(*item.Reset) != fmt.Sprint(want) {
 		t.Errorf("reset %+v, %v", item.Reset, err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"wsrun/broadcaster"
+	"wsrun/history"
 	"wsrun/internal/access"
 )
 
@@ -18,15 +19,16 @@ import (
 type options struct {
 	version string
 
-	addr   string
-	lines  lineCount
-	buffer byteCount
-	size   size
-	title  string
-	linger lingerTime
-	quiet  bool
-	open   bool
-	qr     bool
+	addr    string
+	lines   lineCount
+	buffer  byteCount
+	history historySize
+	size    size
+	title   string
+	linger  lingerTime
+	quiet   bool
+	open    bool
+	qr      bool
 
 	hidden  bool // for wsrun files only, like include and exclude
 	include []string
@@ -57,6 +59,8 @@ func (o *options) defineRun(f *pflag.FlagSet) {
 	f.Var(&o.size, "size", "`COLSxROWS` of the command's terminal (default the local terminal's, else 120x30)")
 	f.StringVar(&o.title, "title", "", "`TITLE` of the page (default the command)")
 	f.Var(&o.linger, "linger", "serve for `TIME` after the end: a duration, forever, or auto (forever when started from a terminal, else 0)")
+	o.history = history.DefaultBytes
+	f.Var(&o.history, "history", "keep up to `SIZE` of earlier output on disk, encrypted, so that slow viewers lose nothing; 0 keeps none")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "do not copy the output to standard output")
 }
 
@@ -138,6 +142,22 @@ func (n *byteCount) String() string {
 	return strconv.FormatInt(int64(*n), 10)
 }
 func (*byteCount) Type() string { return "bytes" }
+
+// A historySize is a number of bytes, or zero for no history.
+type historySize int64
+
+func (n *historySize) Set(s string) error {
+	if s == "0" {
+		*n = 0
+		return nil
+	}
+	if (*byteCount)(n).Set(s) != nil {
+		return errors.New("want a number of bytes, for example 256MiB or 2GiB, or 0")
+	}
+	return nil
+}
+func (n *historySize) String() string { return (*byteCount)(n).String() }
+func (*historySize) Type() string     { return "bytes" }
 
 // A compression is on or off.
 type compression struct{ off bool }

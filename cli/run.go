@@ -26,6 +26,7 @@ func run(o options, args []string) (int, error) {
 	src.prepare(b)
 	stream := src.describe()
 	stream.Stream, stream.Started, stream.Panics = b, time.Now(), s.panics
+	stream.History = s.keepHistory(b)
 	s.open(server.Single(stream))
 	defer s.shutdown()
 	s.announce()

@@ -76,7 +76,7 @@ func (v *viewer) end(out Outcome) Outcome {
 }
 
 // linger waits until the viewer has received all that was sent, as long as it accepts some of it at
-// least every stallTime. coder/websocket would wait for 5 s and then close the connection. If the
+// least every stallTime, and isn't to leave at once. coder/websocket would wait for 5 s and then close the connection. If the
 // viewer sends anything at that time, such as a ping, output that is still on its way is lost.
 func (v *viewer) linger() {
 	if v.wire.flush() != Following {
@@ -91,6 +91,8 @@ func (v *viewer) linger() {
 			v.wire.frame(protocol.OpPong, payload)
 			continue
 		case <-v.left:
+			return
+		case <-v.session.sessions.drained:
 			return
 		case <-check.C:
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"wsrun/broadcaster"
+	"wsrun/history"
 )
 
 // A Kind is what a stream's source is. Never infer it from other properties of the stream.
@@ -32,6 +33,8 @@ type Options struct {
 	Command []string // likewise; nil unless the stream is a command's output
 	Started time.Time
 
+	History *history.Log // has what the stream's ring drops; nil if nothing has. The hub fills and closes it
+
 	LF        bool // lines end in \n, not in a terminal's \r\n
 	Ephemeral bool // the run ends with its viewers, so a position is valid only with its epoch
 
@@ -46,16 +49,17 @@ type Hub struct {
 	deflated deflateCache
 	frames   frameCache
 	joins    *joinTracker
+	filler   *filler
 	partial  atomic.Bool // line numbers count from somewhere inside the source
 }
 
-// New returns a hub, and starts a goroutine that follows its stream's screen. The caller must
-// call Close, which waits for the goroutine.
+// New returns a hub, and starts a goroutine that follows its stream's screen, and one that fills its
+// history, if there is one. The caller must call Close, which waits for them.
 func New(o Options) *Hub {
 	o.Title, o.Command = cutTitle(o.Title), cutCommand(o.Command)
 	h := &Hub{
-		Options: o, audience: newAudience(o.Panics), joins: newJoinTracker(o.Stream, o.Panics),
-		deflated: deflateCache{stream: o.Stream},
+		Options: o, audience: newAudience(o.Panics), joins: newJoinTracker(o.Stream, o.History, o.Panics),
+		deflated: deflateCache{stream: o.Stream}, filler: newFiller(o.History, o.Panics),
 	}
 	h.pool = newWriterPool(h)
 	return h
@@ -89,4 +93,5 @@ func (h *Hub) Close() {
 	h.audience.close()
 	h.pool.close()
 	h.joins.close()
+	h.filler.close()
 }

@@ -47,10 +47,16 @@ func serve(t testing.TB, o broadcaster.Options) *fixture {
 // serveOn is serve with the test's own listener.
 func serveOn(t testing.TB, l net.Listener, o broadcaster.Options) *fixture {
 	t.Helper()
-	stream := broadcaster.New(o)
+	return serveHub(t, l, Options{Stream: broadcaster.New(o), Started: time.Now()})
+}
+
+// serveHub is serveOn with the test's own stream.
+func serveHub(t testing.TB, l net.Listener, o Options) *fixture {
+	t.Helper()
+	stream := o.Stream
 	f := &fixture{
 		Broadcaster: stream, t: t, addr: l.Addr().String(),
-		hub:      New(Options{Stream: stream, Started: time.Now()}),
+		hub:      New(o),
 		sessions: NewSessions(SessionOptions{Deflate: true, Log: slog.New(slog.DiscardHandler)}),
 	}
 	f.http = http.Server{Handler: f, ConnContext: ConnContext}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"wsrun/broadcaster"
+	"wsrun/history"
 	"wsrun/screen"
 )
 
@@ -39,6 +40,7 @@ const (
 // Its methods may be called concurrently.
 type joinTracker struct {
 	stream  *broadcaster.Broadcaster
+	log     *history.Log // gets pictures; may be nil
 	panics  *Panics
 	cancel  context.CancelFunc
 	running sync.WaitGroup // the goroutine
@@ -58,9 +60,9 @@ type joinTracker struct {
 
 // newJoinTracker returns a tracker that follows stream in a goroutine. The caller must call close,
 // which waits for the goroutine.
-func newJoinTracker(stream *broadcaster.Broadcaster, panics *Panics) *joinTracker {
+func newJoinTracker(stream *broadcaster.Broadcaster, log *history.Log, panics *Panics) *joinTracker {
 	ctx, cancel := context.WithCancel(context.Background())
-	t := &joinTracker{stream: stream, panics: panics, cancel: cancel}
+	t := &joinTracker{stream: stream, log: log, panics: panics, cancel: cancel}
 	cursor, start := stream.Open(-1)
 	t.screen = t.newScreen(start.Offset, start.Size)
 	panics.KeepRunning(&t.running, "follow the screen", func() { t.run(ctx, cursor) }, func() { cursor = t.skip() })
@@ -85,6 +87,9 @@ func (t *joinTracker) run(ctx context.Context, cursor *broadcaster.Cursor) {
 	defer pause.Stop()
 	for {
 		item, wait, err := cursor.Poll()
+		if err == broadcaster.ErrBehind { // viewers that join need the present screen
+			item, err = cursor.Skip(), nil
+		}
 		switch {
 		case err != nil:
 			return

@@ -21,7 +21,7 @@ import (
 func TestJoinTrackerKeepsUpWithFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := broadcaster.New(broadcaster.Options{Lines: 10})
-		tracker := newJoinTracker(b, nil)
+		tracker := newJoinTracker(b, nil, nil)
 		defer tracker.close()
 		const chunk = 100_000 // bytes of one color, written in one millisecond
 		color := func(n int64) string { return fmt.Sprintf("\x1b[0;3%dm", 1+n%7) }
@@ -45,7 +45,7 @@ func TestJoinTrackerClosesDuringSlowOutput(t *testing.T) {
 	stream.Emit(broadcaster.Resize{Cols: 120, Rows: 30})
 	in := "\x1b[?1049h\x1b[H" + strings.Repeat("x\x1b[1000b", 1800)
 	stream.Write([]byte(in))
-	tracker := newJoinTracker(stream, nil)
+	tracker := newJoinTracker(stream, nil, nil)
 	wait.For(t, wait.Patience, "the screen follows nothing", func() bool {
 		tracker.mu.Lock()
 		defer tracker.mu.Unlock()
@@ -61,7 +61,7 @@ func TestJoinTrackerClosesDuringSlowOutput(t *testing.T) {
 // that would have to be found there.
 func TestNewScreenForgets(t *testing.T) {
 	stream := broadcaster.New(broadcaster.Options{})
-	tracker := newJoinTracker(stream, nil)
+	tracker := newJoinTracker(stream, nil, nil)
 	tracker.close() // the rest is for the test to do
 	text := "one\r\n\x1b[31mtwo\r\n"
 	stream.Write([]byte(text))

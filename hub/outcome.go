@@ -15,7 +15,7 @@ const (
 	Missed                   // output is gone that this form of the stream can't skip
 
 	pooled  // the writer pool serves the viewer from here on
-	behind  // the viewer has fallen out of the ring, and needs a new start
+	behind  // the viewer has fallen out of the ring, and needs the history or a new start
 	closing // a close frame was sent: the connection is in its closing handshake
 )
 

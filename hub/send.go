@@ -10,7 +10,7 @@ import (
 // sendHello sets the viewer's cursor to where p asks, and sends what puts the viewer's terminal into
 // the state there: a hello event to a wsrun.v1 viewer, and the bare prelude to a plain one.
 func (v *viewer) sendHello(p Position) Outcome {
-	s := v.hub.joins.open(p, v.v1)
+	s := v.hub.open(p, v.v1)
 	v.cursor, v.size = *s.cursor, s.start.Size
 	v.nextPing = v.now() + untilPing()
 	if !v.v1 {
@@ -80,9 +80,9 @@ func (v *viewer) sendItem(item broadcaster.Item) Outcome {
 	return v.sendOutput(item.Data)
 }
 
-// sendReset gives a new start to a viewer whose cursor fell out of the ring.
+// sendReset gives a new start to a viewer that has missed output.
 func (v *viewer) sendReset(at broadcaster.Start) Outcome {
-	s := v.hub.joins.reopen(at, v.v1)
+	s := v.hub.reopen(at, v.v1)
 	v.cursor = *s.cursor
 	if !v.v1 { // there is no way to tell a plain viewer about the gap
 		if out := v.sendText(v.text.Flush()); out != Following {

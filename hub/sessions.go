@@ -27,10 +27,12 @@ type Sessions struct {
 	o        SessionOptions
 	upgrades chan struct{} // holds an element for each upgrade that is being made; see upgradeInTurn
 
-	stop    context.Context // done when WebSockets are to be closed at once
-	cut     context.CancelFunc
-	clock   *awakeClock
-	viewers sync.WaitGroup // net/http doesn't wait for WebSockets
+	drained  chan struct{} // closed by EndDrain
+	endDrain func()
+	stop     context.Context // done when WebSockets are to be closed at once
+	cut      context.CancelFunc
+	clock    *awakeClock
+	viewers  sync.WaitGroup // net/http doesn't wait for WebSockets
 
 	mu    sync.Mutex
 	slots int // taken by viewers, and by requests that are about to become viewers
@@ -49,11 +51,16 @@ type Tally struct {
 // NewSessions returns the sessions of a server, and starts a goroutine that measures time. The caller
 // must call Cut when the server is done, which waits for the goroutine.
 func NewSessions(o SessionOptions) *Sessions {
-	s := &Sessions{o: o, upgrades: make(chan struct{}, HalfTheProcessors()), open: map[*Session]struct{}{}}
+	s := &Sessions{o: o, upgrades: make(chan struct{}, HalfTheProcessors()), open: map[*Session]struct{}{}, drained: make(chan struct{})}
+	s.endDrain = sync.OnceFunc(func() { close(s.drained) })
 	s.stop, s.cut = context.WithCancel(context.Background())
 	s.clock = newAwakeClock(s.stop, o.Panics)
 	return s
 }
+
+// EndDrain makes all WebSockets end that are still behind: they get a close frame after the message that they are
+// being sent. EndDrain may be called more than once.
+func (s *Sessions) EndDrain() { s.endDrain() }
 
 // Cut closes the connections of all WebSockets at once, without a close frame. WebSockets that are
 // opened later are closed, too. Cut may be called more than once.

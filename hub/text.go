@@ -15,14 +15,29 @@ type TextStart struct {
 
 // BeginText returns where a reader of text begins that asks for p. follow says that the reader
 // also gets live output; only a reader that doesn't gets Rows.
-func (h *Hub) BeginText(p Position, follow bool) *TextStart { return h.joins.text(p, follow) }
+func (h *Hub) BeginText(p Position, follow bool) *TextStart {
+	if s := h.beginPast(p); s != nil {
+		return s
+	}
+	return h.joins.text(p, follow)
+}
 
 // BeginLines is BeginText for a reader of plain lines, which needs neither Before nor Rows.
-func (h *Hub) BeginLines(p Position) *TextStart { return h.joins.lines(p) }
+func (h *Hub) BeginLines(p Position) *TextStart {
+	if s := h.beginPast(p); s != nil {
+		return s
+	}
+	return h.joins.lines(p)
+}
 
-// BeginNear returns a start point near offset and a cursor there, for a reader that has fallen out of
-// the ring and resumes at offset. The cursor is nil if offset is no longer in the ring either.
-func (h *Hub) BeginNear(offset int64) (*broadcaster.Cursor, StartPoint) { return h.joins.near(offset) }
+// BeginNear returns a start point near offset and a cursor there, for a reader that has missed output and
+// continues at offset. The cursor is nil if the output there is gone as well.
+func (h *Hub) BeginNear(offset int64) (*broadcaster.Cursor, StartPoint) {
+	if cursor, at, ok := h.pastPoint(offset); ok {
+		return cursor, at
+	}
+	return h.joins.near(offset)
+}
 
 // text implements [Hub.BeginText].
 func (t *joinTracker) text(p Position, follow bool) *TextStart {

@@ -138,8 +138,12 @@ func (v *viewer) now() time.Duration { return v.session.sessions.clock.now() }
 // panics returns what contains the panics of code that serves the viewer.
 func (v *viewer) panics() *Panics { return v.session.sessions.o.Panics }
 
+// historyTime is how long a viewer waits for output that the history is going to have, by the awakeClock. A disk
+// that hangs must not take the live output away as well.
+const historyTime = 10 * time.Second
+
 // follow sends output as it arrives, until the session ends. If the writer pool takes over, the
-// outcome is pooled.
+// outcome is pooled. It doesn't take over while the viewer is behind the ring.
 func (v *viewer) follow() Outcome {
 	if out := v.wire.flush(); out != Following {
 		return out
@@ -150,50 +154,76 @@ func (v *viewer) follow() Outcome {
 			return out
 		}
 	}
-	if v.hub.pool.add(v) {
-		return pooled
-	}
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	for {
-		item, wait, err := v.cursor.Poll()
-		if err != nil {
+	for skipAt := v.now() + historyTime; ; {
+		if !v.isDrained() && v.hub.pool.add(v) {
+			return pooled
+		}
+		item, wait, err := v.cursor.PollHistory()
+		now := v.now()
+		switch {
+		case err != nil:
 			return v.sendEnd()
+		case v.isDrained():
+			return Stopping
+		case wait == nil || !v.cursor.Behind():
+			skipAt = now + historyTime
+		case now >= skipAt:
+			item, wait = v.cursor.Skip(), nil
 		}
 		if wait == nil {
 			if out := v.sendItem(item); out != Following {
 				return out
 			}
 		}
-		now := v.now()
 		if out := v.heartbeat(now); out != Following {
 			return out
 		}
 		if wait == nil {
 			continue
 		}
-		next := v.nextPing
-		if v.pongBy != 0 {
-			next = min(next, v.pongBy)
-		}
-		timer.Reset(max(next-now, awakeTick))
-		select {
-		case <-wait:
-		case <-v.countChanged:
-			var n int
-			n, v.countChanged = v.hub.audience.count()
-			if out := v.sendCount(n); out != Following {
-				return out
-			}
-		case <-timer.C:
-		case <-v.pong:
-			v.pongBy = 0
-		case payload := <-v.pings:
-			if out := v.wire.frame(protocol.OpPong, payload); out != Following {
-				return out
-			}
-		case <-v.left:
-			return Left
+		timer.Reset(max(min(v.nextCheck(), skipAt)-now, awakeTick))
+		if out := v.await(wait, timer.C); out != Following {
+			return out
 		}
 	}
+}
+
+// isDrained reports whether the viewer must leave even if it is behind.
+func (v *viewer) isDrained() bool {
+	select {
+	case <-v.session.sessions.drained:
+		return true
+	default:
+		return false
+	}
+}
+
+// nextCheck returns when the viewer's pings need attention next, by the awakeClock.
+func (v *viewer) nextCheck() time.Duration {
+	if v.pongBy != 0 {
+		return min(v.nextPing, v.pongBy)
+	}
+	return v.nextPing
+}
+
+// await waits until wait is closed, or there is something else to do, and answers the viewer meanwhile.
+func (v *viewer) await(wait <-chan struct{}, timer <-chan time.Time) Outcome {
+	select {
+	case <-wait:
+	case <-v.countChanged:
+		var n int
+		n, v.countChanged = v.hub.audience.count()
+		return v.sendCount(n)
+	case <-timer:
+	case <-v.pong:
+		v.pongBy = 0
+	case payload := <-v.pings:
+		return v.wire.frame(protocol.OpPong, payload)
+	case <-v.session.sessions.drained:
+	case <-v.left:
+		return Left
+	}
+	return Following
 }

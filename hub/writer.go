@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"wsrun/broadcaster"
 )
 
 const (
@@ -188,8 +190,8 @@ func (w *writer) requeue(v *viewer) {
 }
 
 // catchUp sends what there is, as far as possible without waiting. It reports whether there may be more
-// to send at once. The outcome is behind if the viewer has fallen out of the ring: a new start takes too
-// long to make for a writer.
+// to send at once. The outcome is behind if the viewer has fallen out of the ring: a writer can't wait for
+// the history, and a new start takes too long to make.
 func (v *viewer) catchUp(now time.Duration, viewers int) (more bool, out Outcome) {
 	if viewers != noCount {
 		if out := v.sendCount(viewers); out != Following {
@@ -205,6 +207,8 @@ func (v *viewer) catchUp(now time.Duration, viewers int) (more bool, out Outcome
 		}
 		item, wait, err := v.cursor.Poll()
 		switch {
+		case err == broadcaster.ErrBehind:
+			return false, behind
 		case err != nil:
 			return false, v.sendEnd()
 		case wait != nil:

@@ -50,9 +50,9 @@ func (p *writerPool) close() {
 }
 
 // add adds a viewer to the pool. It reports false if the viewer can't be written to without waiting,
-// or is leaving.
+// is behind the ring, or is leaving.
 func (p *writerPool) add(v *viewer) bool {
-	if !v.wire.supportsNonblock() {
+	if !v.wire.supportsNonblock() || v.cursor.Behind() {
 		return false
 	}
 	v.wire.setNonblocking(true) // before the viewer gets its writer, since it may wait for a lock

@@ -53,7 +53,7 @@ func (l *liveResponse) Flush() {
 }
 
 // next returns the cursor's next item, waiting for it if necessary. Before it waits, next
-// flushes; every quietTime, it writes a keep-alive. The item is valid only if the outcome is
+// flushes; every quietTime, it writes a keep-alive. It waits no longer than that for the history. The item is valid only if the outcome is
 // [hub.Following].
 func (l *liveResponse) next(c *broadcaster.Cursor) (broadcaster.Item, hub.Outcome) {
 	for {
@@ -80,6 +80,10 @@ func (l *liveResponse) next(c *broadcaster.Cursor) (broadcaster.Item, hub.Outcom
 		case <-wait:
 		case <-l.quiet.C:
 			l.WriteString(l.idle)
+			if c.Behind() { // the disk hangs
+				l.session.Missed()
+				return c.Skip(), l.proceed()
+			}
 		case <-l.task.done:
 			return item, hub.Left
 		}
@@ -105,10 +109,16 @@ func (l *liveResponse) intact() hub.Outcome {
 	return hub.Following
 }
 
-// poll polls the cursor.
-func (l *liveResponse) poll(c *broadcaster.Cursor) (broadcaster.Item, <-chan struct{}, error) {
+// poll polls the cursor, in the history if it is behind the ring. It doesn't wait for the disk in turn.
+func (l *liveResponse) poll(c *broadcaster.Cursor) (item broadcaster.Item, wait <-chan struct{}, err error) {
 	if l.lines {
-		return c.PollLines()
+		item, wait, err = c.PollLines()
+	} else {
+		item, wait, err = c.Poll()
 	}
-	return c.Poll()
+	if err == broadcaster.ErrBehind {
+		l.task.rest()
+		return c.PollHistory()
+	}
+	return item, wait, err
 }

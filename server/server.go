@@ -30,6 +30,9 @@ const (
 	// idleTime is how long a keep-alive connection may wait for its next request.
 	idleTime = 120 * time.Second
 
+	// partTime is how long viewers that are still behind at the end have to take a close frame.
+	partTime = time.Second
+
 	// headerSlop is how far net/http lets a header exceed MaxHeaderBytes.
 	headerSlop = 4 << 10
 )
@@ -138,9 +141,17 @@ func (s *Server) Serve(l net.Listener) error {
 
 // Shutdown stops listening, waits until every viewer has disconnected, and closes the
 // catalog. A stream of [Single] must be closed before: its viewers then get the rest of the
-// output and a close frame. When ctx is done, the remaining connections are cut off.
+// output and a close frame. When ctx is done, the remaining WebSockets get a close frame, and those connections
+// that are left partTime later are cut off.
 func (s *Server) Shutdown(ctx context.Context) {
+	left := make(chan struct{})
+	defer close(left)
 	cut := func() {
+		s.sessions.EndDrain()
+		select {
+		case <-time.After(partTime):
+		case <-left:
+		}
 		s.sessions.Cut()
 		s.http.Close()
 	}

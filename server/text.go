@@ -63,7 +63,7 @@ func beginText(w taskResponse, session *hub.Session, h *hub.Hub, q *query) (*tex
 // If that is all, or the client is gone, begin sets no cursor, but returns the response's outcome.
 func (t *textResponse) begin(h *hub.Hub, q *query) hub.Outcome {
 	if t.raw {
-		t.cursor, _ = h.Stream.Resume(q.Epoch, q.Offset, q.Lines)
+		t.cursor = h.Resume(q.Position)
 		return hub.Following
 	}
 	s := h.BeginText(q.Position, q.follow)

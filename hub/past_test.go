@@ -1,0 +1,181 @@
+package hub
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"wsrun/broadcaster"
+	"wsrun/history"
+	"wsrun/internal/client"
+	"wsrun/internal/protocol"
+	"wsrun/test/wait"
+)
+
+// servePast is serve with a history of so many bytes.
+func servePast(t testing.TB, o broadcaster.Options, size int64) *fixture {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := history.New(history.Options{Bytes: size, Dirs: []string{t.TempDir()}, Report: func(err error) { t.Error(err) }})
+	t.Cleanup(func() { store.Close() })
+	stream := broadcaster.New(o)
+	return serveHub(t, l, Options{Stream: stream, History: store.Follow(stream), Started: time.Now()})
+}
+
+// flood writes so many lines, the last of which is "end", as fast as the history can store them.
+func (f *fixture) flood(lines int) {
+	const behind = 4 << 20
+	written := int64(0)
+	for i := range lines {
+		line := fmt.Sprintf("%09d %s\r\n", i, strings.Repeat("x", 88))
+		f.Write([]byte(line))
+		if written += int64(len(line)); i%1000 == 0 {
+			wait.For(f.t, wait.Patience, "the history doesn't grow", func() bool { return f.hub.History.End().Offset >= written-behind })
+		}
+	}
+	f.end(0)
+}
+
+// A lineCounter checks that it gets each line of a flood once.
+type lineCounter struct {
+	cut  []byte
+	next int
+	bad  string
+}
+
+// add counts the lines of output.
+func (c *lineCounter) add(p []byte) {
+	lines := bytes.Split(append(c.cut, p...), []byte("\n"))
+	c.cut = bytes.Clone(lines[len(lines)-1])
+	for _, line := range lines[:len(lines)-1] {
+		if want := fmt.Sprintf("%09d ", c.next); !bytes.HasPrefix(line, []byte(want)) && c.bad == "" {
+			c.bad = fmt.Sprintf("line %d is %q", c.next, line[:min(len(line), 20)])
+		}
+		c.next++
+	}
+}
+
+// follow reads until the end of the stream, with pauses, and reports what is wrong.
+func (c *lineCounter) follow(t *testing.T, v *client.Viewer, pause func()) error {
+	for {
+		m, err := v.Next(t.Context())
+		switch {
+		case client.CloseCode(err) == protocol.CloseEnded:
+			return nil
+		case err != nil:
+			return err
+		}
+		switch e := m.Event.(type) {
+		case nil:
+			c.add(m.Payload)
+			pause()
+		case protocol.ResetEvent:
+			return fmt.Errorf("reset: %+v", e)
+		}
+	}
+}
+
+// Viewers that stop reading in a flood, for so long that the ring loses what they need, lose nothing.
+func TestFollowersLoseNothing(t *testing.T) {
+	t.Parallel()
+	const lines = 300_000
+	f := servePast(t, broadcaster.Options{Lines: 1000, Bytes: 100 << 10}, 64<<20)
+	var all sync.WaitGroup
+	join := func(name string, v *client.Viewer) {
+		random := rand.New(rand.NewPCG(uint64(len(name)), 7))
+		all.Go(func() {
+			c := &lineCounter{}
+			err := c.follow(t, v, func() {
+				if random.IntN(50) == 0 {
+					time.Sleep(time.Duration(random.IntN(40)) * time.Millisecond)
+				}
+			})
+			if err != nil || c.bad != "" || c.next != lines {
+				t.Errorf("%s: %d lines of %d; %s, %v", name, c.next, lines, c.bad, err)
+			}
+		})
+	}
+	for i := range 3 {
+		join(fmt.Sprint("wsrun.v1 ", i), f.dialNarrow())
+	}
+	join("plain", f.dialSlow())
+	deflated, _, _ := f.dialDeflated("", websocket.CompressionContextTakeover, protocol.Subprotocol)
+	join("deflated", deflated)
+	bare, _, _ := f.dialDeflated("", websocket.CompressionNoContextTakeover)
+	join("plain, deflated", bare)
+	f.awaitSlots(6)
+	f.flood(lines)
+	all.Wait()
+}
+
+// A viewer that reconnects continues where it was, although the ring has lost that place.
+func TestResumeInHistory(t *testing.T) {
+	t.Parallel()
+	const lines = 200_000
+	f := servePast(t, broadcaster.Options{Lines: 1000, Bytes: 100 << 10}, 64<<20)
+	f.hub.Stream.Emit(broadcaster.Resize{Cols: 80, Rows: 24})
+	f.flood(lines)
+	for _, offset := range []int64{0, 1, 99, 100, 65_537, 3_000_000, 17_000_000, 19_800_000, 19_999_999, 20_000_000} {
+		v := f.dial(fmt.Sprintf("?epoch=%s&offset=%d", f.Epoch(), offset), protocol.Subprotocol)
+		m, err := v.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		hello, got := m.Event.(protocol.HelloEvent), int64(0)
+		for err == nil {
+			if m, err = v.Next(t.Context()); err == nil && m.Event == nil {
+				got += int64(len(m.Payload))
+			}
+		}
+		if !hello.Resumed || hello.Offset != offset || hello.Line != offset/100+1 || hello.Cols != 80 || got != 20_000_000-offset {
+			t.Errorf("at %d: %+v; %d bytes, %v", offset, hello, got, err)
+		}
+		if n := len(hello.Times); offset < 17_000_000 && (n == 0 || n > maxTimes || hello.Times[0][0] > offset && n < maxTimes) {
+			t.Errorf("at %d: %d times, from %v", offset, n, hello.Times[:min(n, 1)])
+		}
+	}
+}
+
+// Output that the history has dropped makes one reset, which says how much is missing, with the state there.
+func TestResetToHistory(t *testing.T) {
+	t.Parallel()
+	const lines = 100_000
+	f := servePast(t, broadcaster.Options{Lines: 1000, Bytes: 100 << 10}, 2<<20)
+	v := f.dialNarrow()
+	if _, err := v.Next(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.hub.Stream.Write([]byte("\x1b[31m"))
+	f.flood(lines)
+	const size = 100*lines + 5
+	at, resets := int64(0), 0
+	for {
+		m, err := v.Next(t.Context())
+		if err != nil {
+			break
+		}
+		switch e := m.Event.(type) {
+		case nil:
+			at += int64(len(m.Payload))
+		case protocol.ResetEvent:
+			resets++
+			if e.Offset != at+e.SkippedBytes || e.Line != (e.Offset-5)/100+1 || (e.Offset-5)%100 != 0 || !strings.Contains(e.Prelude, "31") {
+				t.Errorf("at %d: %+v", at, e)
+			}
+			at = e.Offset
+		}
+	}
+	if at != size || resets != 1 {
+		t.Errorf("ended at %d of %d after %d resets", at, size, resets)
+	}
+}
