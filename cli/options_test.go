@@ -25,6 +25,7 @@ func FuzzValues(f *testing.F) {
 		"lines":   regexp.MustCompile(`^0*[1-9][0-9]*$`),
 		"viewers": regexp.MustCompile(`^0*[1-9][0-9]*$`),
 		"buffer":  regexp.MustCompile(`^\+?0*[1-9][0-9]*(?i:[kmg]i?b?|b?)$`),
+		"history": regexp.MustCompile(`^(0|\+?0*[1-9][0-9]*(?i:[kmg]i?b?|b?))$`),
 		"size":    regexp.MustCompile(`^0*[1-9][0-9]*x0*[1-9][0-9]*$`),
 		"linger":  regexp.MustCompile(`^(auto|forever|[-+]?0+|\+?([0-9]*(\.[0-9]*)?(ns|us|µs|μs|ms|s|m|h))+|-([0.]+(ns|us|µs|μs|ms|s|m|h))+)$`),
 		"level":   regexp.MustCompile(`^(debug|info|warn|error)$`),
@@ -34,7 +35,7 @@ func FuzzValues(f *testing.F) {
 		var o, again options
 		values := func(o *options) map[string]pflag.Value {
 			return map[string]pflag.Value{
-				"lines": &o.lines, "viewers": &o.maxViewers, "buffer": &o.buffer, "size": &o.size, "linger": &o.linger,
+				"lines": &o.lines, "viewers": &o.maxViewers, "buffer": &o.buffer, "size": &o.size, "history": &o.history, "linger": &o.linger,
 				"level": &o.logLevel, "format": &o.logFormat,
 			}
 		}

@@ -89,6 +89,7 @@ var plantings = map[string]planting{
 	"hub.listener.Accept":           {},
 	"hub.membership.leave":          {},
 	"hub.newAwakeClock#1":           {when: atStart},
+	"hub.newFiller#1":               {when: atStart},
 	"hub.newJoinTracker#1":          {when: atStart},
 	"hub.viewer.catchUp":            one,
 	"hub.viewer.end":                {},
