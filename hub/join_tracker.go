@@ -184,6 +184,7 @@ func (t *joinTracker) write(p []byte) int {
 	t.screen.Forget(stats.Start - keptBytes) // linesUpTo still needs the states of the kept lines
 	n := t.screen.WriteUntil(p, time.Now().Add(stepTime))
 	t.keepLines()
+	t.storePicture()
 	if former := t.former.Load(); former != nil && former.isPast(stats.Start) {
 		t.former.Store(nil)
 	}
@@ -208,6 +209,13 @@ func (t *joinTracker) keepLines() {
 	if kept, ok := t.linesUpTo(t.stream.Snapshot(), since, keptBytes); ok {
 		kept.text, kept.copied = [][]byte{bytes.Join(kept.text, nil)}, true // the ring may drop its own
 		t.kept = kept
+	}
+}
+
+// storePicture gives the history a picture of the program that fills the screen, now and then. mu must be held.
+func (t *joinTracker) storePicture() {
+	if t.log != nil && t.screen.Full() && t.log.NeedsPicture(t.screen.Offset()) {
+		t.log.AddPicture(t.screen.Picture())
 	}
 }
 

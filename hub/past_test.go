@@ -179,3 +179,39 @@ func TestResetToHistory(t *testing.T) {
 		t.Errorf("ended at %d of %d after %d resets", at, size, resets)
 	}
 }
+
+// The history has pictures of a program that fills the screen: one of them, with the output that follows it, shows
+// any moment.
+func TestPicturesInHistory(t *testing.T) {
+	t.Parallel()
+	f := servePast(t, broadcaster.Options{Lines: 100, Bytes: 100 << 10}, 64<<20)
+	f.Emit(broadcaster.Resize{Cols: 40, Rows: 10})
+	random := rand.New(rand.NewPCG(3, 3))
+	var all []byte
+	write := func(p []byte) {
+		all = append(all, p...)
+		f.Write(p)
+	}
+	write([]byte(strings.Repeat("before the program\r\n", 10_000) + "\x1b[?1049h\x1b[H\x1b[2J"))
+	first := int64(len(all))
+	for n := 0; len(all) < 3<<20; n++ {
+		write(fmt.Appendf(nil, "\x1b[%d;%dH\x1b[%dm%x é", 1+random.IntN(10), 1+random.IntN(40), 30+random.IntN(8), random.IntN(1<<30)))
+		if n%2000 == 0 {
+			f.followed()
+		}
+	}
+	f.end(0)
+	wait.For(t, wait.Patience, "the history isn't whole", func() bool { return f.hub.History.End().Offset == int64(len(all)) })
+	for range 10 {
+		offset := first + 600<<10 + random.Int64N(int64(len(all))-first-600<<10)
+		p, err := f.hub.History.Picture(offset)
+		if err != nil || p.Offset > offset || offset-p.Offset > 600<<10 || p.Size != (broadcaster.Resize{Cols: 40, Rows: 10}) {
+			t.Fatalf("the picture for %d is at %d, %v, %v", offset, p.Offset, p.Size, err)
+		}
+		want, _ := shown(t, string(all[:offset]))
+		got, _ := shown(t, string(p.Prelude)+string(all[p.Offset:offset]))
+		if got != want || got == "" {
+			t.Errorf("at %d: %q, want %q", offset, got, want)
+		}
+	}
+}
