@@ -86,12 +86,16 @@ func (x *index) share(state screen.State, must bool) *screen.State {
 	return own
 }
 
-// drop drops the entries of blocks before base on the tape.
-func (x *index) drop(base int64) {
+// drop drops the entries of blocks before base on the tape, and returns how many bytes of output they had.
+func (x *index) drop(base int64) (output int64) {
 	n := sort.Search(len(x.entries), func(i int) bool { return x.entries[i].pos >= base })
+	for _, e := range x.entries[:n] {
+		output += int64(e.output)
+	}
 	if x.entries = x.entries[n:]; len(x.entries) == 0 {
 		x.entries, x.recent = nil, [sharedStates]*screen.State{}
 	}
+	return output
 }
 
 // find returns the number of the last entry that begins at or before offset; -1 if there is none.

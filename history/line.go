@@ -17,13 +17,28 @@ type Place struct{ Offset, Line int64 }
 func (l *Log) First() (first Place, ok bool) {
 	l.store.mu.Lock()
 	ok = len(l.index.entries) > 0
-	at := l.index.after(0)
+	at, known := l.index.after(0), l.first
 	l.store.mu.Unlock()
-	if !ok {
+	switch {
+	case !ok:
 		return Place{at.offset, at.line + 1}, false
+	case known.of == at:
+		return known.Place, true
 	}
 	start := l.oldest(at)
-	return Place{start.Offset, start.Line}, true
+	first = Place{start.Offset, start.Line}
+	if at.begins || first.Offset-at.offset >= utf8.UTFMax { // a line was found: oldest may skip less for a character
+		l.store.mu.Lock()
+		l.first = firstLine{of: at, Place: first}
+		l.store.mu.Unlock()
+	}
+	return first, true
+}
+
+// A firstLine is what First has found for a log whose first block begins at a place.
+type firstLine struct {
+	of place
+	Place
 }
 
 // oldest returns where a reader begins whose place has been dropped: at the first line that begins at or

@@ -28,6 +28,7 @@ type Log struct {
 	writing  bool  // the slot at end can't be dropped
 	index    index
 	pictures pictures
+	first    firstLine     // what First has returned last
 	ended    int64         // how many logs had ended when this one had, and this one; 0 while it is being filled
 	closed   bool          // it has nothing any more
 	wake     chan struct{} // closed and replaced when the index changes
@@ -53,6 +54,9 @@ func (l *Log) Fill(ctx context.Context) {
 	}
 }
 
+// StoreStats returns figures about the store that the log is in.
+func (l *Log) StoreStats() Stats { return l.store.Stats() }
+
 // mend undoes what a panic has left half done.
 func (l *Log) mend() {
 	l.store.mu.Lock()
@@ -65,6 +69,7 @@ func (l *Log) mend() {
 // add takes a portion of the stream. torn reports that it doesn't continue the block.
 func (l *Log) add(p broadcaster.Portion, torn bool) {
 	b := &l.block
+	l.store.missed.Add(p.LostBytes)
 	if p.LostBytes > 0 && !torn && len(b.output) > 0 {
 		b.close(l.store.o.Encode)
 		l.save()
@@ -93,6 +98,9 @@ func (l *Log) save() {
 	})
 	if cap(l.record) > 4*blockSize { // for a large picture
 		l.record = nil
+	}
+	if !stored {
+		l.store.missed.Add(int64(e.output))
 	}
 	l.block.advance(stored)
 	l.move()
@@ -166,15 +174,15 @@ func (l *Log) notify() {
 	l.wake = make(chan struct{})
 }
 
-// drop drops the oldest slot and what begins in it. mu must be held.
-func (l *Log) drop() {
+// drop drops the oldest slot and what begins in it, and returns how many bytes of output that is. mu must be held.
+func (l *Log) drop() (output int64) {
 	l.store.release(l.slots[0])
 	l.slots = l.slots[1:]
 	l.dropped++
 	base := l.dropped * l.store.slotSize
 	l.end = max(l.end, base)
-	l.index.drop(base)
 	l.pictures.drop(base)
+	return l.index.drop(base)
 }
 
 // abandon gives up what was reserved. If writing it failed, the rest of its first slot is left empty,

@@ -14,6 +14,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"wsrun/broadcaster"
 )
@@ -72,7 +73,10 @@ type Store struct {
 	readAt  func(p []byte, at int64) (int, error) // the file's
 	writeAt func(p []byte, at int64) (int, error)
 
+	bytesRead, missed, failures atomic.Int64 // see Stats
+
 	mu         sync.Mutex
+	cut        int64 // Stats.Dropped
 	slotSize   int64
 	most       int    // slots
 	grown      int    // slots that the file has
@@ -132,6 +136,24 @@ func (s *Store) Close() error {
 	return s.file.Close()
 }
 
+// Stats are figures about a [Store], of all its logs since the beginning.
+type Stats struct {
+	Size     int64 // bytes of the file in use now
+	Read     int64 // bytes read from the file
+	Dropped  int64 // bytes of output that were dropped to make room
+	Missed   int64 // bytes of output that could not be stored: the disk was too slow, or failed
+	Failures int64 // problems with the disk
+}
+
+// Stats returns figures about the store.
+func (s *Store) Stats() Stats {
+	st := Stats{Size: s.Size(), Read: s.bytesRead.Load(), Missed: s.missed.Load(), Failures: s.failures.Load()}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st.Dropped = s.cut
+	return st
+}
+
 // Size returns how many bytes of the file are in use.
 func (s *Store) Size() int64 {
 	s.mu.Lock()
@@ -139,8 +161,9 @@ func (s *Store) Size() int64 {
 	return int64(s.grown-len(s.free)) * s.slotSize
 }
 
-// report reports the first problem.
+// report counts a problem, and reports the first.
 func (s *Store) report(err error) {
+	s.failures.Add(1)
 	s.reported.Do(func() {
 		if s.o.Report != nil {
 			s.o.Report(err)
@@ -215,7 +238,7 @@ func (s *Store) take(spacious bool) (slot, error) {
 		if l == nil {
 			return slot{}, errNoSpace
 		}
-		l.drop()
+		s.cut += l.drop()
 	}
 	last := len(s.free) - 1
 	got := s.free[last]

@@ -50,6 +50,7 @@ func (s *Store) read(l *Log, pos int64, p []byte) error {
 	for ; err == nil && len(parts) > 0; parts = parts[1:] {
 		from := parts[0]
 		_, err = s.readAt(p[:from.size], int64(from.index)*s.slotSize+from.at)
+		s.bytesRead.Add(int64(from.size))
 		s.seal.apply(p[:from.size], from.generation, from.at)
 		p = p[from.size:]
 	}

@@ -1,9 +1,24 @@
 package hub
 
-import "wsrun/broadcaster"
+import (
+	"wsrun/broadcaster"
+	"wsrun/internal/protocol"
+)
 
 // This file is about places that the ring has dropped, and the history has. Its functions may wait for a disk, so
 // neither a writer nor a holder of a joinTracker's lock may call them.
+
+// Oldest returns the oldest place that viewers can reach; nil if there is no history.
+func (h *Hub) Oldest() *protocol.Place {
+	if h.History == nil {
+		return nil
+	}
+	first, ok := h.History.First()
+	if st := h.Stream.Stats(); !ok || first.Offset > st.Start {
+		return &protocol.Place{Offset: st.Start, Line: st.Line}
+	}
+	return &protocol.Place{Offset: first.Offset, Line: first.Line}
+}
 
 // open returns the snapshot for a viewer that asks for a position.
 func (h *Hub) open(p Position, v1 bool) snapshot {

@@ -137,6 +137,9 @@ func TestResumeInHistory(t *testing.T) {
 				got += int64(len(m.Payload))
 			}
 		}
+		if hello.History == nil || *hello.History != (protocol.Place{Line: 1}) {
+			t.Errorf("the oldest place is %+v", hello.History)
+		}
 		if !hello.Resumed || hello.Offset != offset || hello.Line != offset/100+1 || hello.Cols != 80 || got != 20_000_000-offset {
 			t.Errorf("at %d: %+v; %d bytes, %v", offset, hello, got, err)
 		}
@@ -146,7 +149,7 @@ func TestResumeInHistory(t *testing.T) {
 	}
 }
 
-// Output that the history has dropped makes one reset, which says how much is missing, with the state there.
+// Output that the history has dropped makes resets that say how much is missing, with the state there.
 func TestResetToHistory(t *testing.T) {
 	t.Parallel()
 	const lines = 100_000
@@ -158,6 +161,7 @@ func TestResetToHistory(t *testing.T) {
 	f.hub.Stream.Write([]byte("\x1b[31m"))
 	f.flood(lines)
 	const size = 100*lines + 5
+	wait.For(t, wait.Patience, "the history isn't whole", func() bool { return f.hub.History.End().Offset == size })
 	at, resets := int64(0), 0
 	for {
 		m, err := v.Next(t.Context())
@@ -175,7 +179,13 @@ func TestResetToHistory(t *testing.T) {
 			at = e.Offset
 		}
 	}
-	if at != size || resets != 1 {
+	if st := f.hub.History.StoreStats(); st.Dropped < size/2 || st.Missed != 0 || st.Failures != 0 || st.Read == 0 || st.Size == 0 {
+		t.Errorf("%+v", st)
+	}
+	if oldest := f.hub.Oldest(); oldest.Offset != 5+100*(oldest.Line-1) || oldest.Offset < size/2 {
+		t.Errorf("the oldest place is %+v", oldest)
+	}
+	if at != size || resets == 0 {
 		t.Errorf("ended at %d of %d after %d resets", at, size, resets)
 	}
 }

@@ -24,7 +24,7 @@ func (v *viewer) sendHello(p Position) Outcome {
 		Title: h.Title, Command: append([]string{}, h.Command...),
 		Started: h.Started.UnixMilli(), Now: time.Now().UnixMilli(),
 		Cols: start.Size.Cols, Rows: start.Size.Rows,
-		State: StateOf(h.Stream.Stats()), Viewers: v.sentCount, LF: h.LF, Exact: !h.partial.Load(),
+		State: StateOf(h.Stream.Stats()), Viewers: v.sentCount, LF: h.LF, Exact: !h.partial.Load(), History: h.Oldest(),
 	}, s)
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"runtime"
 
+	"wsrun/history"
 	"wsrun/hub"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -85,6 +86,16 @@ func (m exposition) streams(in, chunks, ringBytes, ringLines int64) {
 	m.single("wsrun_chunks_total", "counter", "Chunks of output published; each is a write to each viewer.", chunks)
 	m.single("wsrun_ring_bytes", "gauge", "Bytes kept for those who join late.", ringBytes)
 	m.single("wsrun_ring_lines", "gauge", "Lines kept for those who join late.", ringLines)
+}
+
+// history writes the metrics of the history.
+func (m exposition) history(st history.Stats) {
+	m.single("wsrun_history_bytes", "gauge", "Bytes of the history's file in use.", st.Size)
+	m.single("wsrun_history_read_bytes_total", "counter", "Bytes read from the history's file.", st.Read)
+	m.single("wsrun_history_dropped_bytes_total", "counter", "Bytes of output dropped from the history to make room.", st.Dropped)
+	m.single("wsrun_history_missed_bytes_total", "counter",
+		"Bytes of output that the history could not store, because the disk was too slow or failed.", st.Missed)
+	m.single("wsrun_history_errors_total", "counter", "Problems with the history's disk.", st.Failures)
 }
 
 // label returns a metric's name with a label. The value must not need escaping.

@@ -154,6 +154,13 @@ func TestResumePast(t *testing.T) {
 			t.Errorf("%s: %d lines", name, n)
 		}
 	}
+	for path, want := range map[string]string{
+		"/-/status": `"history":{"offset":0,"line":1}`, "/-/metrics": "\nwsrun_history_missed_bytes_total 0\n",
+	} {
+		if _, body := b.get(path); !strings.Contains(body, want) {
+			t.Errorf("%s: no %q in %s", path, want, body)
+		}
+	}
 	r, err := watch.Viewer(b.dial("?"+position, protocol.Subprotocol), -1)
 	if h := r.Hello; err != nil || !h.Resumed || h.Offset != at || h.Line != 5001 || len(r.Data) != 1000*floodLines-at {
 		t.Errorf("wsrun.v1: %+v, %d bytes, %v", h, len(r.Data), err)

@@ -77,6 +77,8 @@ type streamStatus struct {
 	Line   int64 `json:"line"`   // number of the line that holds that byte
 	End    int64 `json:"end"`    // bytes of output so far
 	Lines  int64 `json:"lines"`  // number of lines in the ring
+
+	History *protocol.Place `json:"history,omitempty"` // the oldest place that can be reached
 }
 
 func (s single) status(version string) any {
@@ -87,7 +89,7 @@ func (s single) status(version string) any {
 		Started: h.Started.UnixMilli(), Now: time.Now().UnixMilli(),
 		Cols: st.Size.Cols, Rows: st.Size.Rows,
 		State: hub.StateOf(st), Viewers: h.Viewers(),
-		Offset: st.Start, Line: st.Line, End: st.End, Lines: st.Lines,
+		Offset: st.Start, Line: st.Line, End: st.End, Lines: st.Lines, History: h.Oldest(),
 	}
 	if st.Exit != nil {
 		answer.Exit = hub.NewExitEvent(*st.Exit)
@@ -98,6 +100,9 @@ func (s single) status(version string) any {
 func (s single) metrics(m exposition) {
 	st := s.hub.Stream.Stats()
 	m.streams(st.End, st.Chunks, st.End-st.Start, st.Lines)
+	if log := s.hub.History; log != nil {
+		m.history(log.StoreStats())
+	}
 	m.single("wsrun_pictures_abandoned_total", "counter",
 		"Full-screen programs that could not be followed for those who join late.", s.hub.Abandoned())
 	m.single("wsrun_command_running", "gauge", "1 until the command, or standard input, has ended; then 0.", running(st))

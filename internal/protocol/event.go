@@ -35,6 +35,13 @@ type HelloEvent struct {
 	Viewers int        `json:"viewers"`
 	LF      bool       `json:"lf"`
 	Exact   bool       `json:"exact"`
+	History *Place     `json:"history,omitempty"` // the oldest place that can be reached
+}
+
+// A Place is a place in the output, which a line may begin at.
+type Place struct {
+	Offset int64 `json:"offset"`
+	Line   int64 `json:"line"` // number of the line that holds the byte
 }
 
 // A ResetEvent says that output is missing, and where the stream continues.
