@@ -33,7 +33,7 @@ type Past struct {
 
 // PollHistory is Poll for a cursor that is behind the ring: it continues in the history until the
 // cursor is back in the ring, where Poll takes over. It may wait for a disk, so it must not be called
-// where that would hold up others. An Item's Data is at most 64 KiB. Output that the history doesn't
+// where that would hold up others. An Item's Data is at most 32 KiB. Output that the history doesn't
 // have either makes a Reset.
 func (c *Cursor) PollHistory() (Item, <-chan struct{}, error) {
 	h := c.b.pastOf(c.offset)

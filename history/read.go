@@ -6,8 +6,13 @@ import (
 	"wsrun/broadcaster"
 )
 
-// maxOutput is the most output that Read and Output return at a time, in bytes.
-const maxOutput = 64 << 10
+const (
+	// maxOutput is the most output that Output returns at a time, in bytes.
+	maxOutput = 64 << 10
+	// pieceBytes is the most output that Read returns at a time, in bytes. A viewer that is slow keeps what it was
+	// returned in memory, and there may be thousands: as much as it keeps of a ring.
+	pieceBytes = 32 << 10
+)
 
 // Read implements [broadcaster.History].
 func (l *Log) Read(offset, passed int64) (broadcaster.Past, <-chan struct{}) {
@@ -75,23 +80,28 @@ func (l *Log) follow(e *entry, offset, passed int64) (past broadcaster.Past, err
 			end = events[i].Offset
 		}
 	}
-	output, err := l.output(e)
+	at := (offset - e.offset) / pieceBytes * pieceBytes // in the block
+	piece, err := l.piece(e, at, min(pieceBytes, int64(e.output)-at))
 	if err != nil {
 		return past, err
 	}
-	from, to := offset-e.offset, min(end-e.offset, offset-e.offset+maxOutput)
-	past.Data = output[from:to:to]
+	at += e.offset
+	end = min(end, at+int64(len(piece)))
+	past.Data = piece[offset-at : end-at : end-at]
 	return past, nil
 }
 
 // output returns the output of e's block. It must not be modified.
-func (l *Log) output(e *entry) ([]byte, error) {
-	if p := l.store.cache.get(l, e.offset); p != nil {
+func (l *Log) output(e *entry) ([]byte, error) { return l.piece(e, 0, int64(e.output)) }
+
+// piece returns the size bytes at the offset at of e's block, to all readers the same. They must not be modified.
+func (l *Log) piece(e *entry, at, size int64) ([]byte, error) {
+	if p := l.store.cache.get(l, e.offset+at, size); p != nil {
 		return p, nil
 	}
-	p, err := l.store.record(l, e.pos, e.output)
+	p, err := l.store.record(l, e.pos+at, int32(size))
 	if err == nil {
-		l.store.cache.put(l, e.offset, p)
+		l.store.cache.put(l, e.offset+at, p)
 	}
 	return p, err
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -91,9 +92,11 @@ func (g *gate) close() {
 	os.RemoveAll(g.dir)
 }
 
-// flood measures how long wsrun takes to bring the flood to so many viewers. Its ring
-// holds all of it.
-func flood(ctx context.Context, p programs, viewers int) (figures, error) {
+// wholeRing makes the ring hold all of a flood.
+var wholeRing = []string{"--lines", "1000000", "--buffer", "64MiB"}
+
+// flood measures how long wsrun, with additional flags, takes to bring the flood to so many viewers.
+func flood(ctx context.Context, p programs, viewers int, flags []string) (figures, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, runTime, errors.New("the run takes too long"))
 	defer cancel()
 	g, err := newGate()
@@ -101,7 +104,7 @@ func flood(ctx context.Context, p programs, viewers int) (figures, error) {
 		return nil, err
 	}
 	defer g.close()
-	s, err := p.startWsrun(ctx, append([]string{"--lines", "1000000", "--buffer", "64MiB"}, g.command...)...)
+	s, err := p.startWsrun(ctx, append(slices.Clone(flags), g.command...)...)
 	if err != nil {
 		return nil, err
 	}

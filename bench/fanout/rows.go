@@ -106,16 +106,19 @@ func (p programs) fanRows() []row {
 
 // floodRows returns the rows with all lines at once.
 func (p programs) floodRows() []row {
-	flooded := func(name string, viewers int) contender {
-		return contender{name, func(ctx context.Context) (figures, error) { return flood(ctx, p, viewers) }}
+	flooded := func(name string, viewers int, flags ...string) contender {
+		return contender{name, func(ctx context.Context) (figures, error) { return flood(ctx, p, viewers, flags) }}
 	}
 	return []row{
 		{number: 4, times: 9, work: "200,000 lines as a flood, 1 viewer", contenders: []contender{
-			flooded("wsrun", 1), {"bare loop", floodBare}}, goals: append(whole(),
+			flooded("wsrun", 1, wholeRing...), {"bare loop", floodBare}}, goals: append(whole(),
 			goal{figure: "speed", unit: "MB/s", as: ratio, bound: "≥", limit: 0.85})},
 		{number: 5, times: 3, work: "the same flood, 50 viewers", contenders: []contender{
-			flooded("50 viewers", 50), flooded("1 viewer", 1)}, goals: append(whole(),
+			flooded("50 viewers", 50, wholeRing...), flooded("1 viewer", 1, wholeRing...)}, goals: append(whole(),
 			goal{figure: "wall", unit: "s", as: ratio, bound: "≤", limit: 2})},
+		{number: 12, times: 3, work: "the same flood, 50 viewers, the default ring and history", contenders: []contender{
+			flooded("50 viewers", 50), flooded("1 viewer", 1)}, goals: append(whole(),
+			goal{figure: "wall", unit: "s", as: ratio, bound: "≤", limit: 1.8})},
 	}
 }
 
