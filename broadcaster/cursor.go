@@ -155,15 +155,7 @@ func (c *Cursor) advance(end int64) []byte {
 	k := r.blocks[i]
 	end = min(end, k.end())
 	data := k.data[c.offset-k.offset : end-k.offset : end-k.offset]
-	c.offset = end
-	switch {
-	case end == r.end:
-		c.line = r.endLine
-	case end == k.end():
-		c.line = r.blocks[i+1].line
-	default: // at an event
-		c.line = r.lineAt(end)
-	}
+	c.offset, c.line = end, r.lineAtEnd(i, end)
 	return data
 }
 

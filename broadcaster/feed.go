@@ -102,10 +102,11 @@ func (f *Feed) take(most int64) (p Portion, ok bool, err error) {
 	}
 	p.Offset, p.Line, p.Begins, p.Size = f.offset, f.line+1, r.beginsLine(f.offset), r.sizeAt(f.offset)
 	if f.offset < r.end {
-		k := r.blocks[r.find(f.offset)]
+		i := r.find(f.offset)
+		k := r.blocks[i]
 		end := min(k.end(), r.end, f.offset+most)
 		p.Data = k.data[f.offset-k.offset : end-k.offset : end-k.offset]
-		f.offset, f.line = end, r.lineAt(end)
+		f.offset, f.line = end, r.lineAtEnd(i, end)
 	}
 	p.Events = f.takeEvents()
 	stamps := r.stampsFrom(p.Offset)

@@ -219,6 +219,18 @@ func (r *ring) lineAt(offset int64) int64 {
 	return k.line + int64(bytes.Count(k.data[:offset-k.offset], newline))
 }
 
+// lineAtEnd is lineAt for an offset that is in the block with the number i, and usually at its end, where it looks
+// at no output.
+func (r *ring) lineAtEnd(i int, offset int64) int64 {
+	switch {
+	case offset == r.end:
+		return r.endLine
+	case offset == r.blocks[i].end():
+		return r.blocks[i+1].line
+	}
+	return r.lineAt(offset)
+}
+
 // skip returns the offset after the n-th newline from offset on. There must be that many.
 func (r *ring) skip(offset, n int64) int64 {
 	target := r.lineAt(offset) + n

@@ -163,11 +163,11 @@ func (b *block) close(encode func(event any) []byte) {
 	b.encode(encode)
 }
 
-// advance makes b the block after this one. stored reports whether this one was stored.
-func (b *block) advance(stored bool) {
+// advance makes b the block after this one, which has so many newlines. stored reports whether this one was stored.
+func (b *block) advance(newlines int64, stored bool) {
 	done := b.output[:b.scanned]
 	begins := b.begins && len(done) == 0 || bytes.HasSuffix(done, newline)
-	offset, line := b.offset+int64(len(done)), b.line+int64(bytes.Count(done, newline))
+	offset, line := b.offset+int64(len(done)), b.line+newlines
 	b.output = append(b.output[:0], b.output[b.scanned:]...)
 	b.scanned, b.times, b.events, b.fresh = 0, b.times[:0], b.events[:0], !stored
 	b.start(offset, line, begins)

@@ -102,7 +102,7 @@ func (l *Log) save() {
 	if !stored {
 		l.store.missed.Add(int64(e.output))
 	}
-	l.block.advance(stored)
+	l.block.advance(int64(e.newlines), stored)
 	l.move()
 }
 
