@@ -2,9 +2,9 @@ package history
 
 import "sync"
 
-// cachedPieces is how many pieces of blocks the readers of all logs share. Viewers that have fallen out of the ring
-// in a flood are near each other.
-const cachedPieces = 16
+// cachedPieces is how many pieces of blocks the readers of all logs share: 2 MiB. Viewers that have fallen out of the
+// ring in a flood are about that near each other.
+const cachedPieces = 64
 
 // A cache has the pieces of blocks that were read last. Its methods may be called concurrently.
 type cache struct {
