@@ -1,6 +1,8 @@
 package hub
 
 import (
+	"slices"
+
 	"wsrun/broadcaster"
 	"wsrun/internal/protocol"
 )
@@ -53,14 +55,18 @@ func (h *Hub) past(p Position) (cursor *broadcaster.Cursor, start broadcaster.St
 	return cursor, start, ok
 }
 
-// stamps returns the last maxTimes stamps from a start on.
+// stamps returns stamps from a start on, at least the last maxTimes.
 func (h *Hub) stamps(start broadcaster.Start) []broadcaster.Stamp {
 	if !start.Past {
 		return start.Stamps
 	}
-	kept := h.Stream.Snapshot()
-	end := kept.Stats().Start
-	last := make([]broadcaster.Stamp, 0, maxTimes)
+	ring := h.Stream.Snapshot()
+	end := ring.Stats().Start
+	kept := ring.Stamps(end)
+	if len(kept) >= maxTimes {
+		return kept
+	}
+	var last []broadcaster.Stamp
 	n := 0
 	for s, err := range h.History.Stamps(start.Offset, end) {
 		if err != nil {
@@ -74,9 +80,12 @@ func (h *Hub) stamps(start broadcaster.Start) []broadcaster.Stamp {
 		n++
 	}
 	if n > maxTimes {
-		last = append(last[n%maxTimes:len(last):len(last)], last[:n%maxTimes]...)
+		last = slices.Concat(last[n%maxTimes:], last[:n%maxTimes])
 	}
-	return append(last, kept.Stamps(end)...)
+	for len(last) > 0 && len(kept) > 0 && kept[0].Offset <= last[len(last)-1].Offset {
+		kept = kept[1:] // both have the one in force at end
+	}
+	return append(last, kept...)
 }
 
 // pastPoint returns a start point at offset and a cursor there, if the history has the output there.

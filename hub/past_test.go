@@ -143,6 +143,11 @@ func TestResumeInHistory(t *testing.T) {
 		if !hello.Resumed || hello.Offset != offset || hello.Line != offset/100+1 || hello.Cols != 80 || got != 20_000_000-offset {
 			t.Errorf("at %d: %+v; %d bytes, %v", offset, hello, got, err)
 		}
+		for i := range hello.Times[min(1, len(hello.Times)):] {
+			if hello.Times[i+1][0] <= hello.Times[i][0] {
+				t.Errorf("at %d: time %d is %v, after %v", offset, i+1, hello.Times[i+1], hello.Times[i])
+			}
+		}
 		if n := len(hello.Times); offset < 17_000_000 && (n == 0 || n > maxTimes || hello.Times[0][0] > offset && n < maxTimes) {
 			t.Errorf("at %d: %d times, from %v", offset, n, hello.Times[:min(n, 1)])
 		}
