@@ -158,7 +158,11 @@ func (s *Store) Stats() Stats {
 func (s *Store) Size() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return int64(s.grown-len(s.free)) * s.slotSize
+	slots := 0 // not those that could not be written
+	for _, l := range s.logs {
+		slots += len(l.slots)
+	}
+	return int64(slots) * s.slotSize
 }
 
 // report counts a problem, and reports the first.
