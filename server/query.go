@@ -54,16 +54,16 @@ var parameters = []parameter{
 }
 
 // permits reports whether the parameter may have the value.
-func (p parameter) permits(value string) bool {
-	if value == "" {
+func (p parameter) permits(given string) bool {
+	if given == "" {
 		return !p.filled
 	}
 	if p.bits > 0 {
-		if _, err := strconv.ParseUint(value, 10, p.bits); err == nil {
+		if _, err := strconv.ParseUint(given, 10, p.bits); err == nil {
 			return true
 		}
 	}
-	return slices.Contains(p.values, value) || p.bits == 0 && p.values == nil
+	return slices.Contains(p.values, given) || p.bits == 0 && p.values == nil
 }
 
 // parseQuery parses a URL's query. Its errors are fit to be sent to the client.
@@ -73,8 +73,8 @@ func parseQuery(raw string) (query, error) {
 		return query{}, fmt.Errorf("bad query %q: %w", raw, err)
 	}
 	for _, p := range parameters {
-		if value := v.Get(p.name); v.Has(p.name) && !p.permits(value) {
-			return query{}, fmt.Errorf("bad %s=%q: want %s", p.name, value, p.want)
+		if given := v.Get(p.name); v.Has(p.name) && !p.permits(given) {
+			return query{}, fmt.Errorf("bad %s=%q: want %s", p.name, given, p.want)
 		}
 	}
 	q := query{
@@ -97,8 +97,8 @@ func parseQuery(raw string) (query, error) {
 }
 
 // number returns the number that a value stands for, or -1 if it isn't one.
-func number(value string) int64 {
-	n, err := strconv.ParseInt(value, 10, 64)
+func number(given string) int64 {
+	n, err := strconv.ParseInt(given, 10, 64)
 	if err != nil {
 		return -1
 	}
@@ -106,9 +106,9 @@ func number(value string) int64 {
 }
 
 // isOn returns what a switch's value says, which is usual if there is none.
-func isOn(value string, usual bool) bool {
-	if value == "" {
+func isOn(given string, usual bool) bool {
+	if given == "" {
 		return usual
 	}
-	return value == "1" || value == "true"
+	return given == "1" || given == "true"
 }
