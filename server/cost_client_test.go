@@ -178,8 +178,11 @@ func (c costCase) trickle(end time.Time) (status int, ended bool, err error) {
 		return 0, false, err
 	}
 	defer conn.raw.Close()
-	conn.SetDeadline(end)
+	if c.row.mayWait() {
+		conn.SetDeadline(end)
+	}
 	status, _, err = conn.answer(c.via)
+	conn.SetDeadline(end)
 	for tick := time.NewTicker(time.Second); err == nil; <-tick.C {
 		if time.Now().After(end) {
 			return status, false, nil
