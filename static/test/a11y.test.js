@@ -176,7 +176,7 @@ const STATES = {
   'lines skipped': async (t) => {
     let port = 0;
     const far = await proxy(t, () => port);
-    const { child, port: near } = await run(t, ['-n', '10', '--allow-host', `127.0.0.1:${far.port}`, ...sh('seq 1 5; read x; seq 6 60000; read x')]);
+    const { child, port: near } = await run(t, ['-n', '10', '--history', '0', '--allow-host', `127.0.0.1:${far.port}`, ...sh('seq 1 5; read x; seq 6 60000; read x')]);
     port = near;
     const page = await open(t, far.port);
     await untilRow(page, '5');

@@ -72,10 +72,11 @@ test('a cut connection is resumed without a lost or doubled line', async (t) => 
   assert.equal(await page.locator('#state').innerText(), 'live');
 });
 
-test('lines that went by while the connection was cut are counted in their place', async (t) => {
+/** Opens a page, cuts its connection for 60,000 lines, and waits until it shows the last one. */
+async function missMuch(t, ...args) {
   let port = 0;
   const far = await proxy(t, () => port);
-  const started = await run(t, ['-n', '10', '--allow-host', `127.0.0.1:${far.port}`, ...sh('seq 1 5; read x; seq 6 60000; read x')]);
+  const started = await run(t, ['-n', '10', ...args, '--allow-host', `127.0.0.1:${far.port}`, ...sh('seq 1 5; read x; seq 6 60000; read x')]);
   port = started.port;
   const page = await open(t, far.port);
   await untilRow(page, '5');
@@ -88,6 +89,19 @@ test('lines that went by while the connection was cut are counted in their place
   port = started.port;
   await page.evaluate(() => dispatchEvent(new Event('online')));
   await untilRow(page, '60000');
+  return page;
+}
+
+test('lines that went by while the connection was cut come from the history', async (t) => {
+  const page = await missMuch(t);
+  const text = await rows(page);
+  assert.deepEqual(text, await numbers(page)); // no note that lines are missing
+  assert.deepEqual(text, Array.from(text, (_, i) => String(60_001 - text.length + i)));
+  assert.ok(text.length >= 20_000);
+});
+
+test('lines that the history does not have are counted in their place', async (t) => {
+  const page = await missMuch(t, '--history', '0');
   const text = await rows(page);
   assert.deepEqual(text.slice(0, 7), ['1', '2', '3', '4', '5', '59,985 lines skipped', '59991']);
   assert.equal((await numbers(page))[6], '59991');
