@@ -159,11 +159,7 @@ func TestBadBlocks(t *testing.T) {
 		m := newModel(t, s, broadcaster.Options{Lines: 2000}, total)
 		c, _ := m.Open(-1)
 		rng := rand.New(rand.NewPCG(11, 11))
-		for at := 0; at < total; at += 1 << 20 {
-			m.write(rng, at, at+1<<20)
-			m.settle()
-		}
-		m.end()
+		m.writeAll(rng, 1<<20)
 		f := &follower{m: m, cursor: c}
 		if err := f.read(total); err != nil || f.resets < 3*blockSize || f.resets > 2<<20 {
 			t.Errorf("reading %v: %d bytes lost, %v", reading, f.resets, err)
@@ -316,11 +312,7 @@ func TestFillAfterPanic(t *testing.T) {
 	})
 	c, _ := m.Open(-1)
 	rng := rand.New(rand.NewPCG(16, 16))
-	for at := 0; at < total; at += 1 << 20 {
-		m.write(rng, at, at+1<<20)
-		m.settle()
-	}
-	m.end()
+	m.writeAll(rng, 1<<20)
 	f := &follower{m: m, cursor: c}
 	if err := f.read(total); err != nil || panics < 5 || f.resets == 0 || f.resets > int64(panics)*2*blockSize {
 		t.Errorf("%d bytes lost after %d panics, %v", f.resets, panics, err)

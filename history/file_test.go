@@ -143,11 +143,7 @@ func fillDisk(t *testing.T, dir string) {
 	m := newModel(t, s, broadcaster.Options{Lines: 2000}, total)
 	c, _ := m.Open(-1)
 	rng := rand.New(rand.NewPCG(7, 7))
-	for at := 0; at < total; at += 1 << 20 {
-		m.write(rng, at, at+1<<20)
-		m.settle()
-	}
-	m.end()
+	m.writeAll(rng, 1<<20)
 	f := &follower{m: m, cursor: c}
 	if err := f.read(total); err != nil {
 		t.Error(err)

@@ -55,6 +55,15 @@ func (m *model) write(rng *rand.Rand, from, to int) {
 	}
 }
 
+// writeAll writes the whole output, so many bytes at a time, each time waits until the history has it, and ends the stream.
+func (m *model) writeAll(rng *rand.Rand, step int) {
+	for at := 0; at < len(m.output); at += step {
+		m.write(rng, at, at+step)
+		m.settle()
+	}
+	m.end()
+}
+
 // between returns how many events there are from one offset to another, including those at from.
 func (m *model) between(from, to int64) int {
 	m.mu.Lock()
@@ -164,11 +173,7 @@ func TestRandomStarts(t *testing.T) {
 		})
 	}
 	rng := rand.New(rand.NewPCG(2, 99))
-	for at := 0; at < total; at += total / 96 {
-		m.write(rng, at, at+total/96)
-		m.settle()
-	}
-	m.end()
+	m.writeAll(rng, total/96)
 	wg.Wait()
 	if past.Load() < starts/2 {
 		t.Errorf("only %d of %d starts in the history", past.Load(), starts)
@@ -205,11 +210,7 @@ func TestFollowersWhileSlotsAreDropped(t *testing.T) {
 		})
 	}
 	rng := rand.New(rand.NewPCG(3, 99))
-	for at := 0; at < total; at += total / 64 {
-		m.write(rng, at, at+total/64)
-		m.settle()
-	}
-	m.end()
+	m.writeAll(rng, total/64)
 	wg.Wait()
 	if sum.Load() == 20 && lost.Load() == 0 {
 		t.Error("no reader has lost anything: the test is too slow to drop slots under a reader")

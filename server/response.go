@@ -23,15 +23,10 @@ func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // respond returns a handler that gives next a response, and writes the rest of it after next.
 func respond(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if rest := handle(next, w, r); rest != nil {
-			rest()
+		own := &response{ResponseWriter: w}
+		next.ServeHTTP(own, r)
+		if own.rest != nil {
+			own.rest()
 		}
 	})
-}
-
-// handle calls next, and returns what writes the rest of the response.
-func handle(next http.Handler, w http.ResponseWriter, r *http.Request) func() {
-	own := &response{ResponseWriter: w}
-	next.ServeHTTP(own, r)
-	return own.rest
 }

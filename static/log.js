@@ -10,8 +10,8 @@ import { View } from './view.js';
 const BLOCK = 100;
 // Rows kept while following. A paused log drops nothing: from MAX_PAUSED rows on, it
 // holds new lines back, and beyond MAX_HELD lines it only counts the oldest.
-const KEPT = 20_000;
-const MAX_PAUSED = 60_000;
+export const KEPT = 20_000;
+export const MAX_PAUSED = 60_000;
 const MAX_HELD = 20_000;
 // The browser takes seconds to draw towers of combining characters.
 const TOWER = /\p{M}{9}/u;

@@ -2,11 +2,9 @@
 /** @import { Hello, Reset } from './driver/driver.js' */
 /** @import { LogView } from './log.js' */
 /** @import { Output } from './output.js' */
+import { KEPT, MAX_PAUSED } from './log.js';
 import { View } from './view.js';
 
-// Lines kept, and while the reader has paused.
-const KEPT = 20_000;
-const MAX_PAUSED = 60_000;
 // A longer line, in characters, is cut.
 const MAX_LINE = 64 << 10;
 
