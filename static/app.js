@@ -102,6 +102,11 @@ export class App {
     return this.#title;
   }
 
+  /** The epoch of the run that is shown; empty before the first hello. */
+  get epoch() {
+    return this.#epoch;
+  }
+
   /** Whether there is a new run, of which the page shows nothing yet. */
   get replaced() {
     return this.#replaced;
@@ -146,6 +151,7 @@ export class App {
     addEventListener('hashchange', async () => {
       if (await logIn()) this.#driver?.connect();
     });
+    addEventListener('focus', () => this.#keepFocus());
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.recolour());
   }
 
@@ -165,10 +171,10 @@ export class App {
         drawn,
       });
     } catch {
-      const { PlainView } = await import('./plain.js');
+      const { PlainOutput } = await import('./plain.js');
       this.#standingNotice = 'This build has no xterm.js (make adds it): plain text, without colours.';
       notice(this.#standingNotice);
-      return new PlainView($('log'), this.log, drawn);
+      return new PlainOutput(this.log, drawn);
     }
   }
 
@@ -192,6 +198,7 @@ export class App {
     this.#connections++;
     this.#status = undefined;
     if (this.#epoch && fresh && this.#isReading) return this.#keepOldRun();
+    if (this.#epoch && fresh) this.links?.clear(); // the new run's lines are others
     notice(this.#epoch && fresh ? 'wsrun was started anew: this is its new output.' : this.#standingNotice);
     if (fresh) {
       this.#bar.programTitle = '';
@@ -234,12 +241,11 @@ export class App {
     announce('run', () => 'another run has started, and this one stays until you follow the end');
   }
 
-  /** Shows the new run in place of the old one, and no mark of a line that is no longer there. */
+  /** Shows the new run in place of the old one. */
   #showNewRun() {
     this.#replaced = false;
     this.#epoch = ''; // the old output goes, whatever the reader is looking at
-    history.replaceState(null, '', location.pathname + location.search);
-    this.log.highlight(null);
+    this.links?.clear();
     this.#showPosition();
     if (!this.#output) return;
     this.#driver = this.#newDriver(this.#output);
@@ -323,6 +329,7 @@ export class App {
     for (const other of Object.values(this.#views)) if (other !== view) other?.hide();
     view.show();
     this.#showPosition();
+    this.#keepFocus();
     if (this.find) this.find.screen = this.#views.screen && name === 'screen' ? this.#views.screen.search : null;
     const nothing = name === 'log' && output.fullScreen && !this.log.rows.length;
     if (nothing || this.#explained) this.#explain(nothing ? `${this.#title} draws on the whole screen: it has printed no lines. Press v to see the screen.` : '');
@@ -337,7 +344,10 @@ export class App {
   /** @param {boolean} following */
   #onFollow(following) {
     if (following) this.cursor.leave();
-    else this.#pausedAt = Date.now() + this.#bar.skew;
+    else {
+      this.#pausedAt = Date.now() + this.#bar.skew;
+      this.links?.forget();
+    }
     announce('following', () => (this.log.following ? 'following the end' : 'paused'));
     this.#showPosition();
   }
@@ -353,6 +363,13 @@ export class App {
     if (this.#replaced) pill.textContent = 'A new run has started · Show it';
     else pill.textContent = news ? `${number.format(news)} new ${news === 1 ? 'line' : 'lines'} ↓` : 'to the end ↓';
     this.#bar.behind = paused ? countBelow(this.log) : -1;
+    if (pill.hidden) this.#keepFocus();
+  }
+
+  /** Gives the log the focus, for the keys that scroll, if what had it is hidden now. */
+  #keepFocus() {
+    const focused = /** @type {HTMLElement | null} */ (document.activeElement);
+    if (this.#viewed === 'log' && document.hasFocus() && (!focused || focused === document.body || focused === $('pill') && focused.hidden)) $('log').focus({ preventScroll: true });
   }
 
   /** @param {Exit} exit */
@@ -374,8 +391,8 @@ export class App {
 function streamURL() {
   const url = new URL(location.href.replace(/^http/, 'ws'));
   url.hash = '';
-  // Without these, a file's URL means just its last lines.
-  for (const [name, value] of [['tail', '1'], ['n', 'all']]) if (!url.searchParams.has(name)) url.searchParams.set(name, value);
+  // Without this, a file's URL means just its last lines.
+  if (!url.searchParams.has('tail')) url.searchParams.set('tail', '1');
   return url.href;
 }
 

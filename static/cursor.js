@@ -34,18 +34,19 @@ export class Cursor {
     parser.registerEscHandler({ final: 'c' }, () => this.#onReset());
     // xterm.js draws no cursor before the terminal had the focus or another screen.
     terminal.write('\x1b[?1049h\x1b[?1049l');
-    this.reset();
+    this.#onReset();
   }
 
   /** Must be called when the terminal is reset, but not by the stream. */
   reset() {
-    this.#shape = 'block';
-    this.hidden = false;
+    this.#onReset();
+    this.#terminal.write('\x1b[?25h'); // xterm.js doesn't
   }
 
   #onReset() {
-    this.reset();
-    return false; // xterm.js resets the terminal
+    this.#shape = 'block';
+    this.hidden = false;
+    return false; // xterm.js does the rest
   }
 
   /** @param {Shape} shape */

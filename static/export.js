@@ -1,9 +1,8 @@
 // @ts-check
-/** @import { Row } from './log.js' */
 
 /**
  * A self-contained page of lines, with their colours.
- * @param {Row[]} rows
+ * @param {{n: number, element: HTMLElement}[]} rows n is 0 for a note between lines
  * @param {string} title
  */
 export function toHTML(rows, title) {

@@ -99,11 +99,17 @@ export class Find {
 
   /** @param {Row} row */
   #goTo(row) {
-    this.#current?.element.classList.remove('current');
+    this.#dropCurrent();
     this.#current = row;
     row.element.classList.add('current');
     this.#log.goTo(row);
     this.changed();
+  }
+
+  /** Makes no hit the current one. */
+  #dropCurrent() {
+    this.#current?.element.classList.remove('current');
+    this.#current = null;
   }
 
   /** The form's input with a name. @param {string} name */
@@ -120,13 +126,12 @@ export class Find {
     $('count').classList.toggle('bad', this.#error !== '');
     $('count').textContent = this.#error;
     this.#updateURL(this.#text);
-    this.#current?.element.classList.remove('current');
-    this.#current = null;
     CSS.highlights?.delete('hit');
     const good = this.#error ? this.#compile(this.#text, invert) : compiled;
     if (!this.#text || 'error' in good) {
       this.#expression = null;
       this.#log.filter = null;
+      this.#dropCurrent();
       this.#screen?.search(null);
       return;
     }
@@ -134,6 +139,7 @@ export class Find {
     if (!this.#screen) {
       const context = Number(this.#field('context').value) || 0;
       this.#log.filter = { test: good.test, only: this.#field('only').checked, context: Math.max(context, 0) };
+      if (!this.#current?.hit) this.#dropCurrent();
     }
     this.changed();
   }

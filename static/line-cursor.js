@@ -22,7 +22,7 @@ export class LineCursor {
   move(by) {
     const log = this.#log;
     const { cursor } = log;
-    if (!cursor || !log.shows(cursor)) return this.#moveTo(by > 0 ? log.top : log.bottom);
+    if (!cursor || !log.isInView(cursor)) return this.#moveTo(by > 0 ? log.top : log.bottom);
     let at = log.rows.indexOf(cursor) + by;
     while (log.rows[at]?.filtered) at += by;
     this.#moveTo(log.rows[at]);

@@ -400,8 +400,9 @@ export class Lines {
     if (!line) return;
     let into = lines.at(-1);
     if (!into || !line.isWrapped) {
-      const { n, ms } = this.#starts.get(row) ?? { n: row === this.#cursorRow() ? this.#line : 0, ms: this.#ms };
-      into = { n, ms, runs: [] };
+      const { n, ms } = this.#starts.get(row) ?? { n: row === this.#cursorRow() ? this.#line : 0, ms: 0 };
+      const isAhead = row === this.#lowest && !contentWidth(line, this.#cell); // it has not begun
+      into = { n, ms: isAhead ? 0 : ms, runs: [] };
       lines.push(into);
     }
     const next = this.#buffer.getLine(y + 1);

@@ -10,8 +10,8 @@ import { View } from './view.js';
 const BLOCK = 100;
 // Rows kept while following. A paused log drops nothing: from MAX_PAUSED rows on, it
 // holds new lines back, and beyond MAX_HELD lines it only counts the oldest.
-export const KEPT = 20_000;
-export const MAX_PAUSED = 60_000;
+const KEPT = 20_000;
+const MAX_PAUSED = 60_000;
 const MAX_HELD = 20_000;
 // The browser takes seconds to draw towers of combining characters.
 const TOWER = /\p{M}{9}/u;
@@ -48,6 +48,18 @@ const TOWERS = /(\p{M}{8})\p{M}+/gu;
  * @property {() => void} changed other rows are visible, or the same ones elsewhere, or more
  *   lines are held back
  */
+
+/**
+ * Attaches nodes anew, without losing what is selected in them.
+ * @param {HTMLElement} element that holds the nodes
+ * @param {() => void} reattach
+ */
+function keepSelection(element, reattach) {
+  const selection = getSelection();
+  const { type, anchorNode, anchorOffset = 0, focusNode, focusOffset = 0 } = selection ?? {};
+  reattach();
+  if (type === 'Range' && anchorNode && focusNode && element.contains(anchorNode)) selection?.setBaseAndExtent(anchorNode, anchorOffset, focusNode, focusOffset);
+}
 
 /** A line's text. @param {Line} line */
 export const textOf = ({ runs }) => (runs.length === 1 ? runs[0].text : runs.map((r) => r.text).join(''));
@@ -112,6 +124,11 @@ export class LogView extends View {
   /** @param {boolean} following */
   set following(following) {
     this.#scroller.following = following;
+  }
+
+  /** Whether the reader is far from the end, and would not see lines that are added. */
+  get away() {
+    return this.#scroller.away;
   }
 
   /**
@@ -274,6 +291,12 @@ export class LogView extends View {
     this.#scroller.goTo(row, block);
   }
 
+  /** Reports whether any part of a row is in view. @param {Row} row */
+  isInView(row) {
+    const [box, view] = [row.element.getBoundingClientRect(), this.element.getBoundingClientRect()];
+    return box.height > 0 && box.top < view.bottom && box.bottom > view.top;
+  }
+
   /** Scrolls to the first row. */
   goToStart() {
     this.#scroller.goToStart();
@@ -306,7 +329,7 @@ export class LogView extends View {
       this.#applyFilter(0);
       // The browser takes a block that it doesn't lay out to be as high as it was when last
       // visible, unless the block has left the page since then.
-      if (reattach) this.element.replaceChildren(...this.#blocks.map((b) => b.element));
+      if (reattach) keepSelection(this.element, () => this.element.replaceChildren(...this.#blocks.map((b) => b.element)));
     });
     this.#callbacks.changed();
   }

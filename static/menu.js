@@ -2,6 +2,7 @@
 /** @import { App } from './app.js' */
 /** @import { LogView } from './log.js' */
 import { $, base, dialog, fileName, notice, number } from './dom.js';
+import { lineNodes } from './line-nodes.js';
 import { textOf } from './log.js';
 
 // A server that takes longer than this to answer is as good as gone.
@@ -46,20 +47,30 @@ export function allText({ rows, held, settled }) {
  * @param {'text' | 'raw'} kind
  * @param {App} app
  */
-export async function download(kind, { log, replaced }) {
+export async function download(kind, { log, epoch }) {
   const link = /** @type {HTMLAnchorElement} */ (/** @type {Element} */ (document.querySelector(`.get-${kind}`)).cloneNode());
-  let why = 'A new run has started';
-  if (!replaced) {
-    const answer = await fetch(link.href, { method: 'HEAD', signal: AbortSignal.timeout(ANSWER_MS) }).catch(() => undefined);
-    if (answer?.ok) return link.click();
-    why = answer ? `wsrun answers with ${answer.status}` : 'wsrun does not answer';
-  }
+  const why = await whyNot(epoch);
+  if (!why) return link.click();
   if (kind === 'raw') return notice(`${why}, and this page has no bytes of the output: download it as text or HTML.`);
   save(allText(log), 'text/plain', link.download);
   const has = log.rows.slice(0, log.settled).filter((r) => r.n).length + log.held.length;
   const last = log.held.findLast((line) => line.n)?.n ?? log.rows.findLast((r) => r.n)?.n ?? 0;
   const lines = last > has ? `${number.format(has)} of ${number.format(last)} lines` : 'all lines';
   notice(`${why}: the download is what this page has, ${lines} that it got.`);
+}
+
+/**
+ * Why the server has not got the output of this page, in words; empty if it has.
+ * @param {string} epoch of the output
+ */
+async function whyNot(epoch) {
+  const url = new URL(location.href);
+  url.search = '?format=status';
+  const answer = await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS) }).catch(() => undefined);
+  if (!answer) return 'wsrun does not answer';
+  if (!answer.ok) return `wsrun answers with ${answer.status}`;
+  const status = await answer.json().catch(() => ({}));
+  return (status.epoch ?? epoch) === epoch ? '' : 'A new run has started';
 }
 
 /**
@@ -83,7 +94,12 @@ function save(content, type, name) {
  */
 export async function saveHTML(log, title) {
   const { toHTML } = await import('./export.js');
-  save(toHTML(log.rows, title), 'text/html', `${fileName(title)}.html`);
+  const held = log.held.map((line) => {
+    const element = document.createElement('div');
+    element.append(...lineNodes(line, textOf(line)));
+    return { n: line.n, element };
+  });
+  save(toHTML([...log.rows.slice(0, log.settled), ...held], title), 'text/html', `${fileName(title)}.html`);
 }
 
 /** Asks for permission to show notifications, and reports whether there is one. */

@@ -51,6 +51,8 @@ const BEHIND_MS = 250;
 // second, so that scrolling stays smooth.
 const FAST = 12;
 const FAST_MS = 50;
+// A reader who is far from the end doesn't see what is drawn there, which takes most of the time in a log of 60,000 rows.
+const AWAY_MS = 500;
 // With this many lines waiting, the page doesn't wait for the next frame.
 const MAX_WAITING = 10_000;
 
@@ -82,6 +84,7 @@ export class TerminalOutput {
   #screen;
   #frame = 0; // requested from the browser
   #drawnAt = 0; // by the clock of frames
+  #later = 0; // the timer that asks for a frame
   #fullScreenChanged = false; // since the last frame
   #ending = false; // all output is there, though maybe not parsed
   #ended = ''; // how the run ended, in words
@@ -187,6 +190,7 @@ export class TerminalOutput {
     this.#writer.after(() => {
       this.#lines.finish();
       this.#terminal.reset();
+      this.#cursor.reset();
       this.#lines.restart(this.#lines.line, 0);
       this.log.update(this.#lines.done(), []);
       this.log.gap(words);
@@ -283,15 +287,24 @@ export class TerminalOutput {
     this.#writer.after(() => { this.#parsesLive = live; });
   }
 
-  /** Draws with the next frame, or with a later one if much more output waits. */
+  /** Draws with the next frame, or with a later one if much more output waits or nobody would see it. */
   #requestDraw() {
+    if (this.#later && this.log.away) return;
     this.#frame ||= requestAnimationFrame((now) => {
       this.#frame = 0;
-      const interval = this.#writer.waiting > BEHIND ? BEHIND_MS : this.#lines.waiting > FAST ? FAST_MS : 0;
-      if (now - this.#drawnAt < interval) return this.#requestDraw();
+      const interval = this.#writer.waiting > BEHIND ? BEHIND_MS : this.log.away ? AWAY_MS : this.#lines.waiting > FAST ? FAST_MS : 0;
+      if (now - this.#drawnAt < interval) return this.log.away ? this.#drawLater() : this.#requestDraw();
       this.#drawnAt = now;
       this.#draw();
     });
+  }
+
+  /** Draws after a while, without asking for frames until then: each takes milliseconds in a long log. */
+  #drawLater() {
+    this.#later ||= setTimeout(() => {
+      this.#later = 0;
+      this.#requestDraw();
+    }, AWAY_MS);
   }
 
   /**

@@ -20,8 +20,7 @@ export class Permalinks {
       const n = numberAt(e);
       if (!n) return;
       const first = Number(/^#L(\d+)/.exec(location.hash)?.[1] ?? n);
-      history.replaceState(null, '', e.shiftKey && first !== n ? `#L${Math.min(first, n)}-L${Math.max(first, n)}` : `#L${n}`);
-      this.#readHash();
+      this.#mark(e.shiftKey && first !== n ? `#L${Math.min(first, n)}-L${Math.max(first, n)}` : `#L${n}`);
     });
     this.#readHash();
   }
@@ -30,17 +29,41 @@ export class Permalinks {
   make() {
     const row = this.#log.cursor ?? this.#log.rows.find((r) => r.element.classList.contains('current')) ?? this.#log.top;
     if (!row?.n) return;
-    history.replaceState(null, '', `#L${row.n}`);
-    this.#readHash();
+    this.#mark(`#L${row.n}`);
   }
 
-  /** Highlights the lines that the address links to, and goes to the first of them. */
+  /** Links to no line any more. */
+  clear() {
+    history.replaceState(null, '', location.pathname + location.search);
+    this.#highlight();
+    this.forget();
+  }
+
+  /** Goes to no line that is still to come: the reader is looking at another place. */
+  forget() {
+    this.#sought = 0;
+  }
+
+  /** Links to lines that the reader is looking at. @param {string} hash */
+  #mark(hash) {
+    history.replaceState(null, '', hash);
+    this.#highlight();
+    this.#log.following = false;
+  }
+
+  /** Goes to the first of the lines that the address links to, or to the end until it is there. */
   #readHash() {
+    this.#sought = this.#highlight();
+    this.seek();
+    if (this.#sought) this.#log.following = true;
+  }
+
+  /** Highlights the lines that the address links to, and returns the first one's number, or 0. */
+  #highlight() {
     const [, from, to] = /^#L(\d+)(?:-L(\d+))?$/.exec(location.hash) ?? [];
     const range = /** @type {[number, number]} */ ([Number(from), Number(to ?? from)].sort((a, b) => a - b));
     this.#log.highlight(from ? range : null);
-    this.#sought = from ? range[0] : 0;
-    this.seek();
+    return from ? range[0] : 0;
   }
 
   /** Goes to the line that the address links to, if it is there now. */

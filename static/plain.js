@@ -1,9 +1,8 @@
 // @ts-check
 /** @import { Hello, Reset } from './driver/driver.js' */
+/** @import { Line } from './lines.js' */
 /** @import { LogView } from './log.js' */
 /** @import { Output } from './output.js' */
-import { KEPT, MAX_PAUSED } from './log.js';
-import { View } from './view.js';
 
 // A longer line, in characters, is cut.
 const MAX_LINE = 64 << 10;
@@ -25,73 +24,64 @@ export function plain(text) {
 }
 
 /**
- * Shows output as plain text when xterm.js can't be loaded. It is its own output, has
- * no terminal and so no size, no screen and no times.
+ * Shows output as plain text when xterm.js can't be loaded: in a log, without a terminal, and so without a
+ * size, a screen and times.
  * @implements {Output}
  */
-export class PlainView extends View {
-  #log;
+export class PlainOutput {
+  log;
+  fullScreen = false;
   #onDrawn;
   #decoder = new TextDecoder();
-  #line = document.createElement('div'); // the unfinished last one
-  #rest = ''; // its text
-
-  fullScreen = false;
-  log = this;
+  #rest = ''; // the unfinished last line
+  #n = 1; // its number
+  #cut = false; // it is the rest of a line that was too long, and has no number
 
   /**
-   * @param {HTMLElement} element
-   * @param {LogView} log of the same element, which decides where it is scrolled to
+   * @param {LogView} log
    * @param {() => void} onDrawn called when there is more output to see
    */
-  constructor(element, log, onDrawn) {
-    super(element);
-    this.#log = log;
+  constructor(log, onDrawn) {
+    this.log = log;
     this.#onDrawn = onDrawn;
   }
 
   /** @param {Hello} hello */
-  begin({ resumed, kept, prelude }) {
-    if (!resumed) this.#clear();
+  begin({ resumed, kept, prelude, line }) {
+    if (resumed) return;
+    this.log.clear();
+    this.#startOver(kept?.line ?? line);
     if (kept) this.write(new TextEncoder().encode(prelude).subarray(kept.from, kept.to));
   }
 
   /** @param {Reset} reset */
-  reset({ skippedLines }) {
-    this.#line = row(`${skippedLines.toLocaleString('en')} lines skipped`);
-    this.#line.className = 'gap';
-    this.element.append(this.#line);
-    this.#line = row('');
-    this.#rest = '';
+  reset({ skippedLines, line }) {
+    if (this.#rest) this.log.update([this.#unfinished], []);
+    this.log.gap(`${skippedLines.toLocaleString('en')} lines skipped`);
+    this.#startOver(line);
   }
 
   /** @param {Uint8Array} bytes */
   write(bytes) {
-    this.#log.keep(() => this.#append(bytes));
-    this.#onDrawn();
-  }
-
-  /** @param {Uint8Array} bytes */
-  #append(bytes) {
     const text = this.#rest + this.#decoder.decode(bytes, { stream: true });
     const end = text.lastIndexOf('\n') + 1;
-    this.#line.remove();
-    if (end) this.element.append(...plain(text.slice(0, end - 1)).split('\n').map(row));
+    const done = end ? plain(text.slice(0, end - 1)).split('\n').map((words) => this.#next(words)) : [];
     // Of a progress bar, only what follows its last carriage return can be seen.
     this.#rest = text.slice(end).replace(/^.*\r(?=[^\r])/s, '');
     if (this.#rest.length > MAX_LINE) {
-      this.element.append(row(plain(this.#rest)));
-      this.#rest = '';
+      done.push({ ...this.#unfinished, cut: true });
+      [this.#rest, this.#cut] = ['', true];
     }
-    this.#line = row(plain(this.#rest));
-    this.element.append(this.#line);
-    const kept = this.#log.following ? KEPT : MAX_PAUSED;
-    for (let excess = this.element.childElementCount - kept; excess > 0; excess--) this.element.firstChild?.remove();
+    this.log.update(done, this.#rest ? [this.#unfinished] : []);
+    this.#onDrawn();
   }
 
   resize() {}
 
-  note() {}
+  /** @param {string} words */
+  note(words) {
+    this.log.gap(words);
+  }
 
   /**
    * @param {string} _words
@@ -106,17 +96,30 @@ export class PlainView extends View {
     return undefined;
   }
 
-  #clear() {
-    this.element.replaceChildren();
+  /** Begins with another line. @param {number} n its number */
+  #startOver(n) {
     this.#decoder = new TextDecoder();
-    this.#rest = '';
+    [this.#rest, this.#n, this.#cut] = ['', n, false];
   }
-}
 
-/** @param {string} text */
-function row(text) {
-  const element = document.createElement('div');
-  if (text) element.textContent = text;
-  else element.append(document.createElement('br'));
-  return element;
+  /** The unfinished last line, as far as it is there. */
+  get #unfinished() {
+    return this.#line(plain(this.#rest));
+  }
+
+  /** A line that has ended. @param {string} text */
+  #next(text) {
+    const line = this.#line(text);
+    this.#n++;
+    this.#cut = false;
+    return line;
+  }
+
+  /**
+   * @param {string} text
+   * @returns {Line}
+   */
+  #line(text) {
+    return { n: this.#cut ? 0 : this.#n, ms: 0, runs: [{ text, style: '', link: '' }] };
+  }
 }

@@ -5,7 +5,7 @@ const NEAR_END_PX = 12;
 const TOUCH_PX = 3;
 // After a change of the layout, the browser takes some frames to lay out what is newly in
 // view. Until then, heights are guesses, and the place that the reader had may be out of reach.
-const SETTLING_MS = 500;
+const SETTLING_FRAMES = 30;
 // Browsers round positions to the pixels of the screen.
 const SAME_PX = 0.2;
 // The rows that readers look at, by class, the most important first.
@@ -53,7 +53,7 @@ export class Scroller {
   #place;
   /** @type {Anchor | undefined} what takes its place, if the place is out of reach */
   #held;
-  #settlingUntil = 0;
+  #settling = 0; // for how many frames more
 
   /**
    * @param {HTMLElement} element
@@ -63,7 +63,7 @@ export class Scroller {
     this.#element = element;
     this.#callbacks = callbacks;
     this.#observer = new ResizeObserver((entries) => {
-      this.#restore(entries.some((e) => e.target === element) || performance.now() < this.#settlingUntil);
+      this.#restore(entries.some((e) => e.target === element) || this.#settling > 0);
     });
     this.#observer.observe(element);
     element.addEventListener('scroll', () => this.#onScroll(), { passive: true });
@@ -99,6 +99,11 @@ export class Scroller {
     return !this.#following || this.#pressing !== '';
   }
 
+  /** Whether the view stays where it is, and the end is more than a window below it. */
+  get away() {
+    return this.still && this.#scrollHeight - this.#top > 2 * this.#clientHeight;
+  }
+
   /** Adjusts the position, from now on, when a part of the content changes its height. @param {Element} part */
   observe(part) {
     this.#observer.observe(part);
@@ -116,21 +121,21 @@ export class Scroller {
   keep(change) {
     this.#onScroll(); // its event may be yet to come
     change();
-    this.#settlingUntil = performance.now() + SETTLING_MS;
+    this.#settle();
     this.#restore(true);
   }
 
   /**
    * Pauses, and scrolls to a row.
    * @param {Row} row
-   * @param {'start' | 'center' | 'nearest'} block where in the view the row goes
+   * @param {'center' | 'nearest'} block where in the view the row goes
    */
   goTo(row, block) {
     this.following = false;
     row.element.scrollIntoView({ block });
     this.#note();
     this.#place = this.#held = { row, part: 0, y: row.element.getBoundingClientRect().top };
-    this.#settlingUntil = performance.now() + SETTLING_MS;
+    this.#settle();
   }
 
   /** Pauses, and scrolls to the start. */
@@ -159,6 +164,13 @@ export class Scroller {
     this.#held = this.#place;
   }
 
+  /** Waits for the browser to lay out what is newly in view: for some frames, which may take long. */
+  #settle() {
+    const wait = () => { if (--this.#settling > 0) requestAnimationFrame(wait); };
+    if (this.#settling <= 0) requestAnimationFrame(wait);
+    this.#settling = SETTLING_FRAMES;
+  }
+
   #listenToPointers() {
     const element = this.#element;
     const press = (/** @type {'mouse' | 'finger'} */ what) => {
@@ -182,18 +194,21 @@ export class Scroller {
     const releaseMouse = () => { if (this.#pressing === 'mouse') release(); };
     for (const name of ['pointerup', 'pointercancel', 'dragend', 'blur']) addEventListener(name, releaseMouse);
     addEventListener('pointermove', (e) => { if (!e.buttons) releaseMouse(); }); // it may have ended elsewhere
-    element.addEventListener('touchstart', (e) => {
-      this.#fingerY = e.touches[0].clientY;
-      press('finger');
-    }, { passive: true });
-    element.addEventListener('touchmove', (e) => {
+    const move = (/** @type {TouchEvent} */ e) => {
       const y = e.touches[0].clientY;
       this.#fingerY = Math.min(this.#fingerY, y);
       if (e.touches.length === 1 && y > this.#fingerY + TOUCH_PX) this.#pause();
+    };
+    const lift = (/** @type {TouchEvent} */ e) => { if (!e.touches.length) release(); };
+    element.addEventListener('touchstart', (e) => {
+      this.#fingerY = e.touches[0].clientY;
+      press('finger');
+      // What follows goes to the text that was touched, even if that has been replaced by then.
+      const touched = /** @type {HTMLElement} */ (e.target);
+      touched.addEventListener('touchmove', move, { passive: true });
+      touched.addEventListener('touchend', lift);
+      touched.addEventListener('touchcancel', lift);
     }, { passive: true });
-    for (const name of /** @type {const} */ (['touchend', 'touchcancel'])) {
-      element.addEventListener(name, (e) => { if (!e.touches.length) release(); });
-    }
   }
 
   /** The reader scrolls up, if there is anything to scroll. */
@@ -210,6 +225,7 @@ export class Scroller {
   /** Goes to the end, after the view was held. */
   #goOn() {
     if (this.still) return;
+    this.#settle();
     this.#place = this.#held = undefined;
     this.#callbacks.release();
     this.#restore(false);
@@ -233,6 +249,10 @@ export class Scroller {
     const end = scrollHeight - clientHeight;
     const changed = scrollHeight !== this.#scrollHeight || clientHeight !== this.#clientHeight;
     if (changed && (!this.still || by < 0 && scrollTop > end - 1)) { // the layout's
+      this.#restore(false);
+      return;
+    }
+    if (this.#following && by < -1 && this.#settling > 0) { // what is left of a scroll from before
       this.#restore(false);
       return;
     }
@@ -274,8 +294,9 @@ export class Scroller {
       return { y: box.top + part * box.height, height: box.height };
     };
     const now = where();
-    const { bottom, height } = this.#element.getBoundingClientRect();
-    const by = now.y - Math.min(y, bottom - Math.min(now.height * (1 - part), height)); // in a lower window, still in view
+    const { bottom } = this.#element.getBoundingClientRect();
+    const line = parseFloat(getComputedStyle(this.#element).lineHeight);
+    const by = now.y - Math.min(y, bottom - Math.min(now.height * (1 - part), line)); // in a lower window, still in view
     if (Math.abs(by) >= 0.5) this.#element.scrollTop += by;
     this.#held = { row, part, y: where().y };
   }

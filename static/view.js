@@ -27,9 +27,6 @@ export class View {
     this.element.hidden = true;
   }
 
-  /** Called when the terminal has another size. Text that wraps has nothing to do. */
-  fit() {}
-
   /** Called when the page has other colours. A view that uses the style sheet's has nothing to do. */
   recolour() {}
 }

@@ -414,6 +414,39 @@ for (const width of [320, 390]) {
   });
 }
 
+test('j and k go past a line that is taller than the window', async (t) => {
+  const { port } = await run(t, sh('seq 1 9; head -c 40000 /dev/zero | tr "\\0" x; echo; seq 11 19; read x'));
+  const page = await open(t, port, { viewport: { width: 600, height: 400 } });
+  await untilRow(page, '19');
+  const cursor = () => page.locator('.cursor').getAttribute('data-n');
+  for (let i = 0; i < 12; i++) await page.keyboard.press('k');
+  assert.equal(await cursor(), '8');
+  for (let i = 0; i < 4; i++) await page.keyboard.press('j');
+  assert.equal(await cursor(), '12');
+});
+
+test('the keys that scroll work after the button to the end, and after a full-screen program', async (t) => {
+  const { child, port } = await run(t, sh(`seq 1 300; read x; printf '\\033[?1049hFULL'; read x; printf '\\033[?1049l'; seq 301 600; read x`));
+  const page = await open(t, port);
+  await untilRow(page, '300');
+  for (const before of [() => {}, async () => {
+    child.stdin.write('\n');
+    await page.locator('#screen').waitFor();
+    child.stdin.write('\n');
+    await page.locator('#log').waitFor();
+    await untilRow(page, '600');
+  }]) {
+    await before();
+    await page.keyboard.press('PageUp');
+    await page.locator('#pill').click();
+    await page.locator('#pill').waitFor({ state: 'hidden' });
+    await page.keyboard.press('PageUp');
+    await page.locator('#pill').waitFor();
+    await page.locator('#pill').press('Enter');
+    await page.locator('#pill').waitFor({ state: 'hidden' });
+  }
+});
+
 test('the contrast of every colour of the page is at least 4.5:1, in both themes', async (t) => {
   const { page } = await live(t);
   for (const colorScheme of ['dark', 'light']) {

@@ -1,6 +1,7 @@
 // Connections and exits: what the page shows and keeps.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { numbers, open, proxy, rows, run, sh, untilRow } from './harness.js';
 
@@ -143,38 +144,50 @@ test('a token is asked for, and taken from the address', async (t) => {
 test('without xterm.js the page shows plain text and says why', async (t) => {
   const { child, port } = await run(t, sh(`printf '\\033[31mred\\033[0m\\n10 %%\\r'; read x; printf '20 %%\\r\\nend\\n'`));
   const page = await open(t, port, {}, (p) => p.route('**/xterm.mjs', (r) => r.fulfill({ status: 404 })));
-  const lines = () => page.locator('#log > div').allTextContents();
-  await page.locator('#log > div', { hasText: '10 %' }).waitFor();
+  const lines = () => page.locator('.block > div').allTextContents();
+  await page.locator('.block > div', { hasText: '10 %' }).waitFor();
   await page.getByText('no xterm.js').waitFor();
   assert.deepEqual(await lines(), ['red', '10 %']);
   child.stdin.write('\n');
-  await page.locator('#log > div', { hasText: 'end' }).waitFor();
-  assert.deepEqual(await lines(), ['red', '20 %', 'end', '']);
+  await page.locator('.block > div', { hasText: 'end' }).waitFor();
+  assert.deepEqual(await lines(), ['red', '20 %', 'end']);
+  assert.deepEqual(await numbers(page), ['1', '2', '3']);
 });
 
-test('plain text follows the end until the reader scrolls, and then stays where it is', async (t) => {
+test('plain text follows the end until the reader scrolls, and then stays where it is; it can be taken away', async (t) => {
   const { child, port } = await run(t, sh('seq 1 300; while read x; do seq 1 $x; echo end of $x; done'));
   const page = await open(t, port, {}, (p) => p.route('**/xterm.mjs', (r) => r.fulfill({ status: 404 })));
   const more = (count) => {
     child.stdin.write(`${count}\n`);
-    return page.locator('#log > div', { hasText: `end of ${count}` }).waitFor({ state: 'attached' });
+    return page.locator('.block > div', { hasText: `end of ${count}` }).waitFor({ state: 'attached' });
   };
-  const position = () => page.locator('#log').evaluate((e) => ({ top: e.scrollTop, below: e.scrollHeight - e.clientHeight - e.scrollTop }));
-  await page.locator('#log > div', { hasText: '300' }).waitFor();
+  const below = () => page.locator('#log').evaluate((e) => e.scrollHeight - e.clientHeight - e.scrollTop);
+  const y = () => page.locator('[data-n="330"]').evaluate((e) => e.getBoundingClientRect().top);
+  await untilRow(page, '300');
   await more(50);
-  assert.ok((await position()).below <= 1);
+  assert.ok(await below() <= 1);
   await page.mouse.move(400, 300);
   await page.mouse.wheel(0, -500);
   await page.locator('#pill').waitFor();
   await page.waitForFunction(() => { const e = document.getElementById('log'); return e.scrollHeight - e.clientHeight - e.scrollTop >= 499; });
-  const { top } = await position();
+  await page.locator('[data-n="330"]').click({ position: { x: 4, y: 6 } });
+  const before = await y();
+  await page.keyboard.press('+');
   await more(30_000); // more than are kept while following
-  assert.equal((await position()).top, top);
-  assert.equal(await page.locator('#log > div').first().textContent(), '1');
+  assert.ok(Math.abs(await y() - before) < 1);
+  assert.equal(await page.locator('.block > div').first().textContent(), '1');
   await page.locator('#pill').click();
   await more(1);
-  assert.ok((await position()).below <= 1);
-  assert.ok(await page.locator('#log > div').count() <= 20_000);
+  assert.ok(await below() <= 1);
+  const kept = await page.locator('.block > div').count();
+  assert.ok(kept < 20_100, `${kept} rows`); // the log drops whole blocks of 100
+  await page.waitForFunction(() => performance.getEntriesByType('resource').some((r) => r.name.endsWith('/menu.js')));
+  child.kill('SIGKILL');
+  await page.getByText('wsrun does not answer').waitFor();
+  await page.locator('#more').click();
+  const [download] = await Promise.all([page.waitForEvent('download'), page.locator('#menu .get-text').click()]);
+  const lines = (await readFile(await download.path(), 'utf8')).split('\n');
+  assert.deepEqual([lines.length - 1, lines.at(-2)], [kept, 'end of 1']);
 });
 
 test('on a phone nothing sticks out of the bar, light or dark', async (t) => {

@@ -46,6 +46,30 @@ test('if the page does not have all lines, it says so', async (t) => {
   await page.getByText(`${1001 - first} of 1,000 lines`).waitFor();
 });
 
+test('a download is never that of another run', async (t) => {
+  const first = await run(t, sh('seq 1 1000; exit 3'));
+  const page = await open(t, first.port);
+  await page.locator('#end').waitFor();
+  await page.waitForFunction(() => performance.getEntriesByType('resource').some((r) => r.name.endsWith('/menu.js')));
+  first.child.kill('SIGKILL');
+  await once(first.child, 'exit');
+  await run(t, sh('echo another; read x'), `127.0.0.1:${first.port}`);
+  assert.deepEqual((await download(page, '#end .get-text'))[1], lines(1));
+});
+
+test('HTML has the lines that a paused page holds back', async (t) => {
+  const { child, port } = await run(t, ['-n', '100000', ...sh('seq 1 1000; read x; seq 1001 65000; read x')]);
+  const page = await open(t, port);
+  await untilRow(page, '1000');
+  await page.keyboard.press(' ');
+  child.stdin.write('\n');
+  await page.getByText('64,000 new lines').waitFor();
+  await page.locator('#more').click();
+  const [, html] = await download(page, '#menu [data-do=html]');
+  const got = [...html.matchAll(/<div[^>]*>(\d+)<\/div>/g)].map((m) => Number(m[1]));
+  assert.deepEqual(got, Array.from({ length: 65_000 }, (_, i) => i + 1));
+});
+
 test('the link at the end works, too', async (t) => {
   const page = await orphan(t, sh('seq 1 1000; exit 3'));
   assert.deepEqual((await download(page, '#end .get-text'))[1], lines(1));

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { names, recording } from './screen/record.js';
-import { cuts, random, replay } from './screen/replay.js';
+import { cuts, moments, random, replay } from './screen/replay.js';
 import { least, stream } from './screen/streams.js';
 
 // WSRUN_ORACLE=full takes many minutes. PROGRAM selects one program, STREAMS sets the number of
@@ -106,15 +106,18 @@ describe('programs, for a late viewer as for an early one', { concurrency: 4 }, 
       test(`${name}, ${cols}x${rows}`, async () => {
         const recorded = await recording(name, cols, rows);
         const faults = [];
-        for (const [ring, args] of Object.entries(RINGS)) {
+        const places = cuts(recorded, CUTS, recorded.bytes.length);
+        const check = async (how, all) => {
           const tally = new Tally();
-          const of = `${name} ${cols}x${rows}, ${ring}`;
-          for await (const found of replay(recorded, args, cuts(recorded, CUTS, recorded.bytes.length), FOLLOWERS)) tally.add(found);
+          const of = `${name} ${cols}x${rows}, ${how}`;
+          for await (const found of all) tally.add(found);
           table.push(tally.row(of));
           const differences = tally.differences();
           if (differences.length) console.log([of, ...differences].join('\n'));
-          faults.push(...tally.faults().map((f) => `${ring}: ${f}`));
-        }
+          faults.push(...tally.faults().map((f) => `${how}: ${f}`));
+        };
+        for (const [ring, args] of Object.entries(RINGS)) await check(ring, replay(recorded, args, places, FOLLOWERS));
+        await check('from the history', moments(recorded, places));
         assert.equal(faults.join('\n'), '');
       });
     }

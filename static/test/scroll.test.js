@@ -8,7 +8,7 @@ import { FULL, READERS, accessLog, finger, fromEnd, isPaused, openLog, random, s
 
 const LOADS = FULL ? 100 : 2;
 const SECONDS = FULL ? 60 : 5;
-const PLACES = FULL ? 50 : 1;
+const PLACES = FULL ? 10 : 1; // for each of the five anchors
 const LINES = 3000;
 const KEPT = 20_000; // rows in a log that follows, as in log.js
 
@@ -97,21 +97,39 @@ const CHANGES = {
     document.fonts.add(await new FontFace('late', 'local("DejaVu Sans"), local("Liberation Sans")').load());
   }),
   'without the font': (page) => page.evaluate(() => { document.fonts.clear(); document.documentElement.style.removeProperty('--mono'); }),
-  'a row above that grows': (page) => page.evaluate(() => { document.querySelector('.block > div').append('grown '.repeat(500)); }),
-  'a row above that shrinks': (page) => page.evaluate(() => { document.querySelector('.block > div').textContent = 'short'; }),
+  'a row above that grows': (page) => changeAbove(page, 'grown '.repeat(500)),
+  'a row above that shrinks': (page) => changeAbove(page, 'short'),
 };
+/** Changes the last row above the view, which is laid out, so that another height of it matters. */
+async function changeAbove(page, text) {
+  const changed = await page.evaluate((words) => {
+    const log = document.getElementById('log');
+    const { top } = log.getBoundingClientRect();
+    const row = [...document.querySelectorAll('.block > div')].findLast((r) => r.offsetHeight && r.getBoundingClientRect().bottom < top);
+    const before = log.scrollHeight;
+    row.textContent = words;
+    return log.scrollHeight !== before;
+  }, text);
+  assert.ok(changed, 'no height changed');
+}
+
+/** The number of the last line that begins in the upper part of the view. */
+const upper = async (page) => await page.evaluate(() => [...document.querySelectorAll('.block > div')].findLast((r) => {
+  const { top, height } = r.getBoundingClientRect();
+  return height && top >= 60 && top < 300;
+})?.dataset.n) ?? (await look(page, '')).n;
 
 const LOOKS = Object.keys(CHANGES).slice(0, 11); // which change neither the filter nor the window
-/** What readers look at, the least important first, the selector of its row, and the changes it is there for. */
+const FILTERS = ['the filter bar', 'a filter', 'others hidden', 'with context', 'others shown', 'no filter']; // which take the focus
+/**
+ * What readers look at: how they come to, the selector of its row unless that returns one, and the changes it is
+ * there for.
+ */
 const ANCHORS = {
   'the first line': [async () => {}, ''],
   'the cursor': [async (page) => { await page.keyboard.press('j'); await page.keyboard.press('j'); }, '.cursor'],
-  'a marked line': [async (page) => { // the last one that begins in the upper part of the view
-    const n = await page.evaluate(() => [...document.querySelectorAll('.block > div')].findLast((r) => {
-      const { top, height } = r.getBoundingClientRect();
-      return height && top >= 60 && top < 300;
-    })?.dataset.n);
-    const box = await page.locator(`[data-n="${n ?? (await look(page, '')).n}"]`).boundingBox();
+  'a marked line': [async (page) => {
+    const box = await page.locator(`[data-n="${await upper(page)}"]`).boundingBox();
     await page.mouse.click(box.x + 4, box.y + 6);
   }, '.marked'],
   'a hit': [async (page) => {
@@ -121,6 +139,14 @@ const ANCHORS = {
     await page.locator('.current').waitFor();
     await page.locator('#log').focus();
   }, '.current', LOOKS],
+  'a selection': [async (page) => {
+    const row = `[data-n="${await upper(page)}"]`;
+    await page.locator(row).evaluate((r) => {
+      const text = document.createTreeWalker(r, NodeFilter.SHOW_TEXT).nextNode();
+      getSelection().setBaseAndExtent(text, 0, text, 5);
+    });
+    return row;
+  }, '', Object.keys(CHANGES).filter((what) => !FILTERS.includes(what))],
 };
 
 for (const reader of READERS) {
@@ -133,19 +159,26 @@ for (const reader of READERS) {
       const moved = [];
       let worst = 0;
       for (let place = 0; place < PLACES; place++) {
-        await page.evaluate(() => { history.replaceState(null, '', location.pathname); dispatchEvent(new HashChangeEvent('hashchange')); });
+        await page.evaluate(() => {
+          getSelection().removeAllRanges();
+          history.replaceState(null, '', location.pathname);
+          dispatchEvent(new HashChangeEvent('hashchange'));
+        });
         await page.keyboard.press('Escape');
         await page.keyboard.press('G');
         await page.mouse.move(200, 300);
-        await page.mouse.wheel(0, -4000 - Math.floor(next() * 36_000));
+        do { // until a line begins where it is in view in a lower window, too
+          await page.mouse.wheel(0, -4000 - Math.floor(next() * 18_000));
+          await settled(page);
+        } while ((await look(page, '')).y >= 300);
+        const chosen = await choose(page);
         await settled(page);
-        await choose(page);
-        await settled(page);
-        const before = await look(page, selector);
+        const before = await look(page, chosen ?? selector);
         for (const what of changes) {
           await CHANGES[what](page);
           await settled(page);
           const y = await yOf(page, before.n);
+          assert.ok(Number.isFinite(y), `${what}: line ${before.n} is gone`);
           const by = Math.abs(y - before.y);
           worst = Math.max(worst, by);
           if (by >= 1) moved.push(`line ${before.n}, ${what}: ${by} px`);
@@ -243,6 +276,61 @@ test('a finger on the text holds it, and lets it go', async (t) => {
   await finger(page).up();
   await page.waitForFunction(() => { const e = document.getElementById('log'); return e.scrollHeight - e.scrollTop - e.clientHeight <= 1; });
   assert.equal(await isPaused(page), false);
+});
+
+test('a finger on text that is written anew lets it go, too', async (t) => {
+  const { child, port } = await run(t, sh(`seq 1 500; i=0; while :; do i=$((i+1)); printf '\\r\\033[32mprogress %s\\033[m' $i; sleep 0.02; done`));
+  const page = await open(t, port, READERS.at(-1).options, async (p, context) => { p.cdp = await context.newCDPSession(p); });
+  await page.locator('#log span', { hasText: 'progress' }).waitFor();
+  const { x, y } = await page.evaluate(() => document.querySelector('#log span').getBoundingClientRect().toJSON());
+  await finger(page).down(x + 20, y + 5);
+  await page.evaluate(() => { window.touched = document.querySelector('#log span'); });
+  await page.waitForFunction(() => !window.touched.isConnected);
+  await finger(page).up();
+  await page.waitForFunction(() => { // it follows again
+    const e = document.getElementById('log');
+    e.prepend(document.createElement('p'));
+    e.firstChild.style.height = '300px';
+    return new Promise((r) => { requestAnimationFrame(() => requestAnimationFrame(() => { r(e.scrollHeight - e.scrollTop - e.clientHeight <= 1); })); });
+  });
+  assert.equal(await isPaused(page), false);
+  child.kill();
+});
+
+test('a mark, and a link to a line that is still to come, move nothing', async (t) => {
+  const { page, more } = await live(t);
+  await page.mouse.move(600, 400);
+  await page.mouse.wheel(0, -305);
+  await settled(page);
+  const number = async (n) => {
+    const { x, y } = await page.locator(`[data-n="${n}"]`).boundingBox();
+    return [x + 4, y + 6];
+  };
+  const first = await look(page, '');
+  await page.mouse.click(...await number(first.n - 1)); // which is cut by the upper edge
+  assert.equal(await page.locator('.marked').getAttribute('data-n'), String(first.n - 1));
+  await settled(page);
+  assert.equal(await yOf(page, first.n), first.y);
+  await page.mouse.wheel(0, -3000);
+  await settled(page);
+  const far = await look(page, '');
+  await page.keyboard.down('Shift');
+  await page.mouse.click(...await number(far.n + 2));
+  await page.keyboard.up('Shift');
+  await settled(page);
+  assert.equal(await yOf(page, far.n), far.y);
+
+  await page.evaluate(() => { location.hash = '#L502'; });
+  await page.locator('#pill').waitFor({ state: 'hidden' }); // it waits at the end
+  await more('one');
+  await page.mouse.wheel(0, -200);
+  await page.locator('#pill').waitFor();
+  await settled(page);
+  const now = await look(page, '');
+  await more('two');
+  await more('three');
+  await settled(page);
+  assert.equal(await yOf(page, now.n), now.y);
 });
 
 test('the scrollbar pauses, and follows again', async (t) => {

@@ -183,6 +183,41 @@ test('rows that are dropped while the button is pressed are dropped later', asyn
   assert.ok(await page.locator('.block > div').count() <= 20_100);
 });
 
+test('a selection outlives the filter, and text around it that is written anew', async (t) => {
+  const { port } = await run(t, sh(`seq 1 300; printf 'header\\n\\033[5Aabove\\033[5B'; while :; do printf '\\r%s' $((i+=1)); sleep 0.05; done`));
+  const page = await open(t, port, { ...READERS[0].options, path: '?filter=eader&only=1' });
+  const header = page.locator('.block > div', { hasText: 'header' });
+  await header.waitFor();
+  const { x, y } = await header.locator('xpath=.').evaluate((row) => {
+    const range = document.createRange();
+    range.selectNodeContents(row);
+    const box = range.getBoundingClientRect();
+    return { x: box.left, y: box.top + box.height / 2 };
+  });
+  await page.mouse.move(x, y);
+  await page.mouse.down();
+  await page.mouse.move(x + 30, y, { steps: 3 });
+  await page.mouse.up();
+  const text = await selection(page);
+  assert.ok(text && 'header'.startsWith(text), text);
+  await page.keyboard.press('Escape'); // no filter any more
+  await untilRow(page, '299');
+  assert.equal(await selection(page), text);
+  await page.waitForTimeout(500); // ten changes
+  assert.equal(await selection(page), text);
+});
+
+test('rows that are written by cursor movements are not new again and again', async (t) => {
+  const { port } = await run(t, ['--size', '40x10', ...sh(`printf '\\033[3;1Hheader\\033[5;1H'; while :; do printf '\\r%s' $((i+=1)); sleep 0.05; done`)]);
+  const page = await open(t, port, READERS[0].options);
+  await page.locator('.block > div', { hasText: 'header' }).waitFor();
+  await page.evaluate(() => getSelection().selectAllChildren([...document.querySelectorAll('.block > div')].find((r) => r.textContent === 'header')));
+  assert.equal(await selection(page), 'header');
+  await page.waitForTimeout(500); // ten changes
+  assert.equal(await selection(page), 'header');
+  assert.doesNotMatch(await page.locator('#pill').innerText(), /new/);
+});
+
 test('selecting by keyboard, and with a finger, pauses', async (t) => {
   const { port } = await run(t, sh('seq 1 300; read x'));
   const page = await open(t, port, READERS[0].options);

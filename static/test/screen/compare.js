@@ -29,10 +29,11 @@ const EXTENDED = 0x10000000;
  * Compares what a late viewer's terminal shows with an early one's.
  * @param {import('@xterm/headless').Terminal} early
  * @param {import('@xterm/headless').Terminal} late
- * @param {{dumped: boolean, whole: boolean}} how dumped: a screen other than the alternate one was dumped; whole: all lines are kept
+ * @param {{dumped: boolean, whole: boolean, moment?: boolean}} how dumped: a screen other than the alternate one was dumped; whole: all lines
+ *   are kept; moment: the late one shows nothing but the alternate screen
  * @returns {Comparison}
  */
-export function compare(early, late, { dumped, whole }) {
+export function compare(early, late, { dumped, whole, moment = false }) {
   /** @type {Comparison} */
   const result = { outside: [], inside: [], cells: 0, hidden: [], short: false, rows: 0 };
   const [e, l] = [early._core, late._core];
@@ -48,7 +49,7 @@ export function compare(early, late, { dumped, whole }) {
   const alternate = early.buffer.active.type === 'alternate';
   const [en, ln] = [e.buffers.normal, l.buffers.normal];
   const rows = early.rows;
-  result.short = !whole && ln.ybase === 0 && (en.ybase > 0 || (alternate ? ln.savedY < en.savedY : ln.y < en.y));
+  result.short = !whole && !moment && ln.ybase === 0 && (en.ybase > 0 || (alternate ? ln.savedY < en.savedY : ln.y < en.y));
   const bottom = en.lines.length - ln.lines.length;
   if (whole) differ(result.outside, 'rows of the normal buffer', en.lines.length, ln.lines.length);
   if (!alternate) {
@@ -65,12 +66,12 @@ export function compare(early, late, { dumped, whole }) {
     // The cursor's place on the normal screen is unknown, unless part of that screen is left.
     const shifts = result.short ? new Set([bottom, en.ybase + en.y - ln.y, en.ybase + en.savedY - ln.savedY]) : [bottom];
     let least;
-    for (const shift of shifts) {
+    for (const shift of moment ? [] : shifts) {
       const found = [];
       rowsOf(early, late, en, ln, shift, 0, Infinity, found, true);
       if (!least || found.length < least.length) least = found;
     }
-    result.outside.push(...least);
+    result.outside.push(...least ?? []);
     const [ea, la] = [e.buffers.alt, l.buffers.alt];
     differ(result.outside, 'cursor row', ea.y, la.y);
     differ(result.outside, 'cursor column', ea.x, la.x);

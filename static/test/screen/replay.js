@@ -4,7 +4,7 @@ import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { compare } from './compare.js';
-import { Viewer } from './viewer.js';
+import { makeTerminal, Viewer } from './viewer.js';
 import { start } from './wsrun.js';
 
 /**
@@ -91,6 +91,59 @@ export async function* replay({ bytes, cols, rows, sizes }, args, cuts, follower
       await s.late.at(offset, early.size);
       yield found(s.late, s.offset, 0);
     }
+  }
+}
+
+/**
+ * Compares, at each cut, the screen that a slice of the finished stream begins with to that of a terminal that was shown
+ * all output before, if a program fills it there. wsrun's memory keeps only the end of the stream.
+ * @param {import('./record.js').Recording} recording
+ * @param {number[]} cuts offsets, in order
+ * @returns {AsyncGenerator<Found>}
+ */
+export async function* moments({ bytes, cols, rows, sizes }, cuts) {
+  const dir = mkdtempSync(join(tmpdir(), 'wsrun-replay-'));
+  const fifo = join(dir, 'bytes');
+  execFileSync('mkfifo', [fifo]);
+  const wsrun = await start(cols, rows, ['-n', '50', '--buffer', '16KiB', 'sh', '-c', 'stty raw -echo && exec cat "$0"', fifo]);
+  const pipe = openSync(fifo, 'r+');
+  const viewer = new Viewer(wsrun.port);
+  const stops = [...sizes.filter(([at]) => at > 0), [bytes.length, 0, 0]];
+  try {
+    await viewer.until(() => viewer.offset === 0);
+    let offset = 0;
+    for (const [at, c, r] of stops) {
+      while (offset < at) offset += writeSync(pipe, bytes, offset, Math.min(at - offset, 4096));
+      await viewer.until(() => viewer.offset >= at);
+      if (c) {
+        wsrun.resize(c, r);
+        await viewer.at(at, `${c}x${r}`);
+      }
+    }
+    const shown = makeTerminal(cols, rows);
+    const write = (terminal, text) => new Promise((done) => { terminal.write(text, done); });
+    let at = 0;
+    for (const cut of cuts) {
+      for (; stops[0][1] && stops[0][0] <= cut; stops.shift()) {
+        await write(shown, bytes.subarray(at, stops[0][0]));
+        at = stops[0][0];
+        shown.resize(stops[0][1], stops[0][2]);
+      }
+      await write(shown, bytes.subarray(at, cut));
+      at = cut;
+      if (shown.buffer.active.type !== 'alternate') continue;
+      const began = performance.now();
+      const response = await fetch(`http://127.0.0.1:${wsrun.port}/?format=slice&epoch=${viewer.hello.epoch}&offset=${cut}&n=1`);
+      const slice = JSON.parse((await response.text()).split('\n', 1)[0]);
+      const late = makeTerminal(slice.cols, slice.rows);
+      await write(late, slice.prelude);
+      yield { offset: slice.offset, at: cut, dumped: true, ms: performance.now() - began, comparison: compare(shown, late, { dumped: true, whole: false, moment: true }) };
+    }
+  } finally {
+    viewer.close();
+    closeSync(pipe);
+    await wsrun.stop();
+    rmSync(dir, { recursive: true });
   }
 }
 
