@@ -2,7 +2,7 @@
 # make check     vet, and run the tests that need neither a browser nor much time
 # make test      run every test; installs the Debian packages that they need
 # make fuzz      look for inputs that break a parser, FUZZTIME for each target
-# make oracle    compare late viewers with early ones in real programs; takes long
+# make oracle    compare late viewers with early ones in real programs, and random starts with sed; takes long
 # make scroll    open, scroll and select in many pages, and print how far they moved; takes long
 # make chaos     break things around a running wsrun, and measure what its clients cost; takes long
 # make security  run the tests that prove a promise, and renew docs/promises.md
@@ -65,7 +65,7 @@ test: wsrun deps lint
 	go test -run "^TestRefusedRequestsAreCheap$$" ./server
 	go -C tools test ./...
 	cd static && WSRUN=$(CURDIR)/wsrun node --test --test-force-exit --test-concurrency=3 $$($(FILES) 'test/*.test.js')
-	$(MAKE) fuzz FUZZTIME=5s
+	$(MAKE) fuzz FUZZTIME=3s
 
 # Interesting inputs are not minimized, which could take all of the time. On a busy machine,
 # go test may report its own deadline as a failure (golang/go#75804, fixed in Go 1.27). A real
@@ -81,6 +81,7 @@ fuzz:
 
 oracle: wsrun deps
 	cd static && WSRUN=$(CURDIR)/wsrun WSRUN_ORACLE=full node --test --test-force-exit test/screen.test.js
+	WSRUN_STARTS=10000 go test -v -timeout 30m -run "^TestStarts$$" ./server
 
 scroll: wsrun deps
 	cd static && WSRUN=$(CURDIR)/wsrun WSRUN_SCROLL=full node --test --test-force-exit test/scroll.test.js test/selection.test.js

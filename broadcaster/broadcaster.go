@@ -76,6 +76,7 @@ type Stamp struct{ Offset, UnixMilli int64 }
 // Stats describes what is kept: the bytes from Start to End, which are offsets from the
 // stream's first byte. The byte at Start is in line Line, counted from 1.
 type Stats struct {
+	Oldest      int64 // of the first byte that can still be read, at most Start
 	Start, End  int64
 	Line, Lines int64
 	Size        Resize // the last one; zero if there was none
@@ -219,7 +220,7 @@ func (b *Broadcaster) Stats() Stats {
 func (b *Broadcaster) stats() Stats {
 	r := &b.ring
 	return Stats{
-		Start: r.start, End: r.end,
+		Oldest: r.oldest(), Start: r.start, End: r.end,
 		Line: r.startLine + 1, Lines: r.lines(),
 		Size: r.sizeAt(r.end), Exit: b.exit, Chunks: r.chunks,
 	}
@@ -235,7 +236,7 @@ func (b *Broadcaster) publish(at time.Time) {
 	b.published = time.Now()
 	b.ring.publish(at)
 	b.snapshot = nil
-	if f := b.ring.feed; f != nil && (b.closed || f.due()) {
+	if f := b.ring.feed; f != nil && f.news() {
 		f.signal()
 	}
 	if b.awaited {

@@ -162,6 +162,9 @@ func (c *Cursor) advance(end int64) []byte {
 // Offset returns the cursor's position, in bytes from the stream's first.
 func (c *Cursor) Offset() int64 { return c.offset }
 
+// Line returns the number of the line that the byte at the cursor belongs to, from 1.
+func (c *Cursor) Line() int64 { return c.line + 1 }
+
 // Next is Poll and PollHistory for a reader with nothing else to wait for: it waits until something
 // follows or ctx is done. The error is [io.EOF] or ctx's.
 func (c *Cursor) Next(ctx context.Context) (Item, error) {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 	"sort"
+	"time"
 )
 
 const (
@@ -13,16 +14,22 @@ const (
 	feedBytes = 64 << 10
 	// feedStamps is how many new stamps a feed doesn't wait for more output with.
 	feedStamps = 1024
+	// feedLag is how much new output a feed leaves in the ring for [Feed.Delay].
+	feedLag = 8 << 20
 	// maxBehind is how much output the ring keeps for a feed, in addition to what it keeps
 	// anyway. A disk may stall for a moment, and a busy processor may keep the feed's reader from
 	// running, but the writer must never wait.
-	maxBehind = 8 << 20
+	maxBehind = 14 << 20
 )
 
 // A Feed is the reader that fills a history with what the ring is going to drop. The ring keeps
-// output until the feed has it, up to 8 MiB. Its methods must not be called concurrently, except for
+// output until the feed has it, up to 14 MiB. Its methods must not be called concurrently, except for
 // Close.
 type Feed struct {
+	// Delay is how long up to 8 MiB of new output may be left in the ring. A burst of output should have the processor
+	// for itself, and the end of a run may never be needed. It must not change once Next is called.
+	Delay time.Duration
+
 	b    *Broadcaster
 	wake chan struct{} // has an element if take may return something
 
@@ -31,6 +38,8 @@ type Feed struct {
 	lastEvent    int64 // number of the last event returned or passed
 	kept         int64 // everything before this offset is in the history
 	begun        bool  // the ring was half full
+	late         bool  // Delay is over: all that is new is due
+	waiting      bool  // until Delay is over
 }
 
 // A Portion is a section of a stream, for a history.
@@ -65,20 +74,44 @@ func (b *Broadcaster) SetHistory(h History) *Feed {
 	return r.feed
 }
 
-// Next waits until at least 64 KiB or many times are new, or the stream has ended, and returns at
-// most the given number of bytes. Nothing is new before the ring is half full. The error is [io.EOF]
-// after the last portion, or ctx's.
+// Next waits until more than 8 MiB are new, or 64 KiB or many times for as long as Delay, and returns at most the given number
+// of bytes. Nothing is new before the ring is half full. The error is [io.EOF] after the last portion, or ctx's.
 func (f *Feed) Next(ctx context.Context, most int) (Portion, error) {
+	var over <-chan time.Time
 	for {
-		if p, ok, err := f.take(int64(most)); ok || err != nil {
+		p, ok, err := f.take(int64(most))
+		if ok || err != nil {
 			return p, err
+		}
+		if over == nil && f.wait() {
+			timer := time.NewTimer(f.Delay)
+			defer timer.Stop()
+			over = timer.C
 		}
 		select {
 		case <-f.wake:
+		case <-over:
+			f.hurry()
+			over = nil
 		case <-ctx.Done():
 			return Portion{}, ctx.Err()
 		}
 	}
+}
+
+// wait reports whether there is enough for a portion, but not for long enough.
+func (f *Feed) wait() bool {
+	f.b.mu.Lock()
+	defer f.b.mu.Unlock()
+	f.waiting = f.due()
+	return f.waiting
+}
+
+// hurry makes all that is new due.
+func (f *Feed) hurry() {
+	f.b.mu.Lock()
+	defer f.b.mu.Unlock()
+	f.late, f.waiting = true, false
 }
 
 // take returns what is new, if it is enough.
@@ -97,7 +130,7 @@ func (f *Feed) take(most int64) (p Portion, ok bool, err error) {
 		}
 	} else if ended := f.b.closed && (!f.begun || f.offset == r.end); ended {
 		return p, false, io.EOF
-	} else if !f.b.closed && !f.due() {
+	} else if !f.ripe() {
 		return p, false, nil
 	}
 	p.Offset, p.Line, p.Begins, p.Size = f.offset, f.line+1, r.beginsLine(f.offset), r.sizeAt(f.offset)
@@ -143,6 +176,16 @@ func (f *Feed) Close() {
 	}
 }
 
+// ripe reports whether a portion is to be taken now. b.mu must be held.
+func (f *Feed) ripe() bool {
+	due := f.due()
+	f.late = f.late && due
+	return due && (f.late || f.b.ring.end-f.offset >= feedLag)
+}
+
+// news reports whether Next must look at what is new. b.mu must be held.
+func (f *Feed) news() bool { return f.ripe() || !f.waiting && f.due() || f.b.closed }
+
 // due reports whether there is enough for a portion. b.mu must be held.
 func (f *Feed) due() bool {
 	r := &f.b.ring
@@ -151,7 +194,7 @@ func (f *Feed) due() bool {
 		return false
 	}
 	n := len(r.stamps)
-	return r.end-f.offset >= feedBytes || n >= feedStamps && r.stamps[n-feedStamps].Offset >= f.offset
+	return f.b.closed || r.end-f.offset >= feedBytes || n >= feedStamps && r.stamps[n-feedStamps].Offset >= f.offset
 }
 
 // signal wakes Next.
@@ -162,11 +205,11 @@ func (f *Feed) signal() {
 	}
 }
 
-// beginsLine reports whether a line begins at offset, which must be readable. The ring keeps some output
-// before its start, so the first byte that it has is the stream's, as long as readers are at the start.
+// beginsLine reports whether a line begins at offset, which must be readable. If the byte before that is gone, beginsLine
+// says no.
 func (r *ring) beginsLine(offset int64) bool {
 	if offset == r.oldest() {
-		return true
+		return offset == 0
 	}
 	k := r.blocks[r.find(offset-1)]
 	return k.data[offset-1-k.offset] == '\n'

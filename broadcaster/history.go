@@ -37,8 +37,12 @@ type Past struct {
 // have either makes a Reset.
 func (c *Cursor) PollHistory() (Item, <-chan struct{}, error) {
 	h := c.b.pastOf(c.offset)
-	if h == nil {
-		return c.Poll()
+	for h == nil {
+		item, wait, err := c.Poll()
+		if err != ErrBehind { // the ring may have dropped more since
+			return item, wait, err
+		}
+		h = c.b.pastOf(c.offset)
 	}
 	past, wait := h.Read(c.offset, c.lastEvent)
 	switch {

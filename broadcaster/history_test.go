@@ -42,6 +42,7 @@ func (p *past) At(offset int64) (Start, bool) {
 // fill takes what the feed has.
 func (p *past) fill(t *testing.T, f *Feed) (lost int64) {
 	t.Helper()
+	f.hurry()
 	for {
 		portion, ok, err := f.take(1 << 20)
 		if !ok || err != nil {
@@ -180,6 +181,39 @@ func TestRingWaitsForFeed(t *testing.T) {
 	b.Flush()
 	if held := b.ring.end - b.ring.oldest(); held > grace+10_000+2*blockSize {
 		t.Errorf("the ring holds %d bytes for a closed feed", held)
+	}
+}
+
+// A feed leaves the end of a burst in the ring for a while.
+func TestFeedLags(t *testing.T) {
+	b := New(Options{Lines: 1000})
+	f := b.SetHistory(&past{})
+	for range (feedLag + maxBehind) / 2 / 10_000 {
+		write(t, b, tens(1000))
+	}
+	b.Flush()
+	for {
+		p, ok, err := f.take(1 << 20)
+		if err != nil || p.LostBytes > 0 {
+			t.Fatalf("%d bytes lost, %v", p.LostBytes, err)
+		}
+		if !ok {
+			break
+		}
+	}
+	if left := b.ring.end - f.offset; left >= feedLag || left < feedLag-1<<20 {
+		t.Errorf("%d bytes are left", left)
+	}
+	if !f.wait() || f.news() {
+		t.Error("the feed doesn't wait for the rest")
+	}
+	if f.hurry(); !f.news() {
+		t.Error("the rest is not due")
+	}
+	for offset := f.offset; offset < b.ring.end-feedBytes; offset = f.offset {
+		if p, err := f.Next(t.Context(), 1<<20); err != nil || p.Offset != offset {
+			t.Fatalf("%d, %v, want %d", p.Offset, err, offset)
+		}
 	}
 }
 

@@ -189,7 +189,7 @@ func (r *ring) forget() {
 	}
 	start := r.start
 	if r.feed != nil {
-		start = min(start, r.feed.offset)
+		start = min(start, max(r.feed.kept, r.oldest()))
 	}
 	for len(r.stamps) > 1 && r.stamps[1].Offset <= start {
 		r.stamps = r.stamps[1:]

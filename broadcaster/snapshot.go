@@ -65,3 +65,48 @@ func (s *Snapshot) Range(from, to int64) (parts [][]byte, line int64, ok bool) {
 // Stamps returns the stamps for the lines from offset on, as far as they are kept. They are
 // shared and must not be modified.
 func (s *Snapshot) Stamps(offset int64) []Stamp { return s.ring.stampsFrom(offset) }
+
+// Oldest returns the oldest byte that can still be read, which may be before what is kept, and the number of its line.
+func (s *Snapshot) Oldest() (offset, line int64) {
+	offset = s.ring.oldest()
+	return offset, s.ring.lineAt(offset) + 1
+}
+
+// Line returns the offset at which line n, counted from 1, begins. Like [Snapshot.At], it can be before what is kept. ok is
+// false if the beginning of the line can't be read any more, or not yet.
+func (s *Snapshot) Line(n int64) (offset int64, ok bool) {
+	oldest, line := s.Oldest()
+	switch skip := n - line; {
+	case n >= s.stats.Line+s.stats.Lines || skip < 0:
+		return 0, false
+	case skip == 0:
+		return oldest, oldest == 0
+	default:
+		return s.ring.skip(oldest, skip), true
+	}
+}
+
+// Since returns the first place from the offset from on, which must be readable, at which a line begins with or after
+// output of the given time, in ms since 1970. If the clock was set back, the greatest time so far counts. ok is
+// false if there is none.
+func (s *Snapshot) Since(from, ms int64) (offset, line int64, ok bool) {
+	for _, stamp := range s.ring.stampsFrom(from) {
+		if stamp.UnixMilli >= ms {
+			return s.LineFrom(max(stamp.Offset, from))
+		}
+	}
+	return 0, 0, false
+}
+
+// LineFrom returns the first place at or after offset, which must be readable, at which a line begins. ok is false if
+// none has begun.
+func (s *Snapshot) LineFrom(offset int64) (at, line int64, ok bool) {
+	r := &s.ring
+	if !r.beginsLine(offset) {
+		if r.lineAt(offset) == r.endLine {
+			return 0, 0, false
+		}
+		offset = r.skip(offset, 1)
+	}
+	return offset, r.lineAt(offset) + 1, offset < r.end
+}

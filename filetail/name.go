@@ -35,12 +35,13 @@ func (f *follower) look(now time.Time) {
 	f.lookedAt = now
 	f.watch()
 	s, err := f.open(now)
-	if err != nil && f.why(err) == Unreadable {
+	for tries := 1; err != nil; tries++ {
+		reason := f.why(err)
+		if reason != Unreadable || tries == 2 {
+			f.lookedAway(now, reason)
+			return
+		}
 		s, err = f.open(now) // it may have been created between the two checks
-	}
-	if err != nil {
-		f.lookedAway(now, err)
-		return
 	}
 	f.away = time.Time{}
 	if f.reason != "" {
@@ -88,15 +89,14 @@ func (f *follower) open(now time.Time) (*source, error) {
 	return &source{f: file, info: info, since: now}, nil
 }
 
-// lookedAway records that the name can't be opened, and emits Gone once patience is over.
-func (f *follower) lookedAway(now time.Time, err error) {
+// lookedAway records that the name can't be opened and why, and emits Gone once patience is over.
+func (f *follower) lookedAway(now time.Time, reason Reason) {
 	if f.away.IsZero() {
 		f.away = now
 	}
 	if f.lost.IsZero() {
 		f.lost = now
 	}
-	reason := f.why(err)
 	if !f.started && reason == Removed {
 		f.missing = true
 	}

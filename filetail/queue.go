@@ -33,7 +33,7 @@ func (f *follower) advance(ctx context.Context, now time.Time) bool {
 	} else if err := f.start(ctx, next); err != nil {
 		next.f.Close()
 		if ctx.Err() == nil {
-			f.lookedAway(now, err)
+			f.lookedAway(now, f.why(err))
 		}
 		return true
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // blockSize is how much of a file is read at a time, forwards and backwards.
-const blockSize = 64 << 10
+const blockSize = 16 << 10
 
 // Tail returns the offset at which the last lines of f's first size bytes begin or, if maxBytes > 0
 // and that is less than the lines have, the offset of the first line that begins within the last

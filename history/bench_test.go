@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"testing"
+	"time"
 
 	"wsrun/broadcaster"
 )
@@ -12,7 +13,7 @@ import (
 // newBench returns a stream of the given number of MiB that has ended, with its history in memory or on disk
 // as the system decides.
 func newBench(b *testing.B, mib int) *stream {
-	s := New(Options{Bytes: int64(mib+mib/8+16) << 20, Dirs: []string{os.TempDir()}, Report: func(err error) { b.Error(err) }})
+	s := New(Options{Delay: time.Millisecond, Bytes: int64(mib+mib/8+16) << 20, Dirs: []string{os.TempDir()}, Report: func(err error) { b.Error(err) }})
 	b.Cleanup(func() { s.Close() })
 	r := follow(b, s, broadcaster.Options{})
 	var p []byte
@@ -38,16 +39,16 @@ func BenchmarkFill(b *testing.B) {
 		b.Run(fmt.Sprintf("history=%v", kept), func(b *testing.B) {
 			r := &stream{Broadcaster: broadcaster.New(broadcaster.Options{})}
 			if kept {
-				s := New(Options{Dirs: []string{os.TempDir()}, Report: func(err error) { b.Error(err) }})
+				s := New(Options{Delay: time.Millisecond, Dirs: []string{os.TempDir()}, Report: func(err error) { b.Error(err) }})
 				defer s.Close()
 				r = follow(b, s, broadcaster.Options{})
 			}
 			b.SetBytes(int64(len(p)))
 			for b.Loop() {
 				r.Write(p)
-				for kept && r.Stats().End-r.log.End().Offset > 4<<20 { // so that all of it is kept
+				for kept && r.Stats().End-r.log.End().Offset > 8<<20 { // so that all of it is kept
 					moved := r.log.Moved()
-					if r.Stats().End-r.log.End().Offset > 4<<20 {
+					if r.Stats().End-r.log.End().Offset > 8<<20 {
 						<-moved
 					}
 				}

@@ -163,14 +163,17 @@ func (b *block) close(encode func(event any) []byte) {
 	b.encode(encode)
 }
 
-// advance makes b the block after this one, which has so many newlines. stored reports whether this one was stored.
-func (b *block) advance(newlines int64, stored bool) {
-	done := b.output[:b.scanned]
-	begins := b.begins && len(done) == 0 || bytes.HasSuffix(done, newline)
-	offset, line := b.offset+int64(len(done)), b.line+newlines
-	b.output = append(b.output[:0], b.output[b.scanned:]...)
+// endsLine reports whether a line begins after what was scanned.
+func (b *block) endsLine() bool {
+	return b.begins && b.scanned == 0 || bytes.HasSuffix(b.output[:b.scanned], newline)
+}
+
+// advance makes b the block after the one that e describes, from rest on, at which a line may begin. stored reports
+// whether e's block was stored.
+func (b *block) advance(e entry, begins, stored bool, rest []byte) {
+	b.output = append(b.output[:0], rest...)
 	b.scanned, b.times, b.events, b.fresh = 0, b.times[:0], b.events[:0], !stored
-	b.start(offset, line, begins)
+	b.start(e.end(), e.line+int64(e.newlines), begins)
 	if b.last != (broadcaster.Stamp{}) {
 		b.encodeStamp(b.last)
 	}

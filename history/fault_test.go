@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"wsrun/broadcaster"
 )
@@ -44,7 +45,7 @@ func TestNoDirectory(t *testing.T) {
 	const total = 16 << 20
 	var w witness
 	bad := []string{filepath.Join(dir, "none"), file}
-	s := New(Options{Dirs: bad, Report: w.report})
+	s := New(Options{Delay: time.Millisecond, Dirs: bad, Report: w.report})
 	defer s.Close()
 	m := newModel(t, s, broadcaster.Options{Lines: 2000}, total)
 	c, _ := m.Open(-1)
@@ -57,7 +58,7 @@ func TestNoDirectory(t *testing.T) {
 	w.check(t, 1)
 
 	var other witness
-	s = New(Options{Dirs: append(bad, dir), Report: other.report})
+	s = New(Options{Delay: time.Millisecond, Dirs: append(bad, dir), Report: other.report})
 	defer s.Close()
 	m = newModel(t, s, broadcaster.Options{Lines: 2000}, total)
 	c, _ = m.Open(-1)
@@ -135,7 +136,7 @@ func TestBadBlocks(t *testing.T) {
 	const total = 24 << 20
 	for _, reading := range []bool{true, false} {
 		var w witness
-		s := New(Options{Bytes: 64 << 20, Dirs: []string{t.TempDir()}, Report: w.report})
+		s := New(Options{Delay: time.Millisecond, Bytes: 64 << 20, Dirs: []string{t.TempDir()}, Report: w.report})
 		defer s.Close()
 		s.open()
 		read, write := s.readAt, s.writeAt

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"wsrun/broadcaster"
 )
@@ -21,7 +22,7 @@ import (
 func TestFileHasNoName(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	s := New(Options{Bytes: 4 << 20, Dirs: []string{dir}, Report: func(err error) { t.Error(err) }})
+	s := New(Options{Delay: time.Millisecond, Bytes: 4 << 20, Dirs: []string{dir}, Report: func(err error) { t.Error(err) }})
 	defer s.Close()
 	b := follow(t, s, broadcaster.Options{Lines: 1000})
 	b.Write([]byte(strings.Repeat("a few lines\n", 400)))
@@ -137,7 +138,7 @@ func TestFullDisk(t *testing.T) {
 // fillDisk follows a stream that is longer than the disk is large. The history keeps what it can.
 func fillDisk(t *testing.T, dir string) {
 	var reported []error
-	s := New(Options{Bytes: 64 << 20, Dirs: []string{dir}, Report: func(err error) { reported = append(reported, err) }})
+	s := New(Options{Delay: time.Millisecond, Bytes: 64 << 20, Dirs: []string{dir}, Report: func(err error) { reported = append(reported, err) }})
 	defer s.Close()
 	const total = 8 << 20
 	m := newModel(t, s, broadcaster.Options{Lines: 2000}, total)
@@ -165,7 +166,7 @@ func fillDisk(t *testing.T, dir string) {
 // all places, what is written would be the same.
 func TestKeyStreamIsUsedOnce(t *testing.T) {
 	t.Parallel()
-	s := New(Options{Bytes: 1 << 20, Dirs: []string{t.TempDir()}})
+	s := New(Options{Delay: time.Millisecond, Bytes: 1 << 20, Dirs: []string{t.TempDir()}})
 	defer s.Close()
 	s.open()
 	var mu sync.Mutex

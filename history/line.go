@@ -45,7 +45,7 @@ type firstLine struct {
 // after the place at, or there if no line does.
 func (l *Log) oldest(at place) broadcaster.Start {
 	start := at.start()
-	line, err := l.lineFrom(at.offset)
+	line, err := l.LineFrom(at.offset)
 	if err == nil {
 		start.Offset, start.Line = line.Offset, line.Line
 		if s, ok := l.At(line.Offset); ok {
@@ -61,9 +61,9 @@ func (l *Log) oldest(at place) broadcaster.Start {
 	return start
 }
 
-// lineFrom returns the first line that begins at or after offset. The error is ErrAhead if that isn't in
+// LineFrom returns the first line that begins at or after offset. The error is ErrAhead if that isn't in
 // the history.
-func (l *Log) lineFrom(offset int64) (Place, error) {
+func (l *Log) LineFrom(offset int64) (Place, error) {
 	for {
 		l.store.mu.Lock()
 		e, ok := l.index.at(offset)
@@ -115,7 +115,7 @@ func (l *Log) Line(n int64) (Place, error) {
 	l.store.mu.Unlock()
 	p, err := l.output(&e)
 	if err != nil || e.line+int64(e.newlines) < n-1 {
-		return l.lineFrom(e.end())
+		return l.LineFrom(e.end())
 	}
 	at := 0
 	for range n - 1 - e.line {

@@ -18,8 +18,8 @@ type Log struct {
 	feed  *broadcaster.Feed
 
 	// Only Fill uses these.
-	block  block
-	record []byte
+	block block
+	rest  []byte // of the block's output, after the last one that was stored
 
 	// The store's mu guards the rest.
 	slots    []slot
@@ -85,10 +85,12 @@ func (l *Log) add(p broadcaster.Portion, torn bool) {
 
 // save stores the block, up to the place that was scanned. If it can't, the history has a hole there.
 func (l *Log) save() {
-	e, state := l.block.entry()
-	l.record = append(append(append(l.record[:0], l.block.output[:e.output]...), l.block.times...), l.block.events...)
-	pictures := l.appendPictures()
-	stored := l.store.store(l, l.record, func(pos int64) {
+	b := &l.block
+	e, state := b.entry()
+	l.rest = append(l.rest[:0], b.output[e.output:]...)
+	begins := b.endsLine()
+	record, pictures := l.appendPictures(append(append(b.output[:e.output], b.times...), b.events...))
+	stored := l.store.store(l, record, func(pos int64) {
 		e.pos = pos
 		l.index.add(e, state, l.store.slotSize)
 		for _, p := range pictures {
@@ -96,29 +98,28 @@ func (l *Log) save() {
 			l.pictures.add(p)
 		}
 	})
-	if cap(l.record) > 4*blockSize { // for a large picture
-		l.record = nil
+	if b.output = record; cap(record) > 4*blockSize { // for a large picture
+		b.output = nil
 	}
 	if !stored {
 		l.store.missed.Add(int64(e.output))
 	}
-	l.block.advance(int64(e.newlines), stored)
+	b.advance(e, begins, stored, l.rest)
 	l.move()
 }
 
-// appendPictures appends the pictures that are to be stored to the record. Their positions are those in
-// the record.
-func (l *Log) appendPictures() (entries []pictureEntry) {
+// appendPictures appends the pictures that are to be stored to a record. Their positions are those in the record.
+func (l *Log) appendPictures(record []byte) (_ []byte, entries []pictureEntry) {
 	l.store.mu.Lock()
 	drawn := l.pictures.drawn
 	l.pictures.drawn = nil
 	l.store.mu.Unlock()
 	for _, p := range drawn {
-		at := len(l.record)
-		l.record = p.append(l.record)
-		entries = append(entries, pictureEntry{p.Offset, int64(at), int32(len(l.record) - at)})
+		at := len(record)
+		record = p.append(record)
+		entries = append(entries, pictureEntry{p.Offset, int64(at), int32(len(record) - at)})
 	}
-	return entries
+	return record, entries
 }
 
 // move publishes where the next block begins.
@@ -135,7 +136,7 @@ func (l *Log) move() {
 // finish ends the log, which keeps what it has.
 func (l *Log) finish() {
 	l.feed.Close()
-	l.block, l.record = block{}, nil
+	l.block, l.rest = block{}, nil
 	s := l.store
 	s.mu.Lock()
 	defer s.mu.Unlock()

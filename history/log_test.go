@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"time"
 
 	"wsrun/broadcaster"
 )
@@ -35,7 +36,7 @@ func follow(t testing.TB, s *Store, o broadcaster.Options) *stream {
 
 // newStore returns a store with its file in a directory; its problems fail the test.
 func newStore(t testing.TB, dir string, size int64) *Store {
-	s := New(Options{Bytes: size, Dirs: []string{dir}, Report: func(err error) { t.Errorf("reported: %v", err) }})
+	s := New(Options{Delay: time.Millisecond, Bytes: size, Dirs: []string{dir}, Report: func(err error) { t.Errorf("reported: %v", err) }})
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Error(err)

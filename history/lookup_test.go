@@ -89,7 +89,7 @@ func TestLookups(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(3) {
 		rng := rand.New(rand.NewPCG(4, seed))
-		s := New(Options{Bytes: 64 << 20, Dirs: []string{t.TempDir()}, Report: func(err error) { t.Error(err) },
+		s := New(Options{Delay: time.Millisecond, Bytes: 64 << 20, Dirs: []string{t.TempDir()}, Report: func(err error) { t.Error(err) },
 			Encode: func(event any) []byte { return []byte(event.(string)) }, Decode: func(p []byte) any { return string(p) }})
 		defer s.Close()
 		r := newRecord(t, s, rng, 12<<20)

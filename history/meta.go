@@ -178,15 +178,15 @@ func (l *Log) Since(ms int64) (Place, error) {
 	l.store.mu.Unlock()
 	p, err := l.store.record(l, e.pos+int64(e.output), e.times)
 	if err != nil {
-		return l.lineFrom(e.end())
+		return l.LineFrom(e.end())
 	}
 	for s := range stamps(e.offset, p) {
 		if s.UnixMilli >= ms {
-			return l.lineFrom(s.Offset)
+			return l.LineFrom(s.Offset)
 		}
 	}
 	if ahead {
 		return Place{}, ErrAhead
 	}
-	return l.lineFrom(e.end())
+	return l.LineFrom(e.end())
 }

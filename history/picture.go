@@ -14,6 +14,8 @@ const (
 	pictureBytes = 512 << 10
 	// pictureShare is the part of the bound, as a divisor, that a picture may have.
 	pictureShare = 16
+	// maxDrawn is how many pictures may wait for a slow disk.
+	maxDrawn = 2
 )
 
 // A Picture is the exact screen of a full-screen program at an offset.
@@ -42,7 +44,7 @@ type pictureEntry struct {
 func (l *Log) NeedsPicture(offset int64) bool {
 	l.store.mu.Lock()
 	defer l.store.mu.Unlock()
-	return l.index.begun && l.ended == 0 && (l.pictures.last == 0 || offset-l.pictures.last >= pictureBytes)
+	return l.index.begun && l.ended == 0 && len(l.pictures.drawn) < maxDrawn && (l.pictures.last == 0 || offset-l.pictures.last >= pictureBytes)
 }
 
 // AddPicture adds a picture, which must be after those added before. It doesn't wait for the disk.

@@ -75,3 +75,20 @@ func newScreen(cols, rows int) *screen.Screen {
 	s.Resize(cols, rows)
 	return s
 }
+
+// Pictures don't pile up while the disk takes none.
+func TestFewPicturesWaitForTheDisk(t *testing.T) {
+	t.Parallel()
+	b := follow(t, newStore(t, t.TempDir(), 64<<20), broadcaster.Options{Lines: 100, Bytes: 100_000})
+	for n := range 20_000 {
+		fmt.Fprintf(b, "line %d\n", n)
+	}
+	b.settle()
+	at := int64(1 << 20)
+	for ; b.log.NeedsPicture(at) && at < 100<<20; at += pictureBytes {
+		b.log.AddPicture(screen.Picture{To: at, Prelude: make([]byte, 1000)})
+	}
+	if waiting := at/pictureBytes - 2; waiting != maxDrawn {
+		t.Errorf("%d pictures wait", waiting)
+	}
+}

@@ -9,12 +9,14 @@
 package history
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"wsrun/broadcaster"
 )
@@ -57,7 +59,12 @@ type Options struct {
 	// returns nil isn't kept. Both may be nil.
 	Encode func(event any) []byte
 	Decode func(p []byte) any
+
+	Delay time.Duration // how long new output may stay in the ring alone; 0 means a second
 }
+
+// defaultDelay is how long new output stays in the ring alone.
+const defaultDelay = time.Second
 
 // A Store is a file that the histories of all streams share, up to one bound. Its methods may be called
 // concurrently.
@@ -294,6 +301,7 @@ func (s *Store) retire(old slot, err error) {
 func (s *Store) Follow(b *broadcaster.Broadcaster) *Log {
 	l := &Log{store: s, wake: make(chan struct{})}
 	l.feed = b.SetHistory(l)
+	l.feed.Delay = cmp.Or(s.o.Delay, defaultDelay)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.logs = append(s.logs, l)

@@ -40,6 +40,8 @@ type sender interface {
 	// errStalled. Afterwards the buffers are empty; after an error of a conn, they hold what was
 	// not written.
 	send(*net.Buffers) error
+	// cork sets whether the system may wait for more to write before it sends less than a full packet.
+	cork(bool)
 	// begin begins a response. stream says that it is one that goes on until a stream ends;
 	// otherwise the client has about responseTime to take it.
 	begin(stream bool)
@@ -205,6 +207,9 @@ func (c tlsConn) send(b *net.Buffers) error {
 	*b = (*b)[:0]
 	return nil
 }
+
+// cork implements sender.
+func (c tlsConn) cork(yes bool) { c.NetConn().(*conn).cork(yes) }
 
 // begin implements sender.
 func (c tlsConn) begin(stream bool) { c.NetConn().(*conn).begin(stream) }

@@ -14,6 +14,9 @@ import (
 type Content struct {
 	Kind     Kind
 	Title    string
+	Offset   int64           // of the first byte
+	Line     int64           // number of the first line; 0 means 1
+	Prelude  []byte          // puts a new terminal into the state there
 	Exact    bool            // line numbers count from the start of the whole content
 	Stopping <-chan struct{} // closed when the server shuts down; nil if it never does
 }
@@ -38,10 +41,16 @@ func (s *Sessions) ServeContent(w http.ResponseWriter, session *Session, e Conte
 func (v *viewer) sendContent(e Content, copy func(io.Writer) error) Outcome {
 	v.nextPing = v.now() + untilPing()
 	if out := v.sendStart(protocol.HelloEvent{
-		Event: "hello", Kind: string(e.Kind), Epoch: broadcaster.NewEpoch(), Line: 1, Title: e.Title, Command: []string{},
+		Event: "hello", Kind: string(e.Kind), Epoch: broadcaster.NewEpoch(), Offset: e.Offset, Line: max(e.Line, 1),
+		Title: e.Title, Command: []string{},
 		Started: time.Now().UnixMilli(), Now: time.Now().UnixMilli(), State: "ended", LF: true, Exact: e.Exact,
-	}, encodeTimes(nil), NoPrelude); out != Following {
+	}, lastTimes(nil), quote(e.Prelude)); out != Following {
 		return out
+	}
+	if !v.v1 {
+		if out := v.sendText(v.text.Decode(e.Prelude)); out != Following {
+			return out
+		}
 	}
 	to := &contentWriter{v: v}
 	err := copy(to)

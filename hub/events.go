@@ -10,7 +10,7 @@ import (
 
 // ResetData returns the JSON of the reset event for a reader of lines, which gets no prelude.
 func ResetData(s broadcaster.Start) []byte {
-	return bytes.Join(protocol.Placing(newResetEvent(s), encodeTimes(s.Stamps), NoPrelude), nil)
+	return bytes.Join(protocol.Placing(newResetEvent(s), lastTimes(s.Stamps), NoPrelude), nil)
 }
 
 func newResetEvent(s broadcaster.Start) protocol.ResetEvent {

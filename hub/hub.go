@@ -50,7 +50,9 @@ type Hub struct {
 	frames   frameCache
 	joins    *joinTracker
 	filler   *filler
-	partial  atomic.Bool // line numbers count from somewhere inside the source
+	moments  chan struct{} // has an element for each screen that is made for a moment
+	starts   chan struct{} // has an element for each viewer whose long start is being encoded
+	partial  atomic.Bool   // line numbers count from somewhere inside the source
 }
 
 // New returns a hub, and starts a goroutine that follows its stream's screen, and one that fills its
@@ -60,6 +62,7 @@ func New(o Options) *Hub {
 	h := &Hub{
 		Options: o, audience: newAudience(o.Panics), joins: newJoinTracker(o.Stream, o.History, o.Panics),
 		deflated: deflateCache{stream: o.Stream}, filler: newFiller(o.History, o.Panics),
+		moments: make(chan struct{}, HalfTheProcessors()), starts: make(chan struct{}, HalfTheProcessors()),
 	}
 	h.pool = newWriterPool(h)
 	return h

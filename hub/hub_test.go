@@ -98,7 +98,7 @@ func (f *fixture) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	at := Position{Lines: number("n"), Epoch: q.Get("epoch"), Offset: int64(number("offset"))}
-	f.sessions.ServeWebSocket(w, session, f.hub, Join{at, q.Get("deflate") != "0"})
+	f.sessions.ServeWebSocket(w, session, f.hub, Join{Position: at, Deflate: q.Get("deflate") != "0"})
 }
 
 // end ends the stream with an exit status.

@@ -54,6 +54,12 @@ func shown(t *testing.T, written string) (string, screen.State) {
 	s := screen.New()
 	defer s.Close()
 	s.Resize(40, 10)
+	s.History = func(end int64) ([]byte, screen.State, bool) { // not all: drawing it may take a second at most
+		at := strings.LastIndexByte(written[:max(end-16<<10, 0)], '\n') + 1
+		before := screen.State{}
+		before.Scan([]byte(written[:at]))
+		return []byte(written[at:end]), before, true
+	}
 	io.WriteString(s, written+"\x1b[m")
 	state, at := s.StateAt(int64(len(written) + 3))
 	state.Scan([]byte(written + "\x1b[m")[at:])

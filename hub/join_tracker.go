@@ -181,7 +181,7 @@ func (t *joinTracker) write(p []byte) int {
 	if stats.End-t.screen.Offset() > screenLag {
 		t.screen.GiveUp()
 	}
-	t.screen.Forget(stats.Start - keptBytes) // linesUpTo still needs the states of the kept lines
+	t.screen.Forget(min(stats.Start-keptBytes, stats.Oldest)) // linesUpTo still needs the states of the kept lines
 	n := t.screen.WriteUntil(p, time.Now().Add(stepTime))
 	t.keepLines()
 	t.storePicture()

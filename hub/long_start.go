@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"iter"
 	"slices"
-	"strings"
 	"sync"
 
 	"wsrun/internal/plaintext"
@@ -48,7 +47,7 @@ func newLongStart(prelude []byte, lines Lines, picture []byte) *longStart {
 		}
 		var b []byte
 		for piece := range drawnPieces(s.pieces()) {
-			b = appendQuoted(b[:0], piece)
+			b = protocol.AppendQuoted(b[:0], piece)
 			sizes.quoted += len(b)
 		}
 		return sizes
@@ -106,32 +105,6 @@ func drawnPieces(text iter.Seq[[]byte]) iter.Seq[[]byte] {
 	}
 }
 
-// appendQuoted appends a piece of drawn text as it is inside the string that quote returns. Unlike quote,
-// it makes no garbage.
-func appendQuoted(b, piece []byte) []byte {
-	const separator, hex = "\u2028", "0123456789abcdef" // and U+2029; JavaScript once took them for line ends
-	for i := 0; i < len(piece); i++ {
-		c := piece[i]
-		switch {
-		case c == '"' || c == '\\':
-			b = append(b, '\\', c)
-		case c >= ' ' && (c != separator[0] || i+2 >= len(piece) || piece[i+1] != separator[1] || piece[i+2]|1 != separator[2]|1):
-			b = append(b, c)
-		case c >= ' ':
-			b = append(b, `\u202`...)
-			b = append(b, hex[piece[i+2]&0xf])
-			i += 2
-		default:
-			if at := strings.IndexByte("\b\f\n\r\t", c); at >= 0 {
-				b = append(b, '\\', "bfnrt"[at])
-			} else {
-				b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&0xf])
-			}
-		}
-	}
-	return b
-}
-
 // sendLongStart is sendStart with a long start. It gives up a viewer that takes so long that the lines are
 // gone: a message that has begun can't end early.
 func (v *viewer) sendLongStart(e any, times []byte, s *longStart) Outcome {
@@ -145,7 +118,7 @@ func (v *viewer) sendLongStart(e any, times []byte, s *longStart) Outcome {
 		}
 		var b []byte
 		for piece := range drawnPieces(s.pieces()) {
-			b = appendQuoted(b[:0], piece)
+			v.hub.inTurn(func() { b = protocol.AppendQuoted(b[:0], piece) })
 			if !yield(b) {
 				return
 			}
@@ -155,13 +128,23 @@ func (v *viewer) sendLongStart(e any, times []byte, s *longStart) Outcome {
 	return v.counted(out, size)
 }
 
+// inTurn encodes a piece of a long start. Of many viewers that join at once, few are encoded for at a time: the others
+// would keep live output from the processors.
+func (h *Hub) inTurn(encode func()) {
+	h.starts <- struct{}{}
+	defer func() { <-h.starts }()
+	encode()
+}
+
 // sendLongText sends a long start to a plain viewer, but no lines that are gone.
 func (v *viewer) sendLongText(s *longStart) Outcome {
 	if out := v.sendText(v.text.Decode(s.prelude)); out != Following {
 		return out
 	}
 	for piece := range s.lines.Pieces(textBytes) {
-		if out := v.sendText(v.text.Decode(piece)); out != Following {
+		var text []byte
+		v.hub.inTurn(func() { text = v.text.Decode(piece) })
+		if out := v.sendText(text); out != Following {
 			return out
 		}
 	}

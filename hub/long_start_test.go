@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"wsrun/broadcaster"
+	"wsrun/internal/protocol"
 )
 
 // A viewer that joins while a program fills the screen gets all lines before it, however many, and a
@@ -87,7 +88,7 @@ func FuzzDrawnPieces(f *testing.F) {
 		var pieces, quoted []byte
 		for p := range drawnPieces(slices.Chunk(text, size)) {
 			pieces = append(pieces, p...)
-			quoted = appendQuoted(quoted, p)
+			quoted = protocol.AppendQuoted(quoted, p)
 		}
 		if !bytes.Equal(pieces, drawn(text)) || !bytes.Equal(slices.Concat([]byte(`"`), quoted, []byte(`"`)), quote(text)) {
 			t.Fatalf("%d bytes differ", len(text))

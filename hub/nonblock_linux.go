@@ -55,6 +55,18 @@ func (c *conn) writeNonblock(parts net.Buffers) (rest net.Buffers, err error) {
 	return parts, nil
 }
 
+// cork implements sender with TCP_CORK, which a Unix socket doesn't have. The system waits for 200 ms at most
+// (tcp(7)).
+func (c *conn) cork(yes bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	value := 0
+	if yes {
+		value = 1
+	}
+	unix.SetsockoptInt(c.fd, unix.IPPROTO_TCP, unix.TCP_CORK, value)
+}
+
 // delivered implements sender: acked is tcpi_bytes_acked, and queued is SIOCOUTQ (tcp(7)).
 func (c *conn) delivered() (acked, queued int64, ok bool) {
 	c.mu.Lock()

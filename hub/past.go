@@ -1,9 +1,8 @@
 package hub
 
 import (
-	"slices"
-
 	"wsrun/broadcaster"
+	"wsrun/history"
 	"wsrun/internal/protocol"
 )
 
@@ -15,44 +14,72 @@ func (h *Hub) Oldest() *protocol.Place {
 	if h.History == nil {
 		return nil
 	}
-	first, ok := h.History.First()
-	if st := h.Stream.Stats(); !ok || first.Offset > st.Start {
-		return &protocol.Place{Offset: st.Start, Line: st.Line}
+	at := h.oldest()
+	return &protocol.Place{Offset: at.Offset, Line: at.Line}
+}
+
+// oldest returns the oldest place that viewers can reach, with a history or without.
+func (h *Hub) oldest() history.Place {
+	oldest := h.oldestOf(h.Stream.Snapshot())
+	if h.History == nil {
+		return oldest
 	}
-	return &protocol.Place{Offset: first.Offset, Line: first.Line}
+	if first, ok := h.History.First(); ok && first.Offset < oldest.Offset {
+		return first
+	}
+	return oldest
 }
 
 // open returns the snapshot for a viewer that asks for a position.
 func (h *Hub) open(p Position, v1 bool) snapshot {
+	if at := h.Seek(p).Position; at != p {
+		if s, ok := h.startAt(at.Offset, v1); ok {
+			return s
+		}
+		p = at
+	}
 	cursor, start, ok := h.past(p)
-	if !ok {
+	if ok && !start.Resumed {
+		if s, ok := h.startAt(start.Offset, v1); ok {
+			return s
+		}
+	}
+	if !start.Resumed {
 		return h.joins.open(p, v1)
 	}
 	s := snapshot{cursor: cursor, start: start, sharedStart: sharedStart{quoted: NoPrelude}}
 	if v1 {
-		s.times = encodeTimes(h.stamps(start))
+		s.times = lastTimes(h.stamps(start))
 	}
 	return s
 }
 
-// Resume returns a cursor at the position that a reader of bytes asks for, in the history or in the ring.
-func (h *Hub) Resume(p Position) *broadcaster.Cursor {
-	cursor, _, ok := h.past(p)
-	if !ok {
-		cursor, _ = h.Stream.Resume(p.Epoch, p.Offset, p.Lines)
+// openLines is open for a viewer with a filter, which gets lines only, and no picture of the screen.
+func (h *Hub) openLines(p Position, v1 bool) snapshot {
+	at := h.Seek(p).Position
+	if at == p && (p.Epoch != h.Stream.Epoch() || p.Offset < 0) {
+		_, start := h.Stream.Open(p.Lines)
+		at = Position{Lines: -1, Epoch: h.Stream.Epoch(), Offset: start.Offset}
 	}
-	return cursor
+	if at != p {
+		if s, ok := h.startAt(at.Offset, v1); ok {
+			return s
+		}
+	}
+	return h.open(at, v1)
 }
 
-// past returns a cursor at the position p, and describes it. ok is false if that isn't before what the ring keeps, or
-// the history doesn't have it.
+// past returns a cursor at the position p, and describes it; if the output there has been dropped, at the oldest place that
+// the history has. ok is false if that isn't before what the ring keeps.
 func (h *Hub) past(p Position) (cursor *broadcaster.Cursor, start broadcaster.Start, ok bool) {
 	if h.History == nil || p.Epoch != h.Stream.Epoch() || p.Offset < 0 || p.Offset >= h.Stream.Stats().Start {
 		return nil, start, false
 	}
-	cursor, start, ok = h.Stream.Past(p.Offset)
-	start.Resumed = ok
-	return cursor, start, ok
+	if cursor, start, ok = h.Stream.Past(p.Offset); ok {
+		start.Resumed = true
+		return cursor, start, ok
+	}
+	return h.Stream.Past(h.oldest().Offset)
 }
 
 // stamps returns stamps from a start on, at least the last maxTimes.
@@ -60,33 +87,29 @@ func (h *Hub) stamps(start broadcaster.Start) []broadcaster.Stamp {
 	if !start.Past {
 		return start.Stamps
 	}
-	ring := h.Stream.Snapshot()
-	end := ring.Stats().Start
-	kept := ring.Stamps(end)
+	end := h.History.End().Offset
+	kept := h.Stream.Snapshot().Stamps(end)
 	if len(kept) >= maxTimes {
 		return kept
 	}
 	var last []broadcaster.Stamp
-	n := 0
-	for s, err := range h.History.Stamps(start.Offset, end) {
-		if err != nil {
-			break
-		}
-		if len(last) < maxTimes {
+	for size := int64(stampsBytes); ; size *= 4 {
+		from := max(end-size, start.Offset)
+		last = last[:0]
+		for s, err := range h.History.Stamps(from, end) {
+			if err != nil {
+				break
+			}
 			last = append(last, s)
-		} else {
-			last[n%maxTimes] = s
 		}
-		n++
+		if from == start.Offset || len(last) >= maxTimes {
+			return joinStamps(last, kept)
+		}
 	}
-	if n > maxTimes {
-		last = slices.Concat(last[n%maxTimes:], last[:n%maxTimes])
-	}
-	for len(last) > 0 && len(kept) > 0 && kept[0].Offset <= last[len(last)-1].Offset {
-		kept = kept[1:] // both have the one in force at end
-	}
-	return append(last, kept...)
 }
+
+// stampsBytes is in how much output at the end the last stamps are looked for first, in bytes.
+const stampsBytes = 1 << 20
 
 // pastPoint returns a start point at offset and a cursor there, if the history has the output there.
 func (h *Hub) pastPoint(offset int64) (cursor *broadcaster.Cursor, at StartPoint, ok bool) {
@@ -100,6 +123,14 @@ func (h *Hub) pastPoint(offset int64) (cursor *broadcaster.Cursor, at StartPoint
 	return cursor, StartPoint{offset, state, head}, ok
 }
 
+// pointAt returns the start point at offset, which may be inside of a character.
+func (h *Hub) pointAt(offset int64) StartPoint {
+	if _, at, ok := h.pastPoint(offset); ok {
+		return at
+	}
+	return h.joins.exact(offset)
+}
+
 // beginPast returns where a reader of text begins that asks for the position p, or nil if that isn't in the history.
 func (h *Hub) beginPast(p Position) *TextStart {
 	cursor, start, ok := h.past(p)
@@ -110,6 +141,7 @@ func (h *Hub) beginPast(p Position) *TextStart {
 	if cursor, at := h.BeginNear(start.Offset); cursor != nil {
 		s.Cursor, s.Point = cursor, at
 	}
+	s.Line = s.Cursor.Line()
 	return s
 }
 
@@ -118,17 +150,32 @@ func (h *Hub) reopen(gap broadcaster.Start, v1 bool) snapshot {
 	if !gap.Past {
 		return h.joins.reopen(gap, v1)
 	}
-	_, at := h.BeginNear(gap.Offset)
-	cursor, start, ok := h.Stream.Past(at.Offset)
+	s, ok := h.startAt(gap.Offset, v1)
 	if !ok {
 		return h.joins.reopen(gap, v1)
 	}
-	start.SkippedBytes = start.Offset - (gap.Offset - gap.SkippedBytes)
-	start.SkippedLines = start.Line - (gap.Line - gap.SkippedLines)
-	prelude := at.prelude()
-	s := snapshot{cursor: cursor, start: start, sharedStart: sharedStart{prelude: prelude, quoted: quote(prelude)}}
-	if v1 {
-		s.times = encodeTimes(h.stamps(start))
-	}
+	s.start.SkippedBytes = s.start.Offset - (gap.Offset - gap.SkippedBytes)
+	s.start.SkippedLines = s.start.Line - (gap.Line - gap.SkippedLines)
 	return s
+}
+
+// startAt returns the snapshot for a viewer that begins at offset, with a new terminal. ok is false if the output
+// there is gone.
+func (h *Hub) startAt(offset int64, v1 bool) (s snapshot, ok bool) {
+	cursor, start, ok := h.Stream.Past(offset)
+	if !ok {
+		return s, false
+	}
+	prelude, ok := h.screenAt(offset)
+	if !ok {
+		prelude = h.pointAt(offset).prelude()
+	}
+	s = snapshot{cursor: cursor, start: start, sharedStart: sharedStart{prelude: prelude, quoted: quote(prelude)}}
+	switch {
+	case v1 && start.Past:
+		s.times = lastTimes(h.stamps(start))
+	case v1:
+		s = h.joins.addTimes(s)
+	}
+	return s, true
 }

@@ -21,12 +21,17 @@ import (
 
 // servePast is serve with a history of so many bytes.
 func servePast(t testing.TB, o broadcaster.Options, size int64) *fixture {
+	return servePastAfter(t, o, size, time.Millisecond)
+}
+
+// servePastAfter is servePast with a history that leaves new output to the ring for a while.
+func servePastAfter(t testing.TB, o broadcaster.Options, size int64, delay time.Duration) *fixture {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	store := history.New(history.Options{Bytes: size, Dirs: []string{t.TempDir()}, Report: func(err error) { t.Error(err) }})
+	store := history.New(history.Options{Delay: delay, Bytes: size, Dirs: []string{t.TempDir()}, Report: func(err error) { t.Error(err) }})
 	t.Cleanup(func() { store.Close() })
 	stream := broadcaster.New(o)
 	return serveHub(t, l, Options{Stream: stream, History: store.Follow(stream), Started: time.Now()})
@@ -227,6 +232,44 @@ func TestPicturesInHistory(t *testing.T) {
 		want, _ := shown(t, string(all[:offset]))
 		got, _ := shown(t, string(p.Prelude)+string(all[p.Offset:offset]))
 		if got != want || got == "" {
+			t.Errorf("at %d: %q, want %q", offset, got, want)
+		}
+	}
+}
+
+// A program begins with the cursor where the output before it has left it, also if that is in the history.
+func TestMomentAsAProgramBegins(t *testing.T) {
+	t.Parallel()
+	f := servePast(t, broadcaster.Options{Lines: 100, Bytes: 100 << 10}, 64<<20)
+	f.Emit(broadcaster.Resize{Cols: 40, Rows: 10})
+	for _, before := range []string{"one\r\ntwo", strings.Repeat("before the program\r\n", 10_000) + "\x1b[7A$ vim"} {
+		f.Write([]byte(before + "\x1b[?1049h"))
+		f.followed()
+		begun := f.hub.Stream.Stats().End
+		f.Write([]byte("X\x1b[?1049l\r\n" + strings.Repeat("after it\r\n", 20_000)))
+		wait.For(t, wait.Patience, "the history doesn't grow", func() bool { return f.hub.History.End().Offset > begun })
+		p, ok := f.hub.screenAt(begun)
+		got, _ := shown(t, string(p)+"X")
+		want, _ := shown(t, before+"\x1b[?1049hX")
+		if !ok || got != want || !strings.Contains(got, "X") {
+			t.Errorf("%q shows %q, want %q", p, got, want)
+		}
+	}
+}
+
+// The state is known at each place that the ring still has for the history, too.
+func TestStateWhereTheHistoryIsBehind(t *testing.T) {
+	t.Parallel()
+	f := servePastAfter(t, broadcaster.Options{Lines: 100, Bytes: 100 << 10}, 64<<20, time.Hour)
+	var places [8]int64
+	for color := range places {
+		f.Write(fmt.Appendf(nil, "\x1b[3%dm", color))
+		f.Write([]byte(strings.Repeat("a line of this color\r\n", 10_000)))
+		f.followed()
+		places[color] = f.hub.Stream.Stats().End - 1000
+	}
+	for color, offset := range places {
+		if got, want := string(f.hub.pointAt(offset).prelude()), fmt.Sprintf("\x1b[0;3%dm", color); got != want {
 			t.Errorf("at %d: %q, want %q", offset, got, want)
 		}
 	}

@@ -10,9 +10,16 @@ import (
 // sendHello sets the viewer's cursor to where p asks, and sends what puts the viewer's terminal into
 // the state there: a hello event to a wsrun.v1 viewer, and the bare prelude to a plain one.
 func (v *viewer) sendHello(p Position) Outcome {
-	s := v.hub.open(p, v.v1)
+	open := v.hub.open
+	if v.filtered != nil {
+		open = v.hub.openLines
+	}
+	s := open(p, v.v1)
 	v.cursor, v.size = *s.cursor, s.start.Size
 	v.nextPing = v.now() + untilPing()
+	if v.filtered != nil {
+		v.beginFilter()
+	}
 	if !v.v1 {
 		return v.sendPrelude(s)
 	}
@@ -47,6 +54,11 @@ func (v *viewer) sendPrelude(s snapshot) Outcome {
 // sendEnd sends what is left at the end of the stream. If that works, the outcome is Ended if the
 // source has ended too, and otherwise Stopping.
 func (v *viewer) sendEnd() Outcome {
+	if f := v.filtered; f != nil {
+		if f.Finish(); f.out != Following {
+			return f.out
+		}
+	}
 	if out := v.sendText(v.text.Flush()); out != Following {
 		return out
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -57,8 +58,27 @@ func (s *Session) Begin(f Form) {
 // Missed counts a gap in the output that the viewer was told of.
 func (s *Session) Missed() { s.resets.Add(1) }
 
-// Counting returns a writer to w that counts the bytes it writes as sent.
-func (s *Session) Counting(w io.Writer) io.Writer { return counter{w, s.sent} }
+// Counting returns a writer to w that counts the bytes it writes as sent. Over TLS, it makes small records of them.
+func (s *Session) Counting(w io.Writer) io.Writer {
+	if s.request.TLS != nil {
+		w = recordWriter{w}
+	}
+	return counter{w, s.sent}
+}
+
+// A recordWriter writes at most recordBytes at a time.
+type recordWriter struct{ io.Writer }
+
+// Write implements [io.Writer].
+func (w recordWriter) Write(p []byte) (n int, err error) {
+	for piece := range slices.Chunk(p, recordBytes) {
+		m, err := w.Writer.Write(piece)
+		if n += m; err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
 
 // End ends the session and frees its slot. It must be called; after the first call, it does nothing.
 // Unlike the other methods, any goroutine may call it.

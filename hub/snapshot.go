@@ -23,18 +23,22 @@ const (
 	maxTimes = 4096
 )
 
-// A Position is where a viewer asks to begin. If Epoch is the stream's and the byte at Offset is
-// still available, the viewer resumes at that byte; otherwise it gets backlog.
+// A Position is where a viewer asks to begin: at an offset, a line or a time, or else so many lines before the
+// end. If Epoch is the stream's and the byte at Offset is still available, the viewer resumes at that byte.
+// Otherwise it gets backlog.
 type Position struct {
 	Lines  int    // lines of backlog; if negative, all that the ring keeps
 	Epoch  string // of the run that Offset is in
 	Offset int64  // of the next byte that the viewer needs; negative if it doesn't resume
+	Line   int64  // number of the first line, from 1; 0 if the viewer doesn't ask for one
+	Time   int64  // in ms since 1970, for the first line from then on; 0 if the viewer doesn't ask for one
 }
 
 // A Join is where and how a WebSocket viewer begins.
 type Join struct {
 	Position
-	Deflate bool // compress output, if both the server and the client support it
+	Deflate bool      // compress output, if both the server and the client support it
+	Filter  NewFilter // passes on what the viewer is sent; nil if that is all
 }
 
 // A snapshot is everything that a joining viewer needs, from one moment of the stream and the
@@ -105,31 +109,61 @@ func (t *joinTracker) withTimes(s snapshot, ring *broadcaster.Snapshot, wanted b
 	if s.kept != nil {
 		from = s.kept.Offset
 	}
-	if chunks := ring.Stats().Chunks; t.times.json == nil || t.times.chunks != chunks || t.times.from != from {
-		t.times = sharedTimes{chunks, from, encodeTimes(ring.Stamps(from))}
-	}
-	s.times = t.times.json
+	s.times = t.timesFrom(ring, from)
 	return s
 }
 
-// sharedTimes are the times of the lines from an offset on, after so many chunks.
-type sharedTimes struct {
-	chunks, from int64
-	json         []byte
+// addTimes adds line times to a snapshot that begins in the ring.
+func (t *joinTracker) addTimes(s snapshot) snapshot {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.withTimes(s, t.stream.Snapshot(), true)
 }
 
-// encodeTimes returns the last maxTimes stamps as [[offset,ms],…].
-func encodeTimes(stamps []broadcaster.Stamp) []byte {
-	stamps = stamps[max(len(stamps)-maxTimes, 0):]
-	b := []byte{'['}
+// timesFrom returns the times of the lines from an offset on, which is in the ring. mu must be held.
+func (t *joinTracker) timesFrom(ring *broadcaster.Snapshot, from int64) []byte {
+	if chunks := ring.Stats().Chunks; t.times.json == nil || t.times.chunks != chunks {
+		json, ends := encodeTimes(lastOf(ring.Stamps(0)))
+		t.times = sharedTimes{chunks, json, ends}
+	}
+	n := len(lastOf(ring.Stamps(from)))
+	if before := len(t.times.ends) - n; before > 0 && n > 0 {
+		return t.times.json[t.times.ends[before-1]+len(","):]
+	}
+	return t.times.json
+}
+
+// sharedTimes are the times of all lines that the ring keeps, after so many chunks. The times of those from an offset
+// on are at the end of json.
+type sharedTimes struct {
+	chunks int64
+	json   []byte
+	ends   []int // where each stamp in json ends
+}
+
+// lastOf returns the last maxTimes stamps.
+func lastOf(stamps []broadcaster.Stamp) []broadcaster.Stamp {
+	return stamps[max(len(stamps)-maxTimes, 0):]
+}
+
+// lastTimes returns the last maxTimes stamps as [offset,ms],…
+func lastTimes(stamps []broadcaster.Stamp) []byte {
+	json, _ := encodeTimes(lastOf(stamps))
+	return json
+}
+
+// encodeTimes returns stamps as [offset,ms],…, and where each one ends.
+func encodeTimes(stamps []broadcaster.Stamp) (json []byte, ends []int) {
+	json, ends = []byte{}, make([]int, 0, len(stamps))
 	for i, s := range stamps {
 		if i > 0 {
-			b = append(b, ',')
+			json = append(json, ',')
 		}
-		b = append(strconv.AppendInt(append(b, '['), s.Offset, 10), ',')
-		b = append(strconv.AppendInt(b, s.UnixMilli, 10), ']')
+		json = append(strconv.AppendInt(append(json, '['), s.Offset, 10), ',')
+		json = append(strconv.AppendInt(json, s.UnixMilli, 10), ']')
+		ends = append(ends, len(json))
 	}
-	return append(b, ']')
+	return json, ends
 }
 
 // join returns the snapshot for a new viewer that gets the last n lines, or all if n is negative. mu

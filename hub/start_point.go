@@ -2,6 +2,7 @@ package hub
 
 import (
 	"bytes"
+	"slices"
 
 	"wsrun/broadcaster"
 	"wsrun/internal/plaintext"
@@ -43,4 +44,22 @@ func (t *joinTracker) nearestStartPoint(ring *broadcaster.Snapshot, from int64) 
 	}
 	state, _ := t.screen.StateAt(from)
 	return StartPoint{Offset: from, State: state}
+}
+
+// exactPoint returns the start point at the offset, even inside of a character. If the output that it needs is gone, the
+// result has the last state that is known. mu must be held.
+func (t *joinTracker) exactPoint(ring *broadcaster.Snapshot, offset int64) StartPoint {
+	state, at := t.screen.StateAt(offset)
+	parts, _, ok := ring.Range(at, offset)
+	if !ok {
+		return StartPoint{Offset: offset, State: state}
+	}
+	var head []byte
+	for _, part := range parts { // which are not joined, because many viewers may begin at once
+		if len(head) > 0 {
+			part = slices.Concat(head, part)
+		}
+		head = part[state.Scan(part):]
+	}
+	return StartPoint{offset, state, bytes.Clone(head)}
 }

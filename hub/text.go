@@ -8,6 +8,7 @@ type TextStart struct {
 	Cursor *broadcaster.Cursor // at Point, if that is still in the ring
 	Start  broadcaster.Start   // the start that was asked for; Point is near it
 	Point  StartPoint
+	Line   int64 // number of the line that the byte at Point belongs to
 
 	Before Lines  // lines from before a program that fills the screen
 	Rows   []byte // the program's screen as text, if nothing else is to be shown; otherwise nil
@@ -16,6 +17,7 @@ type TextStart struct {
 // BeginText returns where a reader of text begins that asks for p. follow says that the reader
 // also gets live output; only a reader that doesn't gets Rows.
 func (h *Hub) BeginText(p Position, follow bool) *TextStart {
+	p = h.Seek(p).Position
 	if s := h.beginPast(p); s != nil {
 		return s
 	}
@@ -24,10 +26,37 @@ func (h *Hub) BeginText(p Position, follow bool) *TextStart {
 
 // BeginLines is BeginText for a reader of plain lines, which needs neither Before nor Rows.
 func (h *Hub) BeginLines(p Position) *TextStart {
+	p = h.Seek(p).Position
 	if s := h.beginPast(p); s != nil {
 		return s
 	}
 	return h.joins.lines(p)
+}
+
+// BeginBytes is BeginText for a reader of bytes, which may begin anywhere: Point is where Start is. Its state is known only
+// if the reader needs it.
+func (h *Hub) BeginBytes(p Position, state bool) *TextStart {
+	p = h.Seek(p).Position
+	cursor, start, ok := h.past(p)
+	if !ok {
+		cursor, start = h.Stream.Resume(p.Epoch, p.Offset, p.Lines)
+	}
+	s := &TextStart{Cursor: cursor, Start: start, Point: StartPoint{Offset: start.Offset}, Line: start.Line}
+	if state {
+		s.Point = h.pointAt(start.Offset)
+	}
+	return s
+}
+
+// BeginAfter returns where a reader of text continues that has missed output before gap. There is no Cursor if the
+// output there is gone as well.
+func (h *Hub) BeginAfter(gap broadcaster.Start) *TextStart {
+	cursor, at := h.BeginNear(gap.Offset)
+	s := &TextStart{Cursor: cursor, Start: gap, Point: at, Line: gap.Line}
+	if cursor != nil {
+		s.Line = cursor.Line()
+	}
+	return s
 }
 
 // BeginNear returns a start point near offset and a cursor there, for a reader that has missed output and
@@ -66,6 +95,13 @@ func (t *joinTracker) near(offset int64) (*broadcaster.Cursor, StartPoint) {
 	return cursor, at
 }
 
+// exact returns the start point at an offset in the ring.
+func (t *joinTracker) exact(offset int64) StartPoint {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.exactPoint(t.stream.Snapshot(), offset)
+}
+
 // startNear returns where a reader of text begins, without Before and Rows. mu must be held.
 func (t *joinTracker) startNear(ring *broadcaster.Snapshot, p Position) *TextStart {
 	s := &TextStart{}
@@ -76,6 +112,7 @@ func (t *joinTracker) startNear(ring *broadcaster.Snapshot, p Position) *TextSta
 			s.Cursor = moved
 		}
 	}
+	s.Line = s.Cursor.Line()
 	return s
 }
 

@@ -38,6 +38,7 @@ type viewer struct {
 	size       broadcaster.Resize // the last size that the viewer was sent
 	sentCount  int                // the last number of viewers that the viewer was sent
 	text       plaintext.Decoder  // of a plain viewer
+	filtered   *filtered          // nil if the viewer gets all output
 	sentAtPing int64              // sent at the last ping, or at the last check for a pong
 	pings      chan []byte        // the payload of the viewer's last ping, to be answered
 	pong       chan struct{}      // an answer to a ping
@@ -70,6 +71,9 @@ func (s *Sessions) ServeWebSocket(w http.ResponseWriter, session *Session, h *Hu
 	}
 	defer s.o.Panics.Contain("begin to serve a viewer", v.abandon)
 	v.hub = h
+	if j.Filter != nil {
+		v.filtered = &filtered{make: j.Filter}
+	}
 	v.present.Store(true)
 	h.audience.add(1)
 	go v.serveFrom(j.Position) // net/http's handler holds much more memory than a goroutine
@@ -101,6 +105,7 @@ func (v *viewer) leave(out Outcome) {
 		return
 	}
 	v.uncount()
+	v.wire.cork(false)
 	out = v.end(out)
 	if n, _ := v.hub.audience.count(); n == 0 {
 		v.hub.deflated.clear()
@@ -157,7 +162,10 @@ func (v *viewer) follow() Outcome {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for skipAt := v.now() + historyTime; ; {
-		if !v.isDrained() && v.hub.pool.add(v) {
+		switch {
+		case v.filtered != nil && v.filtered.Done():
+			return Ended
+		case v.filtered == nil && !v.isDrained() && v.hub.pool.add(v):
 			return pooled
 		}
 		item, wait, err := v.cursor.PollHistory()
@@ -172,8 +180,9 @@ func (v *viewer) follow() Outcome {
 		case now >= skipAt:
 			item, wait = v.cursor.Skip(), nil
 		}
+		v.wire.cork(wait == nil && v.filtered == nil && v.cursor.Behind())
 		if wait == nil {
-			if out := v.sendItem(item); out != Following {
+			if out := v.sendNext(item); out != Following {
 				return out
 			}
 		}
@@ -183,11 +192,22 @@ func (v *viewer) follow() Outcome {
 		if wait == nil {
 			continue
 		}
+		if v.filtered != nil {
+			v.filtered.Shrink()
+		}
 		timer.Reset(max(min(v.nextCheck(), skipAt)-now, awakeTick))
 		if out := v.await(wait, timer.C); out != Following {
 			return out
 		}
 	}
+}
+
+// sendNext sends an item that the cursor has returned, through the filter if there is one.
+func (v *viewer) sendNext(item broadcaster.Item) Outcome {
+	if v.filtered != nil {
+		return v.sendFiltered(item)
+	}
+	return v.sendItem(item)
 }
 
 // isDrained reports whether the viewer must leave even if it is behind.

@@ -15,6 +15,8 @@ const (
 	turnTime = 5 * time.Millisecond
 	// burstBytes is about how many bytes a viewer is sent before the next one gets its turn.
 	burstBytes = 256 << 10
+	// corkBytes is how many bytes a viewer is sent in its turn before its packets are filled.
+	corkBytes = 32 << 10
 )
 
 // A writer writes to some of the writer pool's viewers. Those are either current, which means that they
@@ -202,8 +204,11 @@ func (v *viewer) catchUp(now time.Duration, viewers int) (more bool, out Outcome
 		return false, out
 	}
 	for before := v.sent; !v.wire.blocked(); {
-		if v.sent-before >= burstBytes {
+		switch {
+		case v.sent-before >= burstBytes:
 			return true, Following
+		case v.sent-before >= corkBytes:
+			v.wire.cork(true)
 		}
 		item, wait, err := v.cursor.Poll()
 		switch {
@@ -212,6 +217,7 @@ func (v *viewer) catchUp(now time.Duration, viewers int) (more bool, out Outcome
 		case err != nil:
 			return false, v.sendEnd()
 		case wait != nil:
+			v.wire.cork(false)
 			return false, Following
 		case item.Reset != nil:
 			v.gap = item.Reset

@@ -15,7 +15,7 @@ import (
 func (p *picture) appendDump(b []byte, was, now *State) []byte {
 	// Without wrapping, the last column can be written like any other.
 	at := State{alt: now.alt, title: was.title, cursor: was.cursor, modes: maskOf(7)}
-	b = at.appendFrom(b, was)
+	b = at.AppendFrom(b, was)
 	b = append(b, "\x1b[H\x1b[2J"...)
 	for y := range p.rows {
 		b = p.appendRow(b, y, &at)
@@ -61,7 +61,7 @@ func (p *picture) appendDump(b []byte, was, now *State) []byte {
 func (s *State) become(b []byte, next State) []byte {
 	was := *s
 	*s = next
-	return s.appendFrom(b, &was)
+	return s.AppendFrom(b, &was)
 }
 
 // appendRow appends the sequences that draw row y on an empty screen.

@@ -5,11 +5,11 @@ import "strconv"
 // Append appends the sequences that bring a new terminal into this state: nothing if the
 // state is that of a new terminal. The sequences may move the cursor, but only to the upper
 // left corner.
-func (s *State) Append(b []byte) []byte { return s.appendFrom(b, &State{}) }
+func (s *State) Append(b []byte) []byte { return s.AppendFrom(b, &State{}) }
 
-// appendFrom appends the sequences that bring a terminal from the state was into this one.
+// AppendFrom appends the sequences that bring a terminal from the state was into this one.
 // The cursor may end anywhere if the margins or origin mode differ.
-func (s *State) appendFrom(b []byte, was *State) []byte {
+func (s *State) AppendFrom(b []byte, was *State) []byte {
 	if s.title != was.title {
 		b = append(append(append(b, "\x1b]2;"...), s.title...), bel)
 	}

@@ -214,7 +214,7 @@ func (s *Screen) leave(alt uint16, how effect, offset int64) {
 	was := s.from.state
 	was.alt = alt
 	s.last = Picture{From: s.from.offset, Before: s.from.state, To: offset, Cols: s.cols, Rows: s.rows}
-	b := was.appendFrom(nil, &s.from.state)
+	b := was.AppendFrom(nil, &s.from.state)
 	was.alt = 1049 // the mode by which the screen is left
 	if how == leftAlong {
 		was.alt = 47
@@ -227,7 +227,7 @@ func (s *Screen) leave(alt uint16, how effect, offset int64) {
 			}
 		})
 	}
-	s.last.Prelude = s.state.appendFrom(b, &was)
+	s.last.Prelude = s.state.AppendFrom(b, &was)
 	s.stop()
 }
 

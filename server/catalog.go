@@ -18,9 +18,9 @@ type Catalog interface {
 	// it for clients without credentials, so Target must not open or look up anything.
 	Target(path string) Target
 	// Open opens the stream that a path names, for one request; for a list, that is the stream
-	// of its changes. The stream's text and its followers are limited to the lines that filter
-	// passes. The caller must call [Stream.Close]. The error is ErrNotFound, ErrBusy or
-	// ErrNoFilter.
+	// of its changes. What is stored, and its followers, are limited to the lines that filter
+	// passes; other streams ignore it. The caller must call [Stream.Close]. The error is
+	// ErrNotFound, ErrBusy or ErrNoFilter.
 	Open(ctx context.Context, path string, filter logs.Filter) (Stream, error)
 	// List returns the list of the streams, newest first. As long as nothing changes, it is
 	// the same one, so that requests share it.
@@ -61,6 +61,8 @@ type Stream interface {
 	Stored() Stored
 	// Close releases the stream. It may be called before leave.
 	Close()
+
+	status(version string) any
 }
 
 // Stored is the content of a stream that is stored outside wsrun, such as a file. Only one
@@ -73,6 +75,8 @@ type Stored interface {
 	// The error is ErrNotFound, ErrBusy, that of pace, or says why the content can't be
 	// read, for example that an archive is damaged.
 	Content(lines int, pace logs.Pace) (*logs.Content, error)
+	// From is Content without a filter, from a place at or before the beginning of a line on.
+	From(line int64, pace logs.Pace) (*logs.Content, logs.Place, error)
 	// Bytes returns the exact stored bytes, to be read at the given pace, and their
 	// modification time; ok is false if the stream was opened with a filter, or can't be
 	// read.
@@ -92,6 +96,8 @@ var (
 	ErrBusy = logs.ErrBusy
 	// ErrFull means that too many streams are followed already: retrying may help.
 	ErrFull = logs.ErrFull
+	// ErrFilters means that those who follow a stream filter it by too many expressions already: retrying may help.
+	ErrFilters = errors.New("the output is filtered by too many expressions already")
 	// ErrNotFollowed means that the stream can be read but not followed.
 	ErrNotFollowed = logs.ErrArchive
 	// ErrNoFilter means that the stream can't be filtered.

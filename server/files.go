@@ -115,6 +115,18 @@ func (f file) About() hub.Content {
 	return hub.Content{Kind: hub.File, Title: f.Path(), Stopping: f.logs.Stopping()}
 }
 
+// A fileStatus is the JSON body of the status of a file.
+type fileStatus struct {
+	Version string   `json:"version"`
+	Kind    hub.Kind `json:"kind"`
+	Title   string   `json:"title"`
+	Now     int64    `json:"now"`
+}
+
+func (f file) status(version string) any {
+	return fileStatus{version, hub.File, f.Title(), time.Now().UnixMilli()}
+}
+
 // changes is the stream of the changes of the list.
 type changes struct{ logs *logs.Logs }
 
@@ -128,6 +140,10 @@ func (c changes) Follow(ctx context.Context) (*hub.Hub, func(), error) {
 
 // Stored implements [Stream].
 func (changes) Stored() Stored { return nil }
+
+func (c changes) status(version string) any {
+	return fileStatus{version, hub.List, c.Title(), time.Now().UnixMilli()}
+}
 
 // Close implements [Stream].
 func (changes) Close() {}

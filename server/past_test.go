@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"wsrun/broadcaster"
 	"wsrun/history"
@@ -23,8 +24,14 @@ import (
 
 // past returns a stream with a small ring and a history.
 func past(t *testing.T) hub.Options {
+	return pastIn(t, history.Options{Dirs: []string{t.TempDir()}, Report: func(err error) { t.Error(err) }})
+}
+
+// pastIn is past with a history of one's own.
+func pastIn(t *testing.T, o history.Options) hub.Options {
 	t.Helper()
-	store := history.New(history.Options{Dirs: []string{t.TempDir()}, Report: func(err error) { t.Error(err) }})
+	o.Delay = time.Millisecond
+	store := history.New(o)
 	t.Cleanup(func() { store.Close() })
 	stream := broadcaster.New(broadcaster.Options{Lines: 1000, Bytes: 100 << 10})
 	return hub.Options{Stream: stream, History: store.Follow(stream)}
@@ -40,7 +47,7 @@ func (b *bench) flood(lines int) {
 	for n := range lines {
 		b.Write([]byte(floodLine(n)))
 		if n%1000 == 0 {
-			wait.For(b.t, wait.Patience, "the history doesn't grow", func() bool { return b.hub.History.End().Offset >= int64(n-4000)*1000 })
+			wait.For(b.t, wait.Patience, "the history doesn't grow", func() bool { return b.hub.History.End().Offset >= int64(n-8000)*1000 })
 		}
 	}
 	b.Flush()
@@ -62,6 +69,8 @@ func TestLateReaders(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := serveStream(t, past(t), Options{})
+			b.Write([]byte(floodLine(-1)))
+			b.Flush()
 			r, _ := http.NewRequest("GET", "http://"+b.addr+tt.path, nil)
 			r.Header.Set("Accept", tt.accept)
 			resp, err := b.client().Do(r)
@@ -69,9 +78,15 @@ func TestLateReaders(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer resp.Body.Close()
+			body := bufio.NewReader(resp.Body)
+			for first := ""; !strings.Contains(first, "-00000001x"); { // the header comes before the place is found
+				if first, err = body.ReadString('\n'); err != nil {
+					t.Fatal(err)
+				}
+			}
 			b.flood(floodLines)
 			b.end(0)
-			checkFlood(t, bufio.NewReader(resp.Body), tt.line)
+			checkFlood(t, body, tt.line)
 		})
 	}
 }
@@ -118,6 +133,9 @@ func TestLateTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer v.Close()
+	if _, err := v.Next(t.Context()); err != nil { // the handshake ends before the place is found
+		t.Fatal(err)
+	}
 	b.flood(floodLines)
 	b.end(0)
 	r, err := watch.Viewer(v, -1)

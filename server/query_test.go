@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -26,7 +27,10 @@ func FuzzQuery(f *testing.F) {
 		"epoch=E&offset=9223372036854775807", "epoch=E&offset=-1", "offset=1", "epoch=&offset=1", "epoch=other&offset=1",
 		"epoch=E&offset=", "epoch=E&offset=0x1", "grep=a", "grep=(", "grep=%1b(", "grep=%ff", "grep=a{1001}",
 		"grep=(?i)x&invert=1", "invert=x", "%", "%zz", ";", "a;b", "&&&", "=", "n", "=&=", "n=%00", "format=%1b[31m",
-		"tail=%e2%80%ae",
+		"tail=%e2%80%ae", "from=1", "from=0", "from=-1", "from=x", "from=", "from=9223372036854775807", "from=+1", "from=1&n=5", "at=-5m", "at=12:00",
+		"at=", "at=never%1b", "at=5", "from=1&at=1", "from=1&epoch=E&offset=0", "format=slice", "format=slice&from=1&n=all", "format=slice&from=1&n=10001",
+		"format=slice&epoch=E&offset=0", "format=slice&at=1&until=2&n=3", "until=x", "format=hits", "format=hits&grep=x&back=1", "format=ndjson&context=99",
+		"context=100&grep=x", "times=2", "format=status", "back=yes", "grep=x&context=3&invert=1",
 	} {
 		f.Add(raw)
 	}
@@ -48,7 +52,11 @@ func FuzzQuery(f *testing.F) {
 		}
 		if q.Lines < -1 || q.Lines > allLines || (q.Lines == -1) != (v.Get("n") == "") || q.Offset < -1 ||
 			(q.Offset >= 0) != v.Has("offset") || q.Offset >= 0 && q.Epoch == "" ||
-			q.format != v.Get("format") || q.format != "" && q.format != "raw" && q.format != "text" || q.grep != v.Get("grep") {
+			q.format != v.Get("format") || q.format != "" && !slices.Contains(formats, q.format) || q.grep != v.Get("grep") {
+			t.Errorf("%q: %+v", raw, q)
+		}
+		if (q.Line > 0) != v.Has("from") || (q.Time > 0) != v.Has("at") || (q.until > 0) != v.Has("until") || q.Line > 0 && q.Time > 0 ||
+			q.places() && q.Offset >= 0 || q.context > maxContext || q.format == "hits" && q.grep == "" || q.format == "slice" && q.Lines > maxSliceLines {
 			t.Errorf("%q: %+v", raw, q)
 		}
 		if q.Epoch == "E" {

@@ -68,6 +68,10 @@ func missing(text string) *access.Refusal {
 	return &access.Refusal{Reason: reasonNotFound, Status: http.StatusNotFound, Text: text}
 }
 
+func gone(text string) *access.Refusal {
+	return &access.Refusal{Reason: reasonNotFound, Status: http.StatusGone, Text: text}
+}
+
 // busy returns the refusal of a request that may well succeed a second later.
 func busy(text string) *access.Refusal {
 	return &access.Refusal{Reason: access.Full, Status: http.StatusServiceUnavailable, Text: text, RetryTime: 1}
@@ -79,7 +83,7 @@ func (s *Server) refuseOpen(w http.ResponseWriter, r *http.Request, form form, e
 	switch {
 	case r.Context().Err() != nil:
 		abandon() // it is why the stream could not be opened
-	case errors.Is(err, ErrBusy), errors.Is(err, ErrFull):
+	case errors.Is(err, ErrBusy), errors.Is(err, ErrFull), errors.Is(err, ErrFilters):
 		s.turnAway(w, r, form, err)
 	case errors.Is(err, ErrNotFound):
 		s.refuse(w, r, missing(err.Error()))

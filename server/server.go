@@ -16,6 +16,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"wsrun/hub"
 	"wsrun/internal/access"
 	"wsrun/internal/logs"
@@ -75,6 +77,7 @@ type Server struct {
 	catalog  Catalog
 	sessions *hub.Sessions
 	gate     *gate
+	filters  *semaphore.Weighted // instructions that the expressions of those who follow a stream may have
 	compile  compileFunc
 	lists    lists // that are being sent
 	http     http.Server
@@ -101,6 +104,7 @@ func New(o Options) *Server {
 			Token: o.Token, Users: o.Users, TLS: o.Certificate != nil, Base: o.Base,
 		}),
 		gate:     newGate(),
+		filters:  semaphore.NewWeighted(maxFilters),
 		sessions: hub.NewSessions(hub.SessionOptions{MaxViewers: o.MaxViewers, Deflate: o.Deflate, Log: o.Log, Panics: o.Panics}),
 	}
 	if s.compile == nil {

@@ -25,10 +25,7 @@ func (single) Target(path string) Target {
 }
 
 // Open implements [Catalog].
-func (s single) Open(_ context.Context, _ string, filter logs.Filter) (Stream, error) {
-	if !filter.All() {
-		return nil, ErrNoFilter
-	}
+func (s single) Open(context.Context, string, logs.Filter) (Stream, error) {
 	return singleStream(s), nil
 }
 
@@ -81,7 +78,9 @@ type streamStatus struct {
 	History *protocol.Place `json:"history,omitempty"` // the oldest place that can be reached
 }
 
-func (s single) status(version string) any {
+func (s single) status(version string) any { return singleStream(s).status(version) }
+
+func (s singleStream) status(version string) any {
 	h := s.hub
 	st := h.Stream.Stats()
 	answer := streamStatus{

@@ -1,12 +1,15 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"wsrun/hub"
 	"wsrun/internal/access"
+	"wsrun/internal/logs"
 )
 
 // A form is the form in which a stream is served.
@@ -96,6 +99,9 @@ func (s *Server) openStream(w http.ResponseWriter, r *http.Request) (Stream, *qu
 	}
 	w.Header().Set("Vary", "Accept")
 	q.form = formOf(r, q)
+	if q.ownFilter() {
+		q.matcher, filter = filter.Matcher(), logs.Filter{}
+	}
 	stream, err := s.catalog.Open(ctx, r.URL.Path, filter)
 	switch {
 	case q.form == asPage && errors.Is(err, ErrBusy):
@@ -103,6 +109,9 @@ func (s *Server) openStream(w http.ResponseWriter, r *http.Request) (Stream, *qu
 	case err != nil:
 		s.refuseOpen(w, r, q.form, err)
 	default:
+		if stream.Stored() == nil {
+			q.matcher = cmp.Or(q.matcher, filter.Matcher())
+		}
 		return stream, &q
 	}
 	return nil, nil
@@ -122,11 +131,23 @@ func (s *Server) serveForm(w http.ResponseWriter, r *http.Request, stream Stream
 	case head && q.form == asWebSocket && stored == nil:
 		s.refuse(w, r, notAllowed(http.MethodGet, "a WebSocket's handshake is a GET request"))
 	case head && (live || q.format != "raw"): // a HEAD for stored bytes needs their length
-		w.Header().Set("Content-Type", contentTypes[q.form])
+		w.Header().Set("Content-Type", q.contentType())
+	case q.form == asText && q.format == "status":
+		writeStatus(w, stream.status(s.o.Version))
+	case stored != nil && q.notForFiles(live) != nil:
+		s.refuse(w, r, badRequest(q.notForFiles(live).Error()))
 	case !live:
 		s.serveStored(w, r, stream, q)
 	case q.form == asWebSocket:
 		s.serveWebSocket(w, r, stream, q)
+	case q.form == asText && q.format == "slice":
+		s.admit(w, r, maxSliceHeld, func(w http.ResponseWriter, r *http.Request, t *task) {
+			s.serveSlice(t.response(w), r, stream, q)
+		})
+	case q.form == asText && q.format == "hits":
+		s.admit(w, r, int64(s.gate.searchers())*searcherHeld, func(w http.ResponseWriter, r *http.Request, t *task) {
+			s.serveHits(t.response(w), r, stream, q)
+		})
 	case q.form == asText && !q.follow:
 		s.admit(w, r, 0, func(w http.ResponseWriter, r *http.Request, t *task) {
 			s.serveLive(t.response(w), r, stream, q)
@@ -146,22 +167,49 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, stream Stream, q
 	s.serveLive(s.gate.follower(ctx).response(w), r.WithContext(ctx), stream, q)
 }
 
-// contentTypes holds the Content-Type of each form, for responses to HEAD.
-var contentTypes = map[form]string{asText: textType, asWebSocket: textType, asEvents: eventsType}
-
 const (
-	textType   = "text/plain; charset=utf-8"
-	eventsType = "text/event-stream"
+	textType    = "text/plain; charset=utf-8"
+	eventsType  = "text/event-stream"
+	recordsType = "application/x-ndjson"
+	jsonType    = "application/json"
 )
+
+// contentType returns the Content-Type of the form that the query has.
+func (q *query) contentType() string {
+	switch {
+	case q.form == asEvents:
+		return eventsType
+	case q.format == "ndjson" || q.format == "hits":
+		return recordsType
+	case q.format == "status":
+		return jsonType
+	}
+	return textType
+}
 
 // serveWebSocket serves a stream over a WebSocket: the backlog and the output that follows.
 func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, stream Stream, q *query) {
 	ctx, stop := s.sessions.WhileConnected(r, peerInterval)
 	defer stop()
 	session, h := s.enter(ctx, w, r, stream, q)
-	if stop(); h != nil {
-		s.sessions.ServeWebSocket(s.handshake(w, r), session, h, q.join())
+	if h == nil {
+		return
 	}
+	found := false
+	defer func() {
+		if !found { // even after a panic
+			session.End(hub.Left)
+		}
+	}()
+	t := s.gate.follower(ctx)
+	defer t.rest()
+	if found = q.countBack(h, t); !found {
+		abandon()
+	}
+	t.rest()
+	q.ahead = q.places() && h.Seek(q.Position).Ahead
+	stop()
+	s.sessions.ServeWebSocket(s.handshake(w, r), session, h, q.join(s.newTurnFilter(q, h)))
 }
 
 // serveLive serves a stream from its hub as text or events: the backlog and, unless the query says
@@ -174,6 +222,9 @@ func (s *Server) serveLive(w taskResponse, r *http.Request, stream Stream, q *qu
 	defer w.task.rest()
 	out := hub.Left
 	defer func() { session.End(out) }()
+	if !s.find(w, r, h, q) {
+		return
+	}
 	if q.form == asEvents {
 		out = serveEvents(w, session, h, q)
 	} else {
@@ -182,6 +233,37 @@ func (s *Server) serveLive(w taskResponse, r *http.Request, stream Stream, q *qu
 	if out == hub.Missed {
 		abandon()
 	}
+}
+
+// find notes whether the line that the query asks for is still to come. It reports false if it has responded itself,
+// because the line is gone and the form can't say that, or because there never will be one.
+func (s *Server) find(w taskResponse, r *http.Request, h *hub.Hub, q *query) bool {
+	if q.form == asEvents && !q.resume(h, w.task, r.Header.Get("Last-Event-ID")) {
+		w.WriteHeader(http.StatusNoContent) // see beginEvents
+		return false
+	}
+	if !q.countBack(h, w.task) {
+		abandon()
+	}
+	if !q.places() {
+		return true
+	}
+	w.task.rest() // the history may have to be read
+	at := h.Seek(q.Position)
+	q.ahead, q.cut = at.Ahead, at.Cut
+	switch {
+	case q.counted:
+		return true
+	case q.format == "raw" && !at.Ahead && q.Line > 0 && at.At > q.Line:
+		s.refuse(w, r, gone(fmt.Sprintf("the line is gone: the oldest one is line %d", at.At)))
+	case q.format == "raw" && at.Cut:
+		s.refuse(w, r, gone(fmt.Sprintf("output of that time may be gone: the oldest line is line %d", at.At)))
+	case at.Ahead && q.form == asText && !q.follow:
+		w.Header().Set("Content-Type", q.contentType())
+	default:
+		return true
+	}
+	return false
 }
 
 // enter returns a session for a request, and the stream's hub. If all slots are taken, or the stream
@@ -202,7 +284,7 @@ func (s *Server) enter(ctx context.Context, w http.ResponseWriter, r *http.Reque
 			session.End(hub.Left)
 		}
 	}()
-	h, leave, err := stream.Follow(ctx)
+	h, leave, err := s.followFiltered(ctx, stream, q)
 	if err != nil {
 		s.refuseOpen(w, r, q.form, err)
 		return nil, nil
@@ -213,4 +295,28 @@ func (s *Server) enter(ctx context.Context, w http.ResponseWriter, r *http.Reque
 	}
 	entered = true
 	return session, h
+}
+
+// maxFilters is how many instructions the expressions of all who follow a stream may have together. They take time for
+// all output, and about a hundred bytes each.
+const maxFilters = 64_000
+
+// followFiltered is Stream.Follow for a query whose expression, if it has one, needs a share of what is left.
+func (s *Server) followFiltered(ctx context.Context, stream Stream, q *query) (h *hub.Hub, leave func(), err error) {
+	size := int64(0)
+	if q.matcher != nil && (q.form != asText || q.follow) {
+		size = q.matcher.Size()
+	}
+	if !s.filters.TryAcquire(size) {
+		return nil, nil, ErrFilters
+	}
+	h, unfollow, err := stream.Follow(ctx)
+	if err != nil {
+		s.filters.Release(size)
+		return nil, nil, err
+	}
+	return h, func() {
+		s.filters.Release(size)
+		unfollow()
+	}, nil
 }

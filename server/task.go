@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -95,6 +96,23 @@ func (t *task) rest() {
 		t.turn = false
 		<-t.gate.turns
 	}
+}
+
+// stepCost is how much matching happens in a turn, in bytes times instructions: some 50 ms.
+const stepCost = 4 << 20
+
+// inTurns calls match with pieces of output, of at most so many bytes, and takes a turn for each. size is about how many
+// instructions the expression has. inTurns reports false if the client is gone.
+func (t *task) inTurns(p []byte, most int, size int64, match func(piece []byte)) bool {
+	step := min(most, max(512, int(stepCost/max(size, 1))))
+	for piece := range slices.Chunk(p, step) {
+		if !t.work() {
+			return false
+		}
+		match(piece)
+		t.rest()
+	}
+	return true
 }
 
 // pace implements [logs.Pace]: it calls read without a turn, and then waits for one.

@@ -123,14 +123,16 @@ func TestEventsReportEachGap(t *testing.T) {
 	write()
 	body := httptest.NewRecorder()
 	session := b.srv.sessions.Unlisted(httptest.NewRequest("GET", "/", nil))
-	e := &eventsResponse{liveResponse: newLiveResponse(b.srv.gate.follower(t.Context()).response(body), session), hub: b.hub, cursor: cursor}
-	item, out := e.next(e.cursor)
+	e := newLiveResponse(b.srv.gate.follower(t.Context()).response(body), session, b.hub, &query{form: asEvents})
+	newEventSink(e)
+	e.cursor = cursor
+	item, out := e.next()
 	if out != hub.Following || item.Reset == nil || item.Reset.SkippedLines != 98 {
 		t.Fatalf("at first: %+v, %v", item.Reset, out)
 	}
 	write()
 	b.end(0)
-	for ; out == hub.Following; item, out = e.next(e.cursor) {
+	for ; out == hub.Following; item, out = e.next() {
 		e.item(item)
 	}
 	e.Flush()

@@ -43,6 +43,8 @@ type fan struct {
 	ahead            int // lines, all at once, before what is measured: those who are stopped take no more then
 	rate, lines      int // lines a second, and in all
 	deflate          bool
+	earlier          int // bytes of output before the viewers come
+	searches         int // how many clients search that output meanwhile
 }
 
 // run measures a server, which it stops.
@@ -54,7 +56,7 @@ func (f fan) run(ctx context.Context, start func(context.Context) (*server, erro
 		return nil, err
 	}
 	defer s.stop()
-	if err := s.settle(ctx); err != nil {
+	if err := writeEarlier(ctx, s, f.earlier); err != nil {
 		return nil, err
 	}
 	before := rss(s.pids())
@@ -65,6 +67,8 @@ func (f fan) run(ctx context.Context, start func(context.Context) (*server, erro
 		return nil, err
 	}
 	defer l.close()
+	searched := keepSearching(ctx, s.addr, f.searches)
+	defer searched()
 	peak := s.watch()
 	defer peak()
 	cpu := s.cpu()
@@ -77,6 +81,9 @@ func (f fan) run(ctx context.Context, start func(context.Context) (*server, erro
 	l.wait(patient, l.complete)
 	cpu = s.cpu() - cpu
 	most := peak()
+	if err := searched(); err != nil {
+		return nil, err
+	}
 	if err := nothingMore(ctx); err != nil {
 		return nil, err
 	}

@@ -151,7 +151,25 @@ func (p programs) variantRows() []row {
 		{number: 9, work: "1, but 100 viewers read nothing", contenders: []contender{
 			p.wsrunWith("100 stopped", stuck), p.wsrunWith("all read", ahead)}, goals: append(whole(),
 			goal{figure: "p99", unit: "ms", as: ratio, bound: "≤", limit: 1.5})},
+		{number: 13, work: "1, while 8 clients search 2 GiB of earlier output", contenders: []contender{
+			p.searched("8 searches", 8), p.searched("none", 0)}, goals: append(whole(),
+			goal{figure: "p99", unit: "ms", as: ratio, bound: "≤", limit: 2})},
 	}
+}
+
+// searched returns wsrun under the load of row 1, with so many searches.
+func (p programs) searched(name string, searches int) contender {
+	f := busy()
+	f.earlier, f.searches = 2<<30, searches
+	return contender{name, func(ctx context.Context) (figures, error) {
+		return f.run(ctx, func(ctx context.Context) (*server, error) {
+			s, err := p.startWsrun(ctx, "--history", "3GiB")
+			if err == nil {
+				s.form.query = "?n=0"
+			}
+			return s, err
+		})
+	}}
 }
 
 // growthRows returns the rows that show how the cost grows with the number of viewers.

@@ -17,6 +17,7 @@ import (
 
 // A form is how a server sends lines.
 type form struct {
+	query       string // of the URL
 	subprotocol string // to ask for, or ""
 	opcode      byte   // of messages with output; others are events
 	lineBytes   int    // of a line in their payload
@@ -62,7 +63,7 @@ type viewer struct {
 
 // request is the handshake of a viewer.
 func request(addr string, f form, deflate bool) []byte {
-	r := "GET / HTTP/1.1\r\nHost: " + addr + "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+	r := "GET /" + f.query + " HTTP/1.1\r\nHost: " + addr + "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 	if f.subprotocol != "" {
 		r += "Sec-WebSocket-Protocol: " + f.subprotocol + "\r\n"

@@ -98,6 +98,8 @@ func (v *Viewer) dial(ctx context.Context) error {
 	u := *v.url
 	if v.position.Epoch != "" && !v.plain {
 		q := u.Query()
+		q.Del("from") // the position comes instead
+		q.Del("at")
 		q.Set("epoch", v.position.Epoch)
 		q.Set("offset", strconv.FormatInt(v.position.Offset, 10))
 		u.RawQuery = q.Encode()

@@ -11,6 +11,14 @@ import (
 // Pace doesn't wait.
 type Pace func(read func() error) error
 
+// call calls read at the pace.
+func (p Pace) call(read func() error) error {
+	if p == nil {
+		return read()
+	}
+	return p(read)
+}
+
 // paced returns the file for reads at the given pace, which fail once the server is being shut down.
 func (f *File) paced(pace Pace) io.ReaderAt { return pacedFile{f.f, pace, f.logs.stopping} }
 
@@ -27,14 +35,14 @@ func (p pacedFile) ReadAt(b []byte, offset int64) (n int, err error) {
 		return 0, context.Canceled
 	default:
 	}
-	if p.pace == nil {
-		return p.ReaderAt.ReadAt(b, offset)
+	var failure error
+	if err := p.pace.call(func() error {
+		n, failure = p.ReaderAt.ReadAt(b, offset)
+		return failure
+	}); err != failure {
+		return 0, err // so that nobody works on what was read
 	}
-	err = p.pace(func() (err error) {
-		n, err = p.ReaderAt.ReadAt(b, offset)
-		return err
-	})
-	return n, err
+	return n, failure
 }
 
 // Content is the last lines of a file, decompressed and filtered. Its methods must not be

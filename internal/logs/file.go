@@ -67,10 +67,7 @@ func (f *File) Bytes(pace Pace) (io.ReadSeeker, time.Time, error) {
 
 // stat describes the file. Like a read, that may take long.
 func (f *File) stat(pace Pace) (info os.FileInfo, err error) {
-	if pace == nil {
-		return f.f.Stat()
-	}
-	err = pace(func() (err error) {
+	err = pace.call(func() (err error) {
 		info, err = f.f.Stat()
 		return err
 	})
@@ -109,6 +106,25 @@ func (f *File) Content(lines int, filter Filter, pace Pace) (*Content, error) {
 		return nil, err
 	}
 	return &Content{r: r, filter: filter, exact: filter.All()}, nil
+}
+
+// From returns what begins at a line if that is a [Place], and otherwise not far before it; a compressed file is read
+// from its start. In other respects, it is like Content without a filter.
+func (f *File) From(line int64, pace Pace) (*Content, Place, error) {
+	if f.Compressed() {
+		c, err := f.Content(-1, Filter{}, pace)
+		return c, Place{Line: 1}, err
+	}
+	info, err := f.stat(pace)
+	if err != nil {
+		return nil, Place{}, err
+	}
+	file := f.paced(pace)
+	at, err := f.logs.indexes.lookUp(f.path, file, info, line, pace)
+	if err != nil {
+		return nil, Place{}, err
+	}
+	return &Content{r: io.NopCloser(io.NewSectionReader(file, at.Offset, info.Size()-at.Offset))}, at, nil
 }
 
 // Held returns about how many bytes of memory reading the file's content takes.

@@ -2,6 +2,7 @@ package logs
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -34,5 +35,13 @@ func TestFileIsDescribedAtItsPace(t *testing.T) {
 	}
 	if _, _, err := f.Bytes(pace); err != ErrNotFound {
 		t.Errorf("the bytes: %v", err)
+	}
+	// What was read while its client left isn't matched or sent any more.
+	left := errors.New("the client has left")
+	if n, err := f.paced(func(read func() error) error { read(); return left }).ReadAt(make([]byte, 2), 0); n != 0 || err != left {
+		t.Errorf("read at a pace that has failed: %d bytes, %v", n, err)
+	}
+	if n, err := f.paced(func(read func() error) error { return read() }).ReadAt(make([]byte, 3), 0); n != 2 || err != io.EOF {
+		t.Errorf("read to the end: %d bytes, %v", n, err)
 	}
 }

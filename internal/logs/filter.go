@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"wsrun/hub"
+	"wsrun/internal/search"
 )
 
 const (
@@ -33,6 +34,14 @@ type Filter struct {
 
 // All reports whether the filter passes all lines.
 func (f Filter) All() bool { return f.re == nil }
+
+// Matcher returns what finds the lines that match the filter's expression; nil if the filter has none.
+func (f Filter) Matcher() *search.Matcher {
+	if f.All() {
+		return nil
+	}
+	return search.New(f.re, f.size)
+}
 
 // A Compiler compiles filters, and limits how many are compiled at a time. Its methods may be
 // called concurrently.

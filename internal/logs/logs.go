@@ -78,6 +78,7 @@ type Logs struct {
 	past     tally              // of all followers so far; its chunks only of those that have ended
 
 	list      *lister
+	indexes   indexes
 	opening   chan struct{}  // has an element for each request that is opening a file
 	loading   chan struct{}  // the turns of followers without a filter; see filetail.FollowOptions
 	filtering chan struct{}  // those of the others, which need a processor for longer

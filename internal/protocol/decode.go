@@ -33,6 +33,12 @@ func Decode(payload []byte) (Event, error) {
 			err = checkPosition(e.Event, e.Offset, e.Prelude, e.Kept)
 		}
 		return e, err
+	case "skip":
+		e, err := decode[SkipEvent](payload)
+		if err == nil {
+			err = checkPosition(e.Event, e.Offset, e.Prelude, nil)
+		}
+		return e, err
 	case "resize":
 		return decode[ResizeEvent](payload)
 	case "exit":

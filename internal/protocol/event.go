@@ -57,6 +57,15 @@ type ResetEvent struct {
 	Times        [][2]int64 `json:"times,omitempty"` // empty where [Placing] adds it
 }
 
+// A SkipEvent says that a filter has left out output, and where the next output is: at Offset, in line Line. Prelude
+// brings the viewer's terminal into the state there.
+type SkipEvent struct {
+	Event   string `json:"event"` // "skip"
+	Offset  int64  `json:"offset"`
+	Line    int64  `json:"line"`
+	Prelude string `json:"prelude"`
+}
+
 // A KeptEvent is the part of a prelude that is output: its bytes from From up to To, the
 // offset of the first of them, and the number of their first line.
 type KeptEvent struct {
@@ -107,6 +116,7 @@ type UnknownEvent struct {
 
 func (HelloEvent) event()   {}
 func (ResetEvent) event()   {}
+func (SkipEvent) event()    {}
 func (ResizeEvent) event()  {}
 func (ExitEvent) event()    {}
 func (ViewersEvent) event() {}
@@ -123,11 +133,11 @@ func (k *KeptEvent) Of(prelude string) string {
 	return prelude[k.From:k.To]
 }
 
-// Placing returns the JSON of a hello or reset event, with times and a prelude that are
-// already JSON and that many viewers share. The event's own Times and Prelude must be empty.
+// Placing returns the JSON of a hello or reset event, with times and a prelude that are already JSON and that many
+// viewers share: times has the members of an array. The event's own Times and Prelude must be empty.
 func Placing(event any, times, prelude []byte) net.Buffers {
 	b := Encode(event)
-	return net.Buffers{append(b[:len(b)-1], `,"times":`...), times, []byte(`,"prelude":`), prelude, []byte("}")}
+	return net.Buffers{append(b[:len(b)-1], `,"times":[`...), times, []byte(`],"prelude":`), prelude, []byte("}")}
 }
 
 // Encode returns the JSON of an event. It panics on an event that has no JSON, which

@@ -22,12 +22,13 @@ func events() []Event {
 			Event: "reset", Offset: 99, Line: 9, End: 120, SkippedLines: 4, SkippedBytes: 50,
 			Prelude: "x", Kept: &KeptEvent{Offset: 98, Line: 8, From: 0, To: 1}, Times: [][2]int64{{99, 1}, {100, 2}},
 		},
+		SkipEvent{Event: "skip", Offset: 12, Line: 3, Prelude: "\x1b[1m"},
 		ResizeEvent{Event: "resize", Cols: 90, Rows: 30},
 		ExitEvent{Event: "exit", Code: 137, Signal: "SIGKILL", DurationMs: 1234},
 		ViewersEvent{Event: "viewers", N: 7},
 		FileEvent{Event: "file", State: "truncated", Reason: "removed", Lost: 12},
 		PingEvent{Event: "ping"},
-		UnknownEvent{Event: "skip"},
+		UnknownEvent{Event: "jump"},
 	}
 }
 
@@ -42,7 +43,7 @@ func TestDecodeReversesEncode(t *testing.T) {
 
 func TestPlacing(t *testing.T) {
 	for _, e := range []any{HelloEvent{Event: "hello"}, ResetEvent{Event: "reset"}} {
-		payload := slices.Concat(Placing(e, []byte(`[[99,1]]`), []byte(`"\u001b[31m"`))...)
+		payload := slices.Concat(Placing(e, []byte(`[99,1]`), []byte(`"\u001b[31m"`))...)
 		got, err := Decode(payload)
 		if err != nil || !strings.Contains(string(Encode(got)), `"prelude":"\u001b[31m"`) || !strings.Contains(string(Encode(got)), `"times":[[99,1]]`) {
 			t.Errorf("%s is decoded as %+v, %v", payload, got, err)
@@ -55,8 +56,8 @@ func TestClientsIgnoreWhatTheyDoNotKnow(t *testing.T) {
 	if want := (ResizeEvent{Event: "resize", Cols: 1, Rows: 2}); err != nil || got != want {
 		t.Errorf("an unknown field: %+v, %v", got, err)
 	}
-	got, err = Decode([]byte(`{"event":"skip","offset":-1,"cols":"wide"}`))
-	if want := (UnknownEvent{Event: "skip"}); err != nil || got != want {
+	got, err = Decode([]byte(`{"event":"jump","offset":-1,"cols":"wide"}`))
+	if want := (UnknownEvent{Event: "jump"}); err != nil || got != want {
 		t.Errorf("an unknown event: %+v, %v", got, err)
 	}
 }
@@ -65,7 +66,7 @@ func TestDecodeRefuses(t *testing.T) {
 	for _, payload := range []string{
 		``, `null`, `1`, `[]`, `{}`, `{"event":""}`, `{"event":7}`, `{"event":"ping"`, `{"event":"ping"}{}`,
 		`{"event":"resize","cols":"80"}`, `{"event":"exit","code":0.5}`, `{"event":"viewers","n":1e40}`, `{"event":"file","lost":true}`,
-		`{"event":"hello","offset":-1}`, `{"event":"reset","offset":-1}`, `{"event":"hello","times":[1]}`,
+		`{"event":"hello","offset":-1}`, `{"event":"reset","offset":-1}`, `{"event":"skip","offset":-1}`, `{"event":"hello","times":[1]}`,
 		`{"event":"hello","prelude":"é","kept":{"from":0,"to":3}}`, `{"event":"hello","prelude":"é","kept":{"from":2,"to":1}}`,
 		`{"event":"reset","prelude":"é","kept":{"from":-1,"to":1}}`, `{"event":"reset","kept":{"offset":-1}}`,
 	} {

@@ -25,12 +25,13 @@ type Matcher struct {
 	re       *regexp.Regexp
 	literals [][]byte // a text that matches has one of them; nil if that isn't known
 	fold     bool     // in any case: the literals are in lower case
+	size     int64    // instructions, about
 	exact    bool     // a text with a literal matches
 }
 
-// New returns a Matcher for an expression that was compiled in RE2 syntax.
-func New(re *regexp.Regexp) *Matcher {
-	m := &Matcher{re: re}
+// New returns a Matcher for an expression that was compiled in RE2 syntax, and has about so many instructions.
+func New(re *regexp.Regexp, size int) *Matcher {
+	m := &Matcher{re: re, size: int64(size)}
 	tree, err := syntax.Parse(re.String(), syntax.Perl)
 	if err != nil {
 		return m
@@ -44,6 +45,9 @@ func New(re *regexp.Regexp) *Matcher {
 	m.exact = tree.Op == syntax.OpLiteral && !fold && len(found) == 1
 	return m
 }
+
+// Size returns about how many instructions the expression has.
+func (m *Matcher) Size() int64 { return m.size }
 
 // required returns literals of which each text that matches has at least one; none if they aren't known. If
 // fold is true, they are ASCII in lower case, and the text may have them in any case.

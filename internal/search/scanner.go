@@ -13,7 +13,7 @@ const pieceSize = 64 << 10
 var newline = []byte{'\n'}
 
 // A Scanner reports the lines of a stream's output whose text matches. A line is what a newline ends. It
-// holds at most 2 MiB, whatever the output. Its methods must not be called concurrently.
+// holds some MiB at most, whatever the output. Its methods must not be called concurrently.
 type Scanner struct {
 	m        *Matcher
 	hit      func(line, offset int64)
@@ -50,13 +50,24 @@ func (s *Scanner) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// Finish looks at the unfinished last line.
+// Finish looks at the unfinished last line. Output that follows begins another one, with the same number.
 func (s *Scanner) Finish() {
 	if len(s.held) > 0 {
 		s.resolve(s.held)
 	}
 	s.resolver.Finish()
-	s.endLine()
+	s.matched, s.cut, s.continued = false, false, false
+	s.held, s.start = s.held[:0], s.offset
+}
+
+// Shrink frees what the scanner holds for lines that were long. Readers call it before they wait for output:
+// there may be thousands of them.
+func (s *Scanner) Shrink() {
+	s.scratch, s.folded = nil, nil
+	if len(s.held) == 0 {
+		s.held = nil
+	}
+	s.resolver.Shrink()
 }
 
 // add looks at the whole lines up to the end of p, and holds the rest.
@@ -122,23 +133,19 @@ func (s *Scanner) resolve(p []byte) {
 	s.resolver.Write(p)
 	s.offset += int64(len(p))
 	if bytes.HasSuffix(p, newline) {
-		s.endLine()
+		s.matched, s.cut = false, false
 		s.line++
 		s.start = s.offset
 	}
 }
 
-// endLine reports the line if it matches.
-func (s *Scanner) endLine() {
-	if s.matched {
+// emitted takes a line from the resolver, and reports the first that matches. Of a line in pieces, only the first
+// counts.
+func (s *Scanner) emitted(text []byte, _ int64, whole bool) {
+	if !s.matched && !s.cut && s.match(text) {
+		s.matched = true
 		s.hit(s.line+1, s.start)
 	}
-	s.matched, s.cut = false, false
-}
-
-// emitted takes a line from the resolver. Of a line in pieces, only the first counts.
-func (s *Scanner) emitted(text []byte, _ int64, whole bool) {
-	s.matched = s.matched || !s.cut && s.match(text)
 	s.cut = !whole
 }
 

@@ -61,7 +61,7 @@ func find(re *regexp.Regexp, lines []shown) (hits []hit) {
 
 // scan finds the lines with a Scanner, which gets the output in pieces of the given size.
 func scan(re *regexp.Regexp, output []byte, alternate bool, size int) (hits []hit) {
-	s := New(re).Scan(0, 1, alternate, func(line, offset int64) { hits = append(hits, hit{line, offset}) })
+	s := New(re, 1).Scan(0, 1, alternate, func(line, offset int64) { hits = append(hits, hit{line, offset}) })
 	for p := range slices.Chunk(output, size) {
 		s.Write(p)
 	}
@@ -165,7 +165,7 @@ func BenchmarkScan(b *testing.B) {
 		{"other/coloured", `\b5\d\d\b`, colored},
 	} {
 		b.Run(bb.name, func(b *testing.B) {
-			m := New(regexp.MustCompile(bb.expression))
+			m := New(regexp.MustCompile(bb.expression), 1)
 			b.SetBytes(int64(len(bb.output)))
 			b.ReportAllocs()
 			for b.Loop() {
@@ -178,7 +178,7 @@ func BenchmarkScan(b *testing.B) {
 }
 
 func TestScannerHoldsLittle(t *testing.T) {
-	s := New(regexp.MustCompile("error")).Scan(0, 1, false, func(int64, int64) {})
+	s := New(regexp.MustCompile("error"), 1).Scan(0, 1, false, func(int64, int64) {})
 	piece := bytes.Repeat([]byte("no newline "), 10_000)
 	for range 200 {
 		s.Write(piece)

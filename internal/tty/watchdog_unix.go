@@ -88,10 +88,27 @@ func RunWatchdog() error {
 		return err
 	}
 	pipe.Read(make([]byte, 1)) // returns at the first byte of a crash report, or at the end
-	// If a shell has taken the terminal back, it has also set the state that it wants.
-	if group, err := unix.IoctlGetInt(0, unix.TIOCGPGRP); err == nil && group == int(h.Group) {
-		unix.IoctlSetTermios(0, setTermios, &h.State)
-	}
+	h.restore()
 	io.Copy(io.Discard, pipe)
 	return nil
+}
+
+// restore sets the terminal's state. If a shell has taken the terminal back, it has also set the state that it wants.
+func (h *handover) restore() {
+	group, err := unix.IoctlGetInt(0, unix.TIOCGPGRP)
+	if err == nil && group != int(h.Group) {
+		return
+	}
+	if err == nil && unix.IoctlSetTermios(0, setTermios, &h.State) == nil {
+		return
+	}
+	// wsrun was the session's leader, so the system has hung up the terminal. Others may still have it open.
+	path, err := os.Readlink("/proc/self/fd/0")
+	if err != nil {
+		return
+	}
+	if again, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0); err == nil {
+		unix.IoctlSetTermios(int(again.Fd()), setTermios, &h.State)
+		again.Close()
+	}
 }

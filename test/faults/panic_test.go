@@ -139,6 +139,7 @@ var plantings = map[string]planting{
 	"server.Server.serveStream":    {},
 	"server.Server.serveWebSocket": {},
 	"server.Server.turnAway":       {},
+	"server.searcher.search":       {},
 	"server.serveEvents":           {},
 	"server.serveText":             {},
 	"server.strangers.context":     {},
@@ -388,6 +389,9 @@ func (v *victim) visit() {
 				v.look(v.stream+strconv.Itoa(i)+"?tail=1", "wsrun.v1", 1)
 			}
 		}
+	}
+	if !v.file {
+		all.Go(func() { v.glance("?format=hits&grep=steady", "text/plain") })
 	}
 	all.Go(func() { v.glance(path+"?tail=1", "text/plain") })
 	all.Go(func() { v.glance(path+"?tail=1&n=3", "text/event-stream") })

@@ -5,9 +5,11 @@ package faults
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -16,8 +18,8 @@ import (
 // they need, get every line once, whether they read on or reconnect.
 func TestStoppedViewersResume(t *testing.T) {
 	t.Parallel()
-	c := newCanary(t, load{4000, 500}, "-n", "500", "--buffer", "256KiB", "--history", "4GiB")
-	viewers, resumes, pause := 20, iterations(8, 500), time.Duration(iterations(2, 30))*time.Second
+	c := newCanary(t, load{iterations(4000, 2000), iterations(500, 100)}, "-n", "500", "--buffer", "256KiB", "--history", "4GiB")
+	viewers, resumes, pause := iterations(20, 200), iterations(8, 50), time.Duration(iterations(2, 30))*time.Second
 	random := random(t)
 	var all sync.WaitGroup
 	var made atomic.Int64
@@ -43,7 +45,8 @@ func TestStoppedViewersResume(t *testing.T) {
 	t.Attr("figure", fmt.Sprintf("%d resumes after up to %v", made.Load(), pause))
 }
 
-// stopAndFollow connects, where f was before, reads nothing for a while, and then all that there was by then.
+// stopAndFollow connects, where f was before, reads nothing for a while, and then all that there was by then. A viewer
+// that is closed because it accepted nothing may find its connection cut off.
 func stopAndFollow(c *canary, f *follower, pause time.Duration) error {
 	conn, err := c.dialStalling()
 	if err != nil {
@@ -57,9 +60,10 @@ func stopAndFollow(c *canary, f *follower, pause time.Duration) error {
 	}
 	time.Sleep(pause)
 	f.untilCaughtUp = true
-	if err := f.follow(s); errors.Is(err, errCaughtUp) || err == closeError(4008) {
+	err = f.follow(s)
+	tooSlow := err == closeError(4008) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
+	if err == errCaughtUp || tooSlow && pause > 9*time.Second { // the limit is 10 s, counted in ticks
 		return nil
-	} else {
-		return err
 	}
+	return err
 }

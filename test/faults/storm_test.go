@@ -36,18 +36,19 @@ type hello struct {
 	Viewer  int
 	Epoch   string
 	RetryMs float64
-	at      time.Time
+	due     time.Time // when the viewer was to reconnect
 }
 
 // followWithRetries views the stream at addr until ctx is done, and reconnects as the page does.
 func followWithRetries(ctx context.Context, addr string, viewer int, random *rand.Rand, hellos chan<- hello) error {
 	var f follower
+	var due time.Time
 	for attempt := 0; ; attempt++ {
 		if conn, err := dialFor(addr, 2*reconnectTime); err == nil {
 			stop := context.AfterFunc(ctx, func() { conn.Close() })
 			if s, err := open(conn, addr, f.query(), "wsrun.v1"); err == nil {
 				was := f.hellos
-				f.onHello = func() { hellos <- hello{Viewer: viewer, Epoch: f.at.Epoch, at: time.Now()} }
+				f.onHello = func() { hellos <- hello{Viewer: viewer, Epoch: f.at.Epoch, due: due} }
 				f.follow(s)
 				if f.hellos > was {
 					attempt = 0
@@ -56,11 +57,13 @@ func followWithRetries(ctx context.Context, addr string, viewer int, random *ran
 			stop()
 			conn.Close()
 		}
+		wait := retryAfter(attempt, random)
+		due = time.Now().Add(wait)
 		select {
 		case <-ctx.Done():
 			_, _, err := f.seen()
 			return err
-		case <-time.After(retryAfter(attempt, random)):
+		case <-time.After(wait):
 		}
 	}
 }
@@ -105,15 +108,18 @@ func TestRestartStormOfPages(t *testing.T) {
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
+			due := map[int]time.Time{} // by viewer
 			for lines := bufio.NewScanner(out); lines.Scan(); {
 				var h hello
 				if err := json.Unmarshal(lines.Bytes(), &h); err != nil {
 					t.Error(err)
 				}
-				if h.at = time.Now(); h.Event == "hello" {
+				if h.Event == "hello" {
+					h.due = due[h.Viewer]
 					hellos <- h
 				} else if h.RetryMs >= 0 { // the viewer will reconnect
 					waits = append(waits, h.RetryMs)
+					due[h.Viewer] = time.Now().Add(time.Duration(h.RetryMs * float64(time.Millisecond)))
 				}
 			}
 		}()
@@ -134,7 +140,7 @@ func TestRestartStormOfPages(t *testing.T) {
 func storm(t *testing.T, n int, hellos <-chan hello, start func(addr string)) {
 	first := begin(t, canaryOf(t, load{20, 50}))
 	start(first.addr)
-	awaitAll := func(within time.Duration) (epoch string, all []time.Time) {
+	awaitAll := func(within time.Duration) (epoch string, all []hello) {
 		seen := map[int]bool{}
 		timeout := time.After(within)
 		for len(all) < n {
@@ -147,7 +153,7 @@ func storm(t *testing.T, n int, hellos <-chan hello, start func(addr string)) {
 					t.Fatalf("viewer %d got the epoch %s, another viewer %s", h.Viewer, h.Epoch, epoch)
 				}
 				seen[h.Viewer] = true
-				all = append(all, h.at)
+				all = append(all, h)
 			case <-timeout:
 				t.Fatalf("%d of %d viewers after %v", len(all), n, within)
 			}
@@ -161,23 +167,24 @@ func storm(t *testing.T, n int, hellos <-chan hello, start func(addr string)) {
 	await(t, maxDelay, "a while has passed", elapsed(time.Second+time.Duration(random(t).IntN(1000))*time.Millisecond))
 	c := newCanary(t, load{20, 50}, "-a", first.addr)
 	restarted := time.Now()
-	epoch, at := awaitAll(reconnectTime)
+	epoch, again := awaitAll(reconnectTime)
+	back := time.Since(restarted)
 	if epoch == old {
 		t.Error("the second run has the first's epoch")
 	}
-	slices.SortFunc(at, time.Time.Compare)
-	// Find the largest number of viewers within a tenth of a second.
+	slices.SortFunc(again, func(a, b hello) int { return a.due.Compare(b.due) })
+	// Find the largest number of viewers that were to come within a tenth of a second; a busy machine may let more come.
 	most := 0
 	for i, k := 0, 0; k < n; k++ {
-		for at[k].Sub(at[i]) > 100*time.Millisecond {
+		for again[k].due.Sub(again[i].due) > 100*time.Millisecond {
 			i++
 		}
 		most = max(most, k-i+1)
 	}
 	t.Attr("promise", "after a restart all viewers are back, not all at once, and know that it is another run")
-	t.Attr("figure", fmt.Sprintf("%d viewers after %v, at most %d of them within 0.1 s", n, at[n-1].Sub(restarted).Round(time.Millisecond), most))
+	t.Attr("figure", fmt.Sprintf("%d viewers after %v, at most %d of them within 0.1 s", n, back.Round(time.Millisecond), most))
 	if most > n/3 {
-		t.Errorf("%d of %d viewers came within 0.1 s", most, n)
+		t.Errorf("%d of %d viewers were to come within 0.1 s", most, n)
 	}
 	c.finish()
 }

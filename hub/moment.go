@@ -1,0 +1,119 @@
+package hub
+
+import (
+	"time"
+
+	"wsrun/broadcaster"
+	"wsrun/screen"
+)
+
+const (
+	// momentStep is how far apart the places are, in bytes, at which a program is looked for that has begun since.
+	momentStep = 64 << 10
+	// maxMoment is how much output is followed for the screen at a moment, in bytes. The history has a picture of a
+	// program that fills the screen for each 512 KiB.
+	maxMoment = 2 << 20
+	// momentTime is how long that output may be followed. Some takes minutes (docs/facts.md, screen).
+	momentTime = time.Second
+)
+
+// A moment is where to begin to follow a program that fills the screen later.
+type moment struct {
+	offset  int64
+	size    broadcaster.Resize
+	prelude []byte // what puts a new terminal into the state there
+}
+
+// screenAt returns what makes a new terminal show the screen at an offset, if a program fills it there. It may wait for
+// a disk, and it takes a turn.
+func (h *Hub) screenAt(offset int64) (prelude []byte, ok bool) {
+	from, ok := h.momentBefore(offset)
+	if !ok {
+		return nil, false
+	}
+	h.moments <- struct{}{}
+	defer func() { <-h.moments }()
+	s := screen.New()
+	s.Panicked = h.Panics.Reporter("follow the screen")
+	s.History = func(end int64) (output []byte, before screen.State, ok bool) {
+		if end -= int64(len(from.prelude)); end < 0 { // the prelude itself begins a program
+			return nil, before, false
+		}
+		return h.outputUpTo(end + from.offset)
+	}
+	defer s.Close()
+	s.Resize(from.size.Cols, from.size.Rows)
+	s.Write(from.prelude)
+	output, ok := h.replay(s, from.offset, offset)
+	p := s.Picture()
+	if !ok || p.Text == nil {
+		return nil, false
+	}
+	drawn := p.To - int64(len(from.prelude)) // of the output
+	return append(append(p.Before.Append(nil), p.Prelude...), output[max(drawn, 0):]...), true
+}
+
+// outputUpTo returns output that ends at an offset, from the beginning of a line on if possible, and the state there.
+func (h *Hub) outputUpTo(end int64) (output []byte, before screen.State, ok bool) {
+	from := max(end-historyBytes, 0)
+	if at, ok := h.LineFrom(from); ok && at.Offset < end {
+		from = at.Offset
+	}
+	at := h.pointAt(from)
+	output = make([]byte, end-from)
+	for n := 0; n < len(output); {
+		read, _ := h.ReadAt(output[n:], from+int64(n))
+		if read == 0 {
+			return nil, before, false
+		}
+		n += read
+	}
+	return append(at.Head, output...), at.State, true
+}
+
+// momentBefore returns where to begin for the screen at an offset. ok is false if no program fills it.
+func (h *Hub) momentBefore(offset int64) (moment, bool) {
+	low := max(offset-maxMoment, 0)
+	if h.History != nil {
+		if p, err := h.History.Picture(offset); err == nil && p.Offset >= low {
+			return moment{p.Offset, p.Size, p.Prelude}, true
+		}
+	}
+	at := h.pointAt(offset)
+	if !at.State.Alternate() {
+		return moment{}, false
+	}
+	for at.State.Alternate() && at.Offset > low {
+		at = h.pointAt(max(at.Offset-momentStep, low))
+	}
+	_, start, ok := h.Stream.Past(at.Offset)
+	return moment{at.Offset, start.Size, at.prelude()}, ok
+}
+
+// replay shows the output from one offset to another to a screen, and the sizes up to there. It returns the output.
+func (h *Hub) replay(s *screen.Screen, from, to int64) (output []byte, ok bool) {
+	c, _, ok := h.Stream.Past(from)
+	for end := time.Now().Add(momentTime); ok && time.Now().Before(end); {
+		at := c.Offset()
+		item, wait, err := c.PollHistory()
+		switch {
+		case at == to && item.Event == nil:
+			return output, true
+		case err != nil || wait != nil || item.Reset != nil:
+			return nil, false
+		}
+		if size, ok := item.Event.(broadcaster.Resize); ok {
+			s.Resize(size.Cols, size.Rows)
+		}
+		data := item.Data[:min(int64(len(item.Data)), to-at)]
+		for left := data; len(left) > 0; {
+			if left = left[s.WriteUntil(left, end):]; time.Now().After(end) {
+				return nil, false
+			}
+		}
+		if output = append(output, data...); at+int64(len(item.Data)) > to {
+			return output, true
+		}
+	}
+	return nil, false
+}
