@@ -75,6 +75,7 @@ export class Find {
     this.#form.hidden = true;
     input('query').value = '';
     this.#apply();
+    input('query').blur(); // the log may be hidden, and the field would have the next key
     $('log').focus({ preventScroll: true });
   }
 

@@ -86,7 +86,12 @@ test('search in a full-screen program: hits are marked, counted and stepped thro
   child.stdin.write('u');
   await count(page, 'no hits on this screen');
   // The log's search is as it was.
-  await page.locator('#query').press('Escape');
+  const focused = await page.locator('#query').evaluate((query) => {
+    query.focus();
+    query.dispatchEvent(new KeyboardEvent('keydown', { key: 'Escape', bubbles: true }));
+    return document.activeElement.id;
+  });
+  assert.notEqual(focused, 'query', 'the next key goes to a hidden field');
   await page.keyboard.press('v');
   await page.locator('#log').waitFor();
   assert.equal(await page.locator('[name=only]').isDisabled(), false);
