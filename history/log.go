@@ -89,7 +89,7 @@ func (l *Log) save() {
 	e, state := b.entry()
 	l.rest = append(l.rest[:0], b.output[e.output:]...)
 	begins := b.endsLine()
-	record, pictures := l.appendPictures(append(append(b.output[:e.output], b.times...), b.events...))
+	record, pictures := l.appendPictures(append(append(b.output[:e.output], b.times...), b.events...), e.end())
 	stored := l.store.store(l, record, func(pos int64) {
 		e.pos = pos
 		l.index.add(e, state, l.store.slotSize)
@@ -98,6 +98,9 @@ func (l *Log) save() {
 			l.pictures.add(p)
 		}
 	})
+	l.store.mu.Lock()
+	l.pictures.forget(len(pictures))
+	l.store.mu.Unlock()
 	if b.output = record; cap(record) > 4*blockSize { // for a large picture
 		b.output = nil
 	}
@@ -108,11 +111,10 @@ func (l *Log) save() {
 	l.move()
 }
 
-// appendPictures appends the pictures that are to be stored to a record. Their positions are those in the record.
-func (l *Log) appendPictures(record []byte) (_ []byte, entries []pictureEntry) {
+// appendPictures appends the pictures up to an offset to a record. Their positions are those in the record.
+func (l *Log) appendPictures(record []byte, end int64) (_ []byte, entries []pictureEntry) {
 	l.store.mu.Lock()
-	drawn := l.pictures.drawn
-	l.pictures.drawn = nil
+	drawn := l.pictures.drawnUpTo(end)
 	l.store.mu.Unlock()
 	for _, p := range drawn {
 		at := len(record)
@@ -144,7 +146,6 @@ func (l *Log) finish() {
 		s.ended++
 		l.ended = s.ended
 	}
-	l.pictures.drawn = nil
 	l.notify()
 }
 
@@ -166,6 +167,7 @@ func (l *Log) clear() {
 		l.drop()
 	}
 	l.closed = true
+	l.pictures.forget(len(l.pictures.drawn))
 	l.notify()
 }
 

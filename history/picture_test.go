@@ -1,6 +1,7 @@
 package history
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -17,9 +18,6 @@ func TestPictures(t *testing.T) {
 	rng := rand.New(rand.NewPCG(14, 14))
 	s := newStore(t, t.TempDir(), 64<<20)
 	b := follow(t, s, broadcaster.Options{Lines: 100, Bytes: 100_000})
-	if b.log.NeedsPicture(1 << 20) {
-		t.Error("a log that has not begun needs a picture")
-	}
 	b.Emit(broadcaster.Resize{Cols: cols, Rows: rows})
 	scr := newScreen(cols, rows)
 	defer scr.Close()
@@ -84,11 +82,47 @@ func TestFewPicturesWaitForTheDisk(t *testing.T) {
 		fmt.Fprintf(b, "line %d\n", n)
 	}
 	b.settle()
-	at := int64(1 << 20)
+	const size = 64 << 10
+	at, waiting := int64(1<<20), 0
 	for ; b.log.NeedsPicture(at) && at < 100<<20; at += pictureBytes {
-		b.log.AddPicture(screen.Picture{To: at, Prelude: make([]byte, 1000)})
+		b.log.AddPicture(screen.Picture{To: at, Prelude: make([]byte, size)})
+		waiting += size
 	}
-	if waiting := at/pictureBytes - 2; waiting != maxDrawn {
-		t.Errorf("%d pictures wait", waiting)
+	if waiting != maxDrawn {
+		t.Errorf("%d bytes of pictures wait", waiting)
+	}
+}
+
+// A program that fills the screen has pictures before the log stores anything, and they are stored with the output there.
+func TestPicturesBeforeTheLogBegins(t *testing.T) {
+	t.Parallel()
+	b := follow(t, newStore(t, t.TempDir(), 64<<20), broadcaster.Options{Lines: 100_000, Bytes: 4 << 20})
+	for at := int64(pictureBytes); at < 2<<20; at += pictureBytes {
+		if !b.log.NeedsPicture(at) {
+			t.Fatalf("no picture is needed at %d", at)
+		}
+		b.log.AddPicture(screen.Picture{To: at, Prelude: fmt.Appendf(nil, "at %d", at)})
+	}
+	check := func(when string) {
+		t.Helper()
+		for at := int64(pictureBytes); at < 2<<20; at += pictureBytes {
+			p, err := b.log.Picture(at + 1)
+			found, ok := b.log.HasPicture(at + 1)
+			if want := fmt.Sprintf("at %d", at); err != nil || !ok || found != at || p.Offset != at || !bytes.HasSuffix(p.Prelude, []byte(want)) {
+				t.Errorf("%s, the picture for %d is at %d: %q, %v", when, at, p.Offset, p.Prelude, err)
+			}
+		}
+	}
+	check("in memory")
+	if len(b.log.pictures.drawn) == 0 {
+		t.Error("the log has begun")
+	}
+	for n := range 400_000 {
+		fmt.Fprintf(b, "line %d\n", n)
+	}
+	b.end()
+	check("on disk")
+	if n := len(b.log.pictures.drawn); n > 0 || b.log.pictures.size > 0 {
+		t.Errorf("%d pictures of %d bytes are in memory, too", n, b.log.pictures.size)
 	}
 }

@@ -1,6 +1,8 @@
 package history
 
 import (
+	"slices"
+
 	"wsrun/broadcaster"
 	"wsrun/screen"
 )
@@ -52,7 +54,7 @@ func (l *Log) scan(state *screen.State, e *entry, offset int64) (head []byte, er
 		}
 	}
 	at += state.Scan(p[at:])
-	return p[at:], nil
+	return slices.Clip(p[at:]), nil // the block is shared
 }
 
 // sizeAt returns the terminal's size at offset, after all changes there. The error is ErrGone or ErrAhead.

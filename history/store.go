@@ -300,7 +300,8 @@ func (s *Store) retire(old slot, err error) {
 // call [Log.Fill], in a goroutine, and in the end Close.
 func (s *Store) Follow(b *broadcaster.Broadcaster) *Log {
 	l := &Log{store: s, wake: make(chan struct{})}
-	l.feed = b.SetHistory(l)
+	l.feed = b.Feed()
+	b.SetHistory(l)
 	l.feed.Delay = cmp.Or(s.o.Delay, defaultDelay)
 	s.mu.Lock()
 	defer s.mu.Unlock()

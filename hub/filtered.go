@@ -39,13 +39,23 @@ type filtered struct {
 	head         []byte       // the part of a control sequence that lies before offset
 	shown        screen.State // what the viewer's terminal is in
 	skipped      bool         // output was left out since the last that was sent
+	sizes        []placedSize // of the terminal, at places that the filter hasn't passed yet
 	out          Outcome      // of the last message
 }
+
+// A placedSize is a size of the terminal from an offset on.
+type placedSize struct {
+	offset int64
+	size   broadcaster.Resize
+}
+
+// maxSizes is how many sizes a filter holds. If there are more, it passes on the line within which they are.
+const maxSizes = 64
 
 // beginFilter begins to filter the output that follows at the viewer's cursor.
 func (v *viewer) beginFilter() {
 	f, at, line := v.filtered, v.hub.pointAt(v.cursor.Offset()), v.cursor.Line()
-	f.offset, f.line, f.state, f.head, f.shown, f.skipped = at.Offset, line-1, at.State, at.Head, at.State, false
+	f.offset, f.line, f.state, f.head, f.shown, f.skipped, f.sizes = at.Offset, line-1, at.State, at.Head, at.State, false, nil
 	if f.Filter == nil {
 		f.Filter = f.make(at.Offset, line, at.State.Alternate(), v.pass)
 	} else {
@@ -73,21 +83,53 @@ func (v *viewer) sendFiltered(item broadcaster.Item) Outcome {
 		}
 		v.beginFilter()
 	default:
-		if size, ok := item.Event.(broadcaster.Resize); ok {
-			f.state.Resize(size.Rows)
-		} else {
+		size, ok := item.Event.(broadcaster.Resize)
+		if ok {
+			f.sizes = append(f.sizes, placedSize{v.cursor.Offset(), size})
+		}
+		if !ok || len(f.sizes) > maxSizes {
 			f.Finish()
 		}
-		if f.out == Following {
+		v.sendSizes()
+		if !ok && f.out == Following {
 			f.out = v.sendItem(item)
 		}
 	}
 	return f.out
 }
 
+// sendSizes sends the sizes of the terminal up to the place that the filter has passed.
+func (v *viewer) sendSizes() {
+	f := v.filtered
+	for len(f.sizes) > 0 && f.sizes[0].offset <= f.offset {
+		size := f.sizes[0].size
+		f.sizes = f.sizes[1:]
+		f.state.Resize(size.Rows)
+		if f.out == Following {
+			f.out = v.sendSize(size)
+		}
+	}
+}
+
 // pass takes output from the viewer's filter.
 func (v *viewer) pass(p []byte, wanted bool) {
 	f := v.filtered
+	for len(f.sizes) > 0 && f.sizes[0].offset < f.offset+int64(len(p)) {
+		n := f.sizes[0].offset - f.offset
+		v.passPiece(p[:n], wanted)
+		v.sendSizes()
+		p = p[n:]
+	}
+	v.passPiece(p, wanted)
+	v.sendSizes()
+}
+
+// passPiece is pass for output within which the terminal's size stays the same.
+func (v *viewer) passPiece(p []byte, wanted bool) {
+	f := v.filtered
+	if len(p) == 0 {
+		return
+	}
 	if f.out == Following {
 		if wanted {
 			f.out = v.sendWanted(p)

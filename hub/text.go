@@ -11,17 +11,22 @@ type TextStart struct {
 	Line   int64 // number of the line that the byte at Point belongs to
 
 	Before Lines  // lines from before a program that fills the screen
-	Rows   []byte // the program's screen as text, if nothing else is to be shown; otherwise nil
+	Rows   []byte // the program's screen as text, if nothing else is to be shown after Before; otherwise nil
+	Until  int64  // with Rows: where the program has begun, before which there is output at Cursor to be shown; 0 if there is none
 }
 
 // BeginText returns where a reader of text begins that asks for p. follow says that the reader
 // also gets live output; only a reader that doesn't gets Rows.
 func (h *Hub) BeginText(p Position, follow bool) *TextStart {
 	p = h.Seek(p).Position
-	if s := h.beginPast(p); s != nil {
-		return s
+	s := h.beginPast(p)
+	if s == nil {
+		return h.joins.text(p, follow)
 	}
-	return h.joins.text(p, follow)
+	if !follow {
+		s.Rows, s.Until = h.joins.screenRows()
+	}
+	return s
 }
 
 // BeginLines is BeginText for a reader of plain lines, which needs neither Before nor Rows.
@@ -76,6 +81,14 @@ func (t *joinTracker) text(p Position, follow bool) *TextStart {
 	s := t.startNear(ring, p)
 	s.Before, s.Rows = t.rows(ring, s.Start, p.Lines, follow)
 	return s
+}
+
+// screenRows returns the screen as text, and where the program has begun that fills it; nil if there is none.
+func (t *joinTracker) screenRows() (rows []byte, since int64) {
+	t.mu.Lock()
+	defer t.release()
+	t.refreshPicture(rowsTime)
+	return t.picture.Text, t.picture.From
 }
 
 // lines implements [Hub.BeginLines].

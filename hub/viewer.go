@@ -92,7 +92,12 @@ func (v *viewer) serveFrom(p Position) {
 // run follows the stream until the session ends, or until the writer pool takes over.
 func (v *viewer) run() {
 	defer v.panics().Contain("serve a viewer", v.abandon)
-	if out := v.follow(); out != pooled {
+	out := v.follow()
+	if f := v.filtered; f != nil {
+		f.out = out
+		f.Finish() // sends nothing
+	}
+	if out != pooled {
 		v.leave(out)
 	}
 }
@@ -168,7 +173,7 @@ func (v *viewer) follow() Outcome {
 		case v.filtered == nil && !v.isDrained() && v.hub.pool.add(v):
 			return pooled
 		}
-		item, wait, err := v.cursor.PollHistory()
+		item, wait, err := v.poll()
 		now := v.now()
 		switch {
 		case err != nil:
@@ -200,6 +205,16 @@ func (v *viewer) follow() Outcome {
 			return out
 		}
 	}
+}
+
+// poll polls the cursor, in the history if it is behind the ring. A filter needs whole lines: it gives up unfinished ones.
+func (v *viewer) poll() (broadcaster.Item, <-chan struct{}, error) {
+	if v.filtered != nil {
+		if item, wait, err := v.cursor.PollLines(); err != broadcaster.ErrBehind {
+			return item, wait, err
+		}
+	}
+	return v.cursor.PollHistory()
 }
 
 // sendNext sends an item that the cursor has returned, through the filter if there is one.

@@ -60,7 +60,7 @@ func beginEvents(w taskResponse, session *hub.Session, h *hub.Hub, q *query) (*l
 	w.task.rest() // the history may have to be read
 	stream, p := h.Stream, q.backlog()
 	s := h.BeginLines(p)
-	if st := stream.Stats(); s.Start.Resumed && st.Exit != nil && s.Start.Offset == st.End {
+	if st := stream.Stats(); p.Offset >= 0 && s.Start.Resumed && st.Exit != nil && s.Start.Offset == st.End {
 		// The client has everything. After a 200, EventSource would reconnect; a 204 makes
 		// it stop (HTML standard, section 9.2.3).
 		w.WriteHeader(http.StatusNoContent)

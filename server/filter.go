@@ -25,7 +25,7 @@ func (q *query) backlog() hub.Position {
 
 // filterOptions returns which lines of a stream the query asks for.
 func (q *query) filterOptions(h *hub.Hub, t *task) search.FilterOptions {
-	o := search.FilterOptions{Matcher: q.matcher, Invert: q.invert, Context: q.context, Skip: q.skip, Most: q.limit()}
+	o := search.FilterOptions{Matcher: q.matcher, Invert: q.invert, Context: q.context, Skip: q.skip, Most: q.limit(), Room: t.gate.lines}
 	switch {
 	case q.ahead && q.Line > 0:
 		o.From = func(line, _ int64) bool { return line >= q.Line }
@@ -46,7 +46,7 @@ func (q *query) countBack(h *hub.Hub, t *task) bool {
 		return true
 	}
 	st := h.Stream.Stats()
-	q.counted = true
+	q.counted, q.end = true, st.End
 	if q.Line = st.Line + st.Lines; q.Lines == 0 { // the next one to begin
 		q.Lines = -1
 		return true
@@ -57,9 +57,11 @@ func (q *query) countBack(h *hub.Hub, t *task) bool {
 		return q.countAll(h, t, first, st.End)
 	}
 	for size := int64(countBytes); ; size *= 4 {
-		from := first
-		if at, ok := h.LineFrom(max(st.End-size, first.offset)); ok && at.Offset > first.offset {
-			from = hit{at.Line, at.Offset}
+		from, all := first, true
+		if begin := st.End - size; begin > first.offset {
+			if at, ok := h.LineFrom(begin); ok && at.Offset < st.End {
+				from, all = hit{at.Line, at.Offset}, false
+			}
 		}
 		var lines []int64 // the last ones that match, with those that may be their context
 		kept := q.Lines + maxContext
@@ -72,7 +74,7 @@ func (q *query) countBack(h *hub.Hub, t *task) bool {
 		if !ok {
 			return false
 		}
-		if q.lastOf(lines, from.line); from == first || q.Line > from.line {
+		if q.lastOf(lines, from.line); all || q.Line > from.line {
 			break
 		}
 	}

@@ -20,6 +20,8 @@ const (
 	// leastHeld is what each response counts as at least: the buffers on its way. It also limits
 	// how many there are, to 64.
 	leastHeld = maxHeld / 64
+	// maxLines is how many bytes of long lines filters may hold together.
+	maxLines = 16 << 20
 	// maxWaiting is how many responses may wait until they may begin, and maxWaitingEach how many
 	// of these one address may have. All clients of a proxy on this machine have one address, so
 	// local addresses have no limit of their own.
@@ -40,6 +42,7 @@ var errCrowded = errors.New("wsrun is busy with other requests: try again in a m
 type gate struct {
 	room  *semaphore.Weighted // bytes that responses in progress may hold
 	turns chan struct{}       // holds an element for each response that uses a processor
+	lines *semaphore.Weighted // bytes of long lines that filters may hold, also of those who follow
 
 	mu      sync.Mutex
 	running tally // responses in progress
@@ -62,7 +65,7 @@ func (c *tally) add(client netip.Prefix, n int) {
 
 func newGate() *gate {
 	return &gate{
-		room: semaphore.NewWeighted(maxHeld), turns: make(chan struct{}, hub.HalfTheProcessors()),
+		room: semaphore.NewWeighted(maxHeld), lines: semaphore.NewWeighted(maxLines), turns: make(chan struct{}, hub.HalfTheProcessors()),
 		running: tally{by: map[netip.Prefix]int{}}, waiting: tally{by: map[netip.Prefix]int{}},
 	}
 }

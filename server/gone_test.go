@@ -107,7 +107,7 @@ func TestOldestLineWithoutADisk(t *testing.T) {
 		fmt.Fprintf(b, "%09d\n", n+1)
 	}
 	b.end(0)
-	wait.For(t, wait.Patience, "the history goes on", func() bool { return b.hub.History.StoreStats().Failures > 0 })
+	wait.For(t, wait.Patience, "the history goes on", func() bool { return b.hub.History.(*history.Log).StoreStats().Failures > 0 })
 	oldest := b.hub.Oldest()
 	if oldest.Offset == 0 || oldest.Offset != 10*(oldest.Line-1) {
 		t.Errorf("the oldest place is %+v", oldest)
@@ -139,16 +139,21 @@ func TestRawContextIsNotCutSilently(t *testing.T) {
 	}
 }
 
-// A slice up to a time is no larger than others, and says where to continue.
+// A slice up to a time has all of that, up to 4 MiB, and says where to continue.
 func TestSliceUpToATimeIsBounded(t *testing.T) {
-	b := serveStream(t, past(t), Options{})
-	for n := range 30_000 {
-		b.Publish([]byte("x\n"), time.UnixMilli(int64(n+1)))
-	}
-	b.end(0)
-	_, got := b.get("/?format=slice&from=1&until=2100-01-01T00:00:00Z")
-	head, body, _ := strings.Cut(got, "\n")
-	if strings.Count(body, "\n") != 10_000 || !strings.Contains(head, `"next":20000`) {
-		t.Errorf("%d lines after %.200q", strings.Count(body, "\n"), head)
+	for size, want := range map[int]int{2: 30_000, 300: maxSliceBytes / 300} {
+		b := serveStream(t, past(t), Options{})
+		for n := range 30_000 {
+			b.Publish(fmt.Appendf(nil, "%0*d\n", size-1, n), time.UnixMilli(int64(n+1)))
+			if n%1000 == 0 {
+				wait.For(t, wait.Patience, "the history doesn't grow", func() bool { return b.hub.History.End().Offset >= b.Stats().End-2*64<<10 })
+			}
+		}
+		b.end(0)
+		_, got := b.get("/?format=slice&from=1&until=2100-01-01T00:00:00Z")
+		head, body, _ := strings.Cut(got, "\n")
+		if n := strings.Count(body, "\n"); n != want || len(body) > maxSliceBytes || !strings.Contains(head, fmt.Sprintf(`"next":%d,`, len(body))) {
+			t.Errorf("%d lines of %d bytes after %.100q", n, size, head)
+		}
 	}
 }

@@ -69,15 +69,19 @@ func newLiveResponse(w taskResponse, session *hub.Session, h *hub.Hub, q *query)
 		Writer: bufio.NewWriterSize(session.Counting(w), liveBuffer), session: session, task: w.task,
 		http: http.NewResponseController(w), quiet: time.NewTimer(quietTime), hub: h, end: math.MaxInt64,
 	}
-	if h != nil && !q.follow && q.form == asText {
-		l.end = h.Stream.Stats().End
-	}
 	return l
 }
 
 // beginAt makes the response begin at a place, and its filter, if the query needs one.
 func (l *liveResponse) beginAt(s *hub.TextStart, q *query) hub.Outcome {
 	l.cursor = s.Cursor
+	switch {
+	case q.follow || q.form != asText:
+	case q.counted:
+		l.end = q.end
+	default:
+		l.end = s.Start.End
+	}
 	if q.findMissing(l.hub, &s.Start) {
 		if out := l.missed(s.Start); out != hub.Following {
 			return out
@@ -106,6 +110,9 @@ func (l *liveResponse) pass(p []byte, v search.Verdict) {
 func (l *liveResponse) run() hub.Outcome {
 	for l.cursor.Offset() < l.end && !(l.filter != nil && l.filter.Done()) {
 		item, out := l.next()
+		if over := l.cursor.Offset() - l.end; over > 0 && over < int64(len(item.Data)) {
+			item.Data = item.Data[:int64(len(item.Data))-over] // more has arrived
+		}
 		if out == hub.Following {
 			out = l.item(item)
 		}
@@ -251,7 +258,7 @@ func (l *liveResponse) intact() hub.Outcome {
 
 // poll polls the cursor, in the history if it is behind the ring. It doesn't wait for the disk in turn.
 func (l *liveResponse) poll() (item broadcaster.Item, wait <-chan struct{}, err error) {
-	if l.lines {
+	if l.lines || l.filter != nil && l.end == math.MaxInt64 {
 		item, wait, err = l.cursor.PollLines()
 	} else {
 		item, wait, err = l.cursor.Poll()

@@ -212,3 +212,64 @@ func TestDrained(t *testing.T) {
 	b.srv.Shutdown(ctx)
 	viewers.Wait()
 }
+
+// The last lines that match are as many as were asked for while more arrive, and are found if the ring drops the oldest ones
+// meanwhile.
+func TestLastLinesInAFlood(t *testing.T) {
+	b := serveStream(t, hub.Options{Stream: broadcaster.New(broadcaster.Options{Lines: 100_000, Bytes: 1 << 20})}, Options{})
+	var flood sync.WaitGroup
+	stop := make(chan struct{})
+	flood.Go(func() {
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				return
+			default:
+				fmt.Fprintf(b, "line %d\n", n)
+			}
+		}
+	})
+	defer flood.Wait()
+	defer close(stop)
+	wait.For(t, wait.Patience, "the ring isn't full", func() bool { return b.Stats().Start > 0 })
+	for range 20 {
+		for query, want := range map[string]int{"grep=.&n=10": 10, "n=10": 10, "grep=no&n=10": 0, "grep=no&n=10&context=3": 0} {
+			if resp, got := b.get("/?" + query); resp.StatusCode != 200 || strings.Count(got, "\n") != want {
+				t.Fatalf("%s: %s, %d lines", query, resp.Status, strings.Count(got, "\n"))
+			}
+		}
+	}
+}
+
+// A client that hasn't resumed learns how a run has ended, even if it has asked for a line that never was.
+func TestEventsBeyondTheEnd(t *testing.T) {
+	b := shortRun(t)
+	b.end(3)
+	for _, query := range []string{"from=100", "grep=x&n=0", "n=0"} {
+		resp, body := b.get("/?"+query, "Accept", "text/event-stream")
+		if resp.StatusCode != 200 || !strings.Contains(body, "event: exit") || strings.Contains(body, "data: seven") {
+			t.Errorf("%s: %s %q", query, resp.Status, body)
+		}
+	}
+}
+
+// While a program fills the screen, text ends with the screen, however many lines before it are asked for.
+func TestScreenAfterTheHistory(t *testing.T) {
+	b := serveStream(t, past(t), Options{})
+	b.Emit(broadcaster.Resize{Cols: 80, Rows: 24})
+	for n := range 20_000 {
+		fmt.Fprintf(b, "line %d\r\n", n+1)
+	}
+	b.Write([]byte("\x1b[?1049h\x1b[HNORMAL"))
+	b.Flush()
+	wait.For(t, wait.Patience, "the screen isn't followed", func() bool {
+		_, got := b.get("/?n=1")
+		return strings.HasSuffix(got, "NORMAL\n")
+	})
+	for query, first := range map[string]string{"n=all": "line 1\n", "n=15000": "line 5002\n"} { // the program is in an unfinished line
+		_, got := b.get("/?" + query)
+		if !strings.HasPrefix(got, first) || !strings.HasSuffix(got, "line 20000\nNORMAL\n") {
+			t.Errorf("%s: %.20q … %q", query, got, got[max(len(got)-40, 0):])
+		}
+	}
+}

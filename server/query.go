@@ -32,6 +32,7 @@ type query struct {
 	ahead   bool            // the position names a line that has not begun
 	cut     bool            // the position is a time, and output from then on may be gone
 	counted bool            // the server has found the line to begin at, for the last lines that match
+	end     int64           // with counted: the offset of the end of the output that was searched for them
 	skip    int64           // lines that match and are left out first
 	limited bool            // left is how many lines the query still asks for
 	left    int64

@@ -229,6 +229,61 @@ func TestFilteredWebSockets(t *testing.T) {
 	}
 }
 
+// A size is sent at its place in the output, also where the filter has to wait for the end of a line.
+func TestSizesInFilteredOutput(t *testing.T) {
+	b := serveStream(t, hub.Options{}, Options{})
+	v := b.dial("?grep=o", protocol.Subprotocol)
+	if _, err := v.Next(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{"no", "", " one\ntwo", "", "", "th", "ree\nst", "", "ill\n"} {
+		if part == "" {
+			b.Emit(broadcaster.Resize{Cols: 80 + len(part), Rows: 24})
+		}
+		b.Write([]byte(part))
+		b.Flush()
+	}
+	b.end(0)
+	if got := transcript(t, v); got != "no; 80x24;  one\n; two; three\n; exit 0; 1000" {
+		t.Errorf("%q", got)
+	}
+}
+
+// A line that comes in parts is matched as a whole, in each form that follows.
+func TestFiltersAwaitWholeLines(t *testing.T) {
+	b := serveStream(t, hub.Options{}, Options{})
+	v := b.dial("?grep=key", protocol.Subprotocol)
+	if _, err := v.Next(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var bodies []io.ReadCloser
+	for _, query := range []string{"?grep=key&tail=1&n=0", "?grep=key&tail=1&n=0&format=raw"} {
+		resp, err := b.client().Get("http://" + b.addr + "/" + query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		bodies = append(bodies, resp.Body)
+	}
+	begin := strings.Repeat("a long beginning ", 500)
+	for range 5 {
+		b.Write([]byte(begin))
+		b.Flush()
+		time.Sleep(20 * time.Millisecond) // they wait
+	}
+	b.Write([]byte("key\n"))
+	b.end(0)
+	want := strings.Repeat(begin, 5) + "key\n"
+	if got := transcript(t, v); strings.ReplaceAll(got, "; ", "") != want+"exit 01000" {
+		t.Errorf("wsrun.v1: %d bytes", len(got))
+	}
+	for _, body := range bodies {
+		if got, err := io.ReadAll(body); string(got) != want || err != nil {
+			t.Errorf("%d bytes, %v", len(got), err)
+		}
+	}
+}
+
 func TestRequestsForFiles(t *testing.T) {
 	b, dir := serveFolder(t, Options{})
 	if err := os.WriteFile(filepath.Join(dir, "a.log"), []byte("one\ntwo\nthree\nfour\nfive"), 0o600); err != nil {
@@ -285,6 +340,8 @@ func transcript(t *testing.T, v *client.Viewer) string {
 			said = append(said, strings.TrimSpace(fmt.Sprintf("hello %d line %d %s", e.Offset, e.Line, e.Prelude)))
 		case protocol.SkipEvent:
 			said = append(said, strings.TrimSpace(fmt.Sprintf("skip %d line %d %s", e.Offset, e.Line, e.Prelude)))
+		case protocol.ResizeEvent:
+			said = append(said, fmt.Sprintf("%dx%d", e.Cols, e.Rows))
 		case protocol.ExitEvent:
 			said = append(said, fmt.Sprintf("exit %d", e.Code))
 		}

@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/json"
 	"errors"
+	"math"
 	"net/http"
 
 	"wsrun/hub"
@@ -27,12 +28,12 @@ func (s *Server) serveSlice(w taskResponse, r *http.Request, stream Stream, q *q
 	limits := hub.SliceLimits{Lines: int64(q.Lines), Bytes: maxSliceBytes, Until: q.until}
 	switch {
 	case q.until > 0:
-		limits.Lines = maxSliceLines
+		limits.Lines = math.MaxInt64
 	case q.Lines < 0:
 		limits.Lines = sliceLines
 	}
 	w.task.rest() // the history may have to be read
-	slice, err := h.Slice(q.Position, limits)
+	slice, err := h.Slice(r.Context(), q.Position, limits)
 	if errors.Is(err, hub.ErrGone) {
 		s.refuse(w, r, gone(err.Error()))
 		return

@@ -43,11 +43,15 @@ func beginText(w taskResponse, session *hub.Session, h *hub.Hub, q *query) (*liv
 	if out := t.before(s.Before, s.Start.Size.Cols); out != hub.Following {
 		return l, out
 	}
-	if s.Rows != nil {
+	if s.Rows != nil && s.Until == 0 {
 		t.Write(s.Rows)
 		return l, hub.Ended
 	}
-	return l, l.beginAt(s, q)
+	out := l.beginAt(s, q)
+	if t.rows = s.Rows; s.Rows != nil {
+		l.end = s.Until
+	}
+	return l, out
 }
 
 // setSink sets the sink for the format that the query has.
@@ -123,9 +127,10 @@ func (s *lineSink) output(p []byte, v search.Verdict) {
 // A textSink writes plain text.
 type textSink struct {
 	lineSink
-	times  bool  // each line begins with its time
-	groups bool  // a line -- separates lines that aren't next to each other
-	last   int64 // number of the last line written; 0 before the first
+	times  bool   // each line begins with its time
+	groups bool   // a line -- separates lines that aren't next to each other
+	last   int64  // number of the last line written; 0 before the first
+	rows   []byte // what comes last
 }
 
 // emit writes a line, or part of one if it isn't whole.
@@ -211,7 +216,14 @@ func (t *textSink) event(event any) {
 }
 
 // finish implements [sink].
-func (t *textSink) finish() { t.text.Finish() }
+func (t *textSink) finish() {
+	if t.rows == nil {
+		t.text.Finish()
+		return
+	}
+	t.endLine()
+	t.Write(t.rows)
+}
 
 // endLine ends an unfinished line, so that nothing is appended to it.
 func (t *textSink) endLine() {

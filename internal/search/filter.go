@@ -6,13 +6,19 @@ import (
 )
 
 const (
-	// maxHeld is how much of an unfinished line a Filter holds, in bytes. What it knows of a longer one decides.
-	maxHeld = 1 << 20
 	// maxContext is how much context before a wanted line a Filter holds, in bytes. There may be thousands of filters.
 	maxContext = 64 << 10
 	// spareBytes is how much unused memory Shrink leaves.
 	spareBytes = 8 << 10
+	// freeHeld is how much of an unfinished line a Filter holds without any room for it, in bytes.
+	freeHeld = 64 << 10
 )
+
+// A Room is what several Filters hold of long lines together, in bytes, such as a weighted semaphore.
+type Room interface {
+	TryAcquire(n int64) bool
+	Release(n int64)
+}
 
 // A Verdict says what becomes of output.
 type Verdict int
@@ -33,10 +39,12 @@ type FilterOptions struct {
 	Most    int64                         // how many lines are wanted after those; negative for all
 	From    func(line, offset int64) bool // reports whether the line that begins at offset is the first to be looked at; may be nil
 	Within  bool                          // with From: the first byte is inside of a line that is not looked at
+	Room    Room                          // for a line of more than 64 KiB, 1 MiB is needed to hold it; nil if there is always some
 }
 
 // A Filter passes on a stream's output, in order, with a verdict on each part. Parts end at newlines, unless a line
-// has more than 1 MiB. Its methods must not be called concurrently.
+// has more than 1 MiB, or more than 64 KiB and there is no room: its beginning then decides. Its methods must not be called
+// concurrently. The last one must be Finish.
 type Filter struct {
 	o       FilterOptions
 	pass    func(p []byte, v Verdict)
@@ -50,6 +58,7 @@ type Filter struct {
 	since        int     // how many lines were not passed on as wanted or context since the last that was
 	omitted      int     // how many lines of context are missing; valid during a call with Omitted
 	midLine      bool    // the line that is being dropped for o.From has no newline yet
+	roomy        bool    // the filter has room
 	rest         bool    // the line at offset has a verdict already, which is of
 	of           Verdict
 }
@@ -96,11 +105,33 @@ func (f *Filter) Write(p []byte) (int, error) {
 	}
 	f.held = append(f.held, p...)
 	unfinished := len(f.held) - bytes.LastIndexByte(f.held, '\n') - 1
-	if f.scanner == nil || f.rest && unfinished == len(f.held) || unfinished > maxHeld {
+	switch {
+	case f.scanner == nil || f.rest && unfinished == len(f.held):
+		unfinished = 0
+	case unfinished > maxLine || unfinished > freeHeld && !f.takeRoom():
+		f.scanner.Decide()
 		unfinished = 0
 	}
 	f.judge(unfinished)
+	f.leaveRoom()
 	return n, nil
+}
+
+// takeRoom reports whether there is room for a long line.
+func (f *Filter) takeRoom() bool {
+	f.roomy = f.roomy || f.o.Room == nil || f.o.Room.TryAcquire(maxLine)
+	return f.roomy
+}
+
+// leaveRoom gives back the room if it isn't needed any more.
+func (f *Filter) leaveRoom() {
+	if !f.roomy || len(f.held) > freeHeld {
+		return
+	}
+	f.held, f.roomy = slices.Clone(f.held), false
+	if f.o.Room != nil {
+		f.o.Room.Release(maxLine)
+	}
 }
 
 // Finish passes on the unfinished last line. Output that follows begins another one, with the same number.
@@ -110,7 +141,8 @@ func (f *Filter) Finish() {
 	}
 	f.judge(0)
 	f.cut(len(f.held), Dropped)
-	f.rest = false
+	f.rest, f.since = false, 0
+	f.leaveRoom()
 }
 
 // Shrink is [Scanner.Shrink].

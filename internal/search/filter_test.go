@@ -175,3 +175,96 @@ func TestFilterJudgesLongLines(t *testing.T) {
 		}
 	}
 }
+
+// A scanner and a filter agree on a line that is longer than what counts of it.
+func TestLongLinesCountInPart(t *testing.T) {
+	m := New(regexp.MustCompile("done$"), 1)
+	for _, size := range []int{maxLine - 10, maxLine - 5, maxLine - 4, maxLine, maxLine + 1, 2 * maxLine} {
+		line := slices.Concat(bytes.Repeat([]byte("x\r"), size/2), []byte("done\n"))
+		text := slices.Concat([]byte("done\n"), line, []byte("not\nalso done\n"))
+		var hits, wanted []int64
+		scan := m.Scan(0, 1, false, func(line, _ int64) { hits = append(hits, line) })
+		var f *Filter
+		f = FilterOptions{Matcher: m, Most: -1}.Begin(0, 1, false, func(_ []byte, v Verdict) {
+			if n := f.line + 1; v == Wanted && (len(wanted) == 0 || wanted[len(wanted)-1] != n) {
+				wanted = append(wanted, n)
+			}
+		})
+		for p := range slices.Chunk(text, 4<<10) {
+			f.Write(p)
+		}
+		for p := range slices.Chunk(text, 100_000) {
+			scan.Write(p)
+		}
+		f.Finish()
+		scan.Finish()
+		want := []int64{1, 2, 4}
+		if len(line)-1 > maxLine {
+			want = []int64{1, 4}
+		}
+		if !slices.Equal(hits, want) || !slices.Equal(wanted, want) {
+			t.Errorf("with %d bytes: %v match, %v are passed on, want %v", len(line), hits, wanted, want)
+		}
+	}
+}
+
+// What comes before an event is not context of what comes after it, and isn't missing either.
+func TestContextEndsAtAnEvent(t *testing.T) {
+	o := FilterOptions{Matcher: New(regexp.MustCompile("x"), 1), Context: 2, Most: -1}
+	var passed []byte
+	f := o.Begin(0, 1, false, func(p []byte, v Verdict) {
+		switch v {
+		case Omitted:
+			t.Error("context is missing")
+		case Wanted, Context:
+			passed = append(passed, p...)
+		}
+	})
+	f.Write([]byte("a\nb\nc\n"))
+	f.Finish()
+	f.Write([]byte("d\nx\ne\n"))
+	if f.Finish(); string(passed) != "d\nx\ne\n" {
+		t.Errorf("%q", passed)
+	}
+}
+
+// A room counts what is taken of it.
+type room struct{ left, taken int64 }
+
+func (r *room) TryAcquire(n int64) bool {
+	if r.left < n {
+		return false
+	}
+	r.left, r.taken = r.left-n, r.taken+n
+	return true
+}
+func (r *room) Release(n int64) { r.left, r.taken = r.left+n, r.taken-n }
+
+// Long lines need room. Without it, what there is of a line decides, and little is held; the room is given back in any case.
+func TestFiltersShareRoom(t *testing.T) {
+	for _, left := range []int64{0, maxLine} {
+		r := &room{left: left}
+		var wanted []byte
+		f := FilterOptions{Matcher: New(regexp.MustCompile("key"), 1), Most: -1, Room: r}.Begin(0, 1, false, func(p []byte, v Verdict) {
+			if v == Wanted {
+				wanted = append(wanted, p...)
+			}
+		})
+		early := "key" + string(bytes.Repeat([]byte("\x1b[m"), 50_000)) + "\n"
+		late := string(bytes.Repeat([]byte("\x1b[m"), 50_000)) + "key\n"
+		for p := range slices.Chunk([]byte(early+late+"key\n"+early[:100_000]), 1000) {
+			f.Write(p)
+			if most := freeHeld + 1000; len(f.held) > most && r.taken == 0 {
+				t.Fatalf("%d bytes are held without room", len(f.held))
+			}
+		}
+		f.Finish()
+		want := early + late + "key\n" + early[:100_000]
+		if left == 0 {
+			want = early + "key\n" + early[:100_000]
+		}
+		if string(wanted) != want || r.taken != 0 {
+			t.Errorf("with room for %d: %d bytes instead of %d, %d taken", left, len(wanted), len(want), r.taken)
+		}
+	}
+}

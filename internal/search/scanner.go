@@ -10,6 +10,9 @@ import (
 // the processor's cache.
 const pieceSize = 64 << 10
 
+// maxLine is how much of a line counts, with its control sequences, in bytes.
+const maxLine = 1 << 20
+
 var newline = []byte{'\n'}
 
 // A Scanner reports the lines of a stream's output whose text matches. A line is what a newline ends. It
@@ -25,6 +28,7 @@ type Scanner struct {
 	continued    bool   // the resolver has the beginning of the line
 	cut          bool   // the resolver has emitted a piece of a line
 	matched      bool   // the line that the resolver has matches
+	decided      bool   // what follows of that line doesn't count
 	scratch      []byte
 	folded       []byte
 }
@@ -56,7 +60,7 @@ func (s *Scanner) Finish() {
 		s.resolve(s.held)
 	}
 	s.resolver.Finish()
-	s.matched, s.cut, s.continued = false, false, false
+	s.matched, s.cut, s.decided, s.continued = false, false, false, false
 	s.held, s.start = s.held[:0], s.offset
 }
 
@@ -82,7 +86,7 @@ func (s *Scanner) add(p []byte) {
 		case whole && !s.continued:
 			s.lines(s.held)
 			s.held = s.held[:0]
-		case whole || len(s.held) > maxText:
+		case whole || len(s.held) > maxText || s.offset+int64(len(s.held))-s.start > maxLine:
 			s.resolve(s.held)
 			s.held, s.continued = s.held[:0], !whole
 		}
@@ -130,19 +134,42 @@ func (s *Scanner) pass(n, newlines int) {
 
 // resolve looks at a line, or at a part of one, that is not plain.
 func (s *Scanner) resolve(p []byte) {
+	end := s.offset + int64(len(p))
+	if left := s.start + maxLine - s.offset; !s.decided && left < int64(len(p)) {
+		s.resolver.Write(p[:left])
+		s.decide()
+		p = p[left:]
+	}
 	s.resolver.Write(p)
-	s.offset += int64(len(p))
+	s.offset = end
 	if bytes.HasSuffix(p, newline) {
-		s.matched, s.cut = false, false
+		s.matched, s.cut, s.decided = false, false, false
 		s.line++
 		s.start = s.offset
+	}
+}
+
+// Decide makes what there is so far of an unfinished line all that counts of it.
+func (s *Scanner) Decide() {
+	if len(s.held) > 0 {
+		s.resolve(s.held)
+		s.held, s.continued = s.held[:0], true
+	}
+	s.decide()
+}
+
+// decide is Decide if the resolver has all that there is.
+func (s *Scanner) decide() {
+	if !s.decided {
+		s.resolver.Finish()
+		s.decided = true
 	}
 }
 
 // emitted takes a line from the resolver, and reports the first that matches. Of a line in pieces, only the first
 // counts.
 func (s *Scanner) emitted(text []byte, _ int64, whole bool) {
-	if !s.matched && !s.cut && s.match(text) {
+	if !s.matched && !s.cut && !s.decided && s.match(text) {
 		s.matched = true
 		s.hit(s.line+1, s.start)
 	}
