@@ -16,6 +16,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -101,6 +102,8 @@ type Broadcaster struct {
 	closed    bool
 	exit      *Exit   // as emitted
 	history   History // nil if what the ring drops is lost
+
+	before atomic.Int64 // lines before those that the ring counts
 }
 
 // New returns a Broadcaster whose limits and start are set by o. It holds no resources
@@ -128,6 +131,24 @@ func NewEpoch() string {
 // Epoch returns the name of this run of the stream, by default 128 random bits in
 // hexadecimal. An offset means nothing in a run with another epoch.
 func (b *Broadcaster) Epoch() string { return b.epoch }
+
+// Begin makes the stream begin at an offset. It must be called before anything is written.
+func (b *Broadcaster) Begin(offset int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r := &b.ring
+	r.written, r.start, r.end, r.whole, r.endWhole = offset, offset, offset, offset, offset
+	b.snapshot = nil
+}
+
+// SetLine sets the number of the line that the stream's first byte belongs to, in a stream that doesn't know from the start
+// how many lines come before it. All numbers change by as much.
+func (b *Broadcaster) SetLine(n int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.before.Store(n - 1)
+	b.snapshot = nil
+}
 
 // Write copies p into the ring and returns; it never waits for a reader. Readers see p
 // immediately if nothing was published in the last 16 ms. Otherwise they see it at the end
@@ -221,7 +242,7 @@ func (b *Broadcaster) stats() Stats {
 	r := &b.ring
 	return Stats{
 		Oldest: r.oldest(), Start: r.start, End: r.end,
-		Line: r.startLine + 1, Lines: r.lines(),
+		Line: b.before.Load() + r.startLine + 1, Lines: r.lines(),
 		Size: r.sizeAt(r.end), Exit: b.exit, Chunks: r.chunks,
 	}
 }

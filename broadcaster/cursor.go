@@ -32,7 +32,7 @@ type Start struct {
 type Cursor struct {
 	b         *Broadcaster
 	offset    int64
-	line      int64 // newlines before offset
+	line      int64 // newlines before offset, as the ring counts them
 	lastEvent int64 // number of the last event returned or passed
 }
 
@@ -60,7 +60,7 @@ func (c *Cursor) moveTo(r *ring, offset int64) Start {
 	}
 	return Start{
 		Offset: offset,
-		Line:   c.line + 1,
+		Line:   c.Line(),
 		End:    r.end,
 		Size:   r.sizeAt(offset),
 		Stamps: r.stampsFrom(offset),
@@ -163,7 +163,7 @@ func (c *Cursor) advance(end int64) []byte {
 func (c *Cursor) Offset() int64 { return c.offset }
 
 // Line returns the number of the line that the byte at the cursor belongs to, from 1.
-func (c *Cursor) Line() int64 { return c.line + 1 }
+func (c *Cursor) Line() int64 { return c.b.before.Load() + c.line + 1 }
 
 // Next is Poll and PollHistory for a reader with nothing else to wait for: it waits until something
 // follows or ctx is done. The error is [io.EOF] or ctx's.
@@ -190,5 +190,6 @@ func (c *Cursor) Next(ctx context.Context) (Item, error) {
 func (b *Broadcaster) Range(from, to int64) (parts [][]byte, line int64, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.ring.slices(from, to)
+	parts, line, ok = b.ring.slices(from, to)
+	return parts, b.before.Load() + line, ok
 }

@@ -61,14 +61,12 @@ type Event struct {
 	Event          any
 }
 
-// SetHistory makes h have what the ring drops, and returns the feed that h must be filled from, from
-// the beginning of what is kept now. From then on, [Cursor.Poll] may return [ErrBehind]. It must be
-// called at most once.
-func (b *Broadcaster) SetHistory(h History) *Feed {
+// Feed returns the feed that a history is filled from, from the beginning of what is kept now. It must be called at most
+// once.
+func (b *Broadcaster) Feed() *Feed {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	r := &b.ring
-	b.history = h
 	r.feed = &Feed{b: b, wake: make(chan struct{}, 1), offset: r.start, line: r.startLine, kept: r.start}
 	r.feed.signal()
 	return r.feed

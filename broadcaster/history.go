@@ -23,6 +23,13 @@ type History interface {
 	At(offset int64) (start Start, ok bool)
 }
 
+// SetHistory makes h have what the ring drops. From then on, [Cursor.Poll] may return [ErrBehind].
+func (b *Broadcaster) SetHistory(h History) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.history = h
+}
+
 // A Past is what follows at a place in a history, as an [Item]: output, an event, or, if the output
 // there is gone, a Reset that says where the stream continues, without End, Stamps and what was skipped.
 // The zero value means that the history has nothing from there on, and never will.
@@ -52,9 +59,9 @@ func (c *Cursor) PollHistory() (Item, <-chan struct{}, error) {
 		return Item{}, wait, nil
 	case past.Reset != nil:
 		start := *past.Reset
-		start.SkippedBytes, start.SkippedLines = start.Offset-c.offset, start.Line-1-c.line
+		start.SkippedBytes, start.SkippedLines = start.Offset-c.offset, start.Line-c.Line()
 		start.End, start.Past = c.b.Stats().End, true
-		c.offset, c.line = start.Offset, start.Line-1
+		c.offset, c.line = start.Offset, c.line+start.SkippedLines
 		return Item{Reset: &start}, nil, nil
 	case past.Event != nil:
 		c.lastEvent = past.Number
@@ -112,5 +119,5 @@ func (b *Broadcaster) Past(offset int64) (*Cursor, Start, bool) {
 		return nil, Start{}, false
 	}
 	start.End, start.Past = b.Stats().End, true
-	return &Cursor{b: b, offset: offset, line: start.Line - 1}, start, true
+	return &Cursor{b: b, offset: offset, line: start.Line - 1 - b.before.Load()}, start, true
 }

@@ -67,7 +67,8 @@ func tens(n int) string { return strings.Repeat("123456789\n", n) }
 func TestPollIsBehind(t *testing.T) {
 	b := New(Options{Lines: 100})
 	h := &past{}
-	f := b.SetHistory(h)
+	b.SetHistory(h)
+	f := b.Feed()
 	first, _ := b.Open(-1)
 	write(t, b, tens(10))
 	b.Emit(Resize{1, 1})
@@ -120,7 +121,8 @@ func TestPollIsBehind(t *testing.T) {
 func TestResetToHistory(t *testing.T) {
 	b := New(Options{Lines: 100})
 	h := &past{}
-	f := b.SetHistory(h)
+	b.SetHistory(h)
+	f := b.Feed()
 	c, _ := b.Open(-1)
 	other, _ := b.Open(-1)
 	for range 400 {
@@ -148,7 +150,8 @@ func TestResetToHistory(t *testing.T) {
 func TestRingWaitsForFeed(t *testing.T) {
 	b := New(Options{Lines: 1000})
 	h := &past{}
-	f := b.SetHistory(h)
+	b.SetHistory(h)
+	f := b.Feed()
 	c, _ := b.Open(-1)
 	for range maxBehind / 10_000 {
 		write(t, b, tens(1000))
@@ -187,7 +190,8 @@ func TestRingWaitsForFeed(t *testing.T) {
 // A feed leaves the end of a burst in the ring for a while.
 func TestFeedLags(t *testing.T) {
 	b := New(Options{Lines: 1000})
-	f := b.SetHistory(&past{})
+	b.SetHistory(&past{})
+	f := b.Feed()
 	for range (feedLag + maxBehind) / 2 / 10_000 {
 		write(t, b, tens(1000))
 	}
@@ -221,7 +225,8 @@ func TestFeedLags(t *testing.T) {
 func TestFeedBeginsWhenRingIsHalfFull(t *testing.T) {
 	for _, o := range []Options{{Lines: 1000, Bytes: 1 << 30}, {Lines: 1 << 30, Bytes: 10_000}} {
 		b := New(o)
-		f := b.SetHistory(&past{})
+		b.SetHistory(&past{})
+		f := b.Feed()
 		write(t, b, tens(499))
 		b.Flush()
 		if _, ok, err := f.take(1); ok || err != nil {
@@ -243,7 +248,8 @@ func TestFeedBeginsWhenRingIsHalfFull(t *testing.T) {
 			t.Errorf("%+v: %d bytes, then %v", o, n, err)
 		}
 		short := New(o)
-		f = short.SetHistory(&past{})
+		short.SetHistory(&past{})
+		f = short.Feed()
 		write(t, short, tens(1))
 		short.Close()
 		if _, err := f.Next(t.Context(), 1); err != io.EOF {

@@ -5,9 +5,10 @@ package broadcaster
 // methods may be called concurrently. Output that was evicted in the meantime can still be
 // read.
 type Snapshot struct {
-	b     *Broadcaster
-	ring  ring
-	stats Stats
+	b      *Broadcaster
+	ring   ring
+	stats  Stats
+	before int64 // lines before those that the ring counts
 }
 
 // Snapshot returns the stream as it is now.
@@ -15,7 +16,7 @@ func (b *Broadcaster) Snapshot() *Snapshot {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.snapshot == nil {
-		b.snapshot = &Snapshot{b, b.ring.clone(), b.stats()}
+		b.snapshot = &Snapshot{b, b.ring.clone(), b.stats(), b.before.Load()}
 	}
 	return b.snapshot
 }
@@ -59,7 +60,8 @@ func (s *Snapshot) At(offset int64) (*Cursor, Start, bool) {
 
 // Range is [Broadcaster.Range] at the snapshot's moment.
 func (s *Snapshot) Range(from, to int64) (parts [][]byte, line int64, ok bool) {
-	return s.ring.slices(from, to)
+	parts, line, ok = s.ring.slices(from, to)
+	return parts, s.before + line, ok
 }
 
 // Stamps returns the stamps for the lines from offset on, as far as they are kept. They are
@@ -69,8 +71,11 @@ func (s *Snapshot) Stamps(offset int64) []Stamp { return s.ring.stampsFrom(offse
 // Oldest returns the oldest byte that can still be read, which may be before what is kept, and the number of its line.
 func (s *Snapshot) Oldest() (offset, line int64) {
 	offset = s.ring.oldest()
-	return offset, s.ring.lineAt(offset) + 1
+	return offset, s.lineAt(offset)
 }
+
+// lineAt returns the number of the line that the byte at offset, which must be readable, belongs to.
+func (s *Snapshot) lineAt(offset int64) int64 { return s.before + s.ring.lineAt(offset) + 1 }
 
 // Line returns the offset at which line n, counted from 1, begins. Like [Snapshot.At], it can be before what is kept. ok is
 // false if the beginning of the line can't be read any more, or not yet.
@@ -108,5 +113,5 @@ func (s *Snapshot) LineFrom(offset int64) (at, line int64, ok bool) {
 		}
 		offset = r.skip(offset, 1)
 	}
-	return offset, r.lineAt(offset) + 1, offset < r.end
+	return offset, s.lineAt(offset), offset < r.end
 }

@@ -3,10 +3,11 @@ package cli
 import (
 	"wsrun/broadcaster"
 	"wsrun/history"
+	"wsrun/hub"
 )
 
-// keepHistory returns a log of what b's ring is going to drop; nil if --history is 0.
-func (s *service) keepHistory(b *broadcaster.Broadcaster) *history.Log {
+// keepHistory returns a history of what b's ring is going to drop; nil if --history is 0.
+func (s *service) keepHistory(b *broadcaster.Broadcaster) hub.History {
 	if s.options.history == 0 {
 		return nil
 	}

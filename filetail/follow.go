@@ -52,6 +52,10 @@ type FollowOptions struct {
 	// Event is called with a [Start], [Truncated], [Rotated], [Gone] or [Back], in order
 	// with the writes to w and from the same goroutine. It may be nil.
 	Event func(event any)
+	// Reading is called with the file from which the output is read from then on: before a [Start] or [Rotated], and when
+	// the file had to be opened again. It stays open until another one is read, until it is deleted, or until Follow
+	// ends. Reading may be nil.
+	Reading func(file *os.File)
 }
 
 // Start is the event before the first byte, which is at Offset in the file. Size is the

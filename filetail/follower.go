@@ -153,6 +153,12 @@ func (f *follower) write(ctx context.Context, data []byte) error {
 	return nil
 }
 
+func (f *follower) reading(s *source) {
+	if f.o.Reading != nil {
+		f.o.Reading(s.f)
+	}
+}
+
 func (f *follower) emit(event any) {
 	if f.o.Event != nil {
 		f.o.Event(event)

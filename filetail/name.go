@@ -52,6 +52,7 @@ func (f *follower) look(now time.Time) {
 	if len(f.queue) > 0 {
 		newest = f.queue[len(f.queue)-1]
 	}
+	reopened := newest != nil && newest.broken
 	switch {
 	case newest == nil || !os.SameFile(newest.info, s.info):
 		f.queue = append(f.queue, s)
@@ -59,13 +60,16 @@ func (f *follower) look(now time.Time) {
 			f.lost = now
 		}
 		return
-	case newest.broken:
+	case reopened:
 		newest.f, s.f = s.f, newest.f
 		newest.broken = false
 	}
 	s.f.Close()
 	if newest == f.cur {
 		f.lost, f.left = time.Time{}, false
+		if reopened {
+			f.reading(f.cur)
+		}
 	}
 }
 

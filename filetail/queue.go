@@ -29,6 +29,7 @@ func (f *follower) advance(ctx context.Context, now time.Time) bool {
 	if f.started {
 		f.leave()
 		f.recall(next)
+		f.reading(next)
 		f.emit(Rotated{next.offset})
 	} else if err := f.start(ctx, next); err != nil {
 		next.f.Close()
@@ -59,6 +60,7 @@ func (f *follower) start(ctx context.Context, s *source) error {
 		return err
 	}
 	f.started = true
+	f.reading(s)
 	f.emit(Start{s.offset, max(s.offset, s.info.Size())})
 	return nil
 }

@@ -7,11 +7,11 @@ package hub
 
 import (
 	"bytes"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"wsrun/broadcaster"
-	"wsrun/history"
 )
 
 // A Kind is what a stream's source is. Never infer it from other properties of the stream.
@@ -33,7 +33,8 @@ type Options struct {
 	Command []string // likewise; nil unless the stream is a command's output
 	Started time.Time
 
-	History *history.Log // has what the stream's ring drops; nil if nothing has. The hub fills and closes it
+	History    History // has what the stream's ring drops; nil if nothing has. The hub fills and closes it
+	Unnumbered bool    // what number the first line in the ring has isn't known before SetExact is called
 
 	LF        bool // lines end in \n, not in a terminal's \r\n
 	Ephemeral bool // the run ends with its viewers, so a position is valid only with its epoch
@@ -53,24 +54,36 @@ type Hub struct {
 	moments  chan struct{} // has an element for each screen that is made for a moment
 	starts   chan struct{} // has an element for each viewer whose long start is being encoded
 	partial  atomic.Bool   // line numbers count from somewhere inside the source
+	numbered sync.Once     // closes numbers
+	numbers  chan struct{} // closed when it is known which number the first line has
 }
 
 // New returns a hub, and starts a goroutine that follows its stream's screen, and one that fills its
 // history, if there is one. The caller must call Close, which waits for them.
 func New(o Options) *Hub {
 	o.Title, o.Command = cutTitle(o.Title), cutCommand(o.Command)
+	pictures, _ := o.History.(pictureStore)
 	h := &Hub{
-		Options: o, audience: newAudience(o.Panics), joins: newJoinTracker(o.Stream, o.History, o.Panics),
+		Options: o, audience: newAudience(o.Panics), joins: newJoinTracker(o.Stream, pictures, o.Panics),
 		deflated: deflateCache{stream: o.Stream}, filler: newFiller(o.History, o.Panics),
 		moments: make(chan struct{}, HalfTheProcessors()), starts: make(chan struct{}, HalfTheProcessors()),
+		numbers: make(chan struct{}),
 	}
 	h.pool = newWriterPool(h)
+	if h.partial.Store(o.Unnumbered); !o.Unnumbered {
+		h.SetExact(true)
+	}
 	return h
 }
 
-// SetExact sets whether line numbers count from the start of the source, as they do in a new
-// hub. Viewers that join from now on are told.
-func (h *Hub) SetExact(exact bool) { h.partial.Store(!exact) }
+// SetExact sets whether line numbers count from the start of the source. Viewers that join from now on are told.
+func (h *Hub) SetExact(exact bool) {
+	h.partial.Store(!exact)
+	h.numbered.Do(func() { close(h.numbers) })
+}
+
+// Numbered returns a channel that is closed as soon as it is known whether line numbers count from the start of the source.
+func (h *Hub) Numbered() <-chan struct{} { return h.numbers }
 
 // Viewers returns the current number of viewers.
 func (h *Hub) Viewers() int {

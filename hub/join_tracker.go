@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"wsrun/broadcaster"
-	"wsrun/history"
 	"wsrun/screen"
 )
 
@@ -40,7 +39,7 @@ const (
 // Its methods may be called concurrently.
 type joinTracker struct {
 	stream  *broadcaster.Broadcaster
-	log     *history.Log // gets pictures; may be nil
+	past    pictureStore // may be nil
 	panics  *Panics
 	cancel  context.CancelFunc
 	running sync.WaitGroup // the goroutine
@@ -60,9 +59,9 @@ type joinTracker struct {
 
 // newJoinTracker returns a tracker that follows stream in a goroutine. The caller must call close,
 // which waits for the goroutine.
-func newJoinTracker(stream *broadcaster.Broadcaster, log *history.Log, panics *Panics) *joinTracker {
+func newJoinTracker(stream *broadcaster.Broadcaster, past pictureStore, panics *Panics) *joinTracker {
 	ctx, cancel := context.WithCancel(context.Background())
-	t := &joinTracker{stream: stream, log: log, panics: panics, cancel: cancel}
+	t := &joinTracker{stream: stream, past: past, panics: panics, cancel: cancel}
 	cursor, start := stream.Open(-1)
 	t.screen = t.newScreen(start.Offset, start.Size)
 	panics.KeepRunning(&t.running, "follow the screen", func() { t.run(ctx, cursor) }, func() { cursor = t.skip() })
@@ -214,8 +213,8 @@ func (t *joinTracker) keepLines() {
 
 // storePicture gives the history a picture of the program that fills the screen, now and then. mu must be held.
 func (t *joinTracker) storePicture() {
-	if t.log != nil && t.screen.Full() && t.log.NeedsPicture(t.screen.Offset()) {
-		t.log.AddPicture(t.screen.Picture())
+	if t.past != nil && t.screen.Full() && t.past.NeedsPicture(t.screen.Offset()) {
+		t.past.AddPicture(t.screen.Picture())
 	}
 }
 

@@ -15,6 +15,8 @@ const (
 	maxMoment = 2 << 20
 	// momentTime is how long that output may be followed. Some takes minutes (docs/facts.md, screen).
 	momentTime = time.Second
+	// momentWait is how long a viewer waits for its turn and for the disk. After that, it gets only the terminal's state.
+	momentWait = 10 * time.Second
 )
 
 // A moment is where to begin to follow a program that fills the screen later.
@@ -24,15 +26,57 @@ type moment struct {
 	prelude []byte // what puts a new terminal into the state there
 }
 
-// screenAt returns what makes a new terminal show the screen at an offset, if a program fills it there. It may wait for
-// a disk, and it takes a turn.
-func (h *Hub) screenAt(offset int64) (prelude []byte, ok bool) {
-	from, ok := h.momentBefore(offset)
-	if !ok {
+// screenAt returns what makes a new terminal show the screen at an offset, if a program fills it there. It waits for a turn and
+// for the disk, but not once gone is closed.
+func (h *Hub) screenAt(offset int64, gone <-chan struct{}) (prelude []byte, ok bool) {
+	if !h.mayBeFilled(offset) {
 		return nil, false
 	}
-	h.moments <- struct{}{}
+	late := time.NewTimer(momentWait)
+	defer late.Stop()
+	select {
+	case h.moments <- struct{}{}:
+	case <-gone:
+		return nil, false
+	case <-late.C:
+		return nil, false
+	}
+	made := make(chan []byte, 1)
+	go h.makeMoment(offset, made)
+	select {
+	case prelude = <-made:
+	case <-gone:
+	case <-late.C:
+	}
+	return prelude, prelude != nil
+}
+
+// mayBeFilled reports whether a program may fill the screen at an offset.
+func (h *Hub) mayBeFilled(offset int64) bool {
+	if h.History != nil {
+		if at, ok := h.History.HasPicture(offset); ok && at >= offset-maxMoment {
+			return true
+		}
+	}
+	at := h.pointAt(offset)
+	return at.State.Alternate()
+}
+
+// makeMoment returns the turn that the caller has taken, and sends what screenAt returns; nil if that is nothing.
+func (h *Hub) makeMoment(offset int64, made chan<- []byte) {
 	defer func() { <-h.moments }()
+	defer h.Panics.Contain("show a moment", func() { made <- nil })
+	from, ok := h.momentBefore(offset)
+	if !ok {
+		made <- nil
+		return
+	}
+	made <- h.screenFrom(from, offset)
+}
+
+// screenFrom follows the output from a moment to an offset, and returns what makes a new terminal show the screen there; nil if
+// no program fills it.
+func (h *Hub) screenFrom(from moment, offset int64) (prelude []byte) {
 	s := screen.New()
 	s.Panicked = h.Panics.Reporter("follow the screen")
 	s.History = func(end int64) (output []byte, before screen.State, ok bool) {
@@ -47,10 +91,10 @@ func (h *Hub) screenAt(offset int64) (prelude []byte, ok bool) {
 	output, ok := h.replay(s, from.offset, offset)
 	p := s.Picture()
 	if !ok || p.Text == nil {
-		return nil, false
+		return nil
 	}
 	drawn := p.To - int64(len(from.prelude)) // of the output
-	return append(append(p.Before.Append(nil), p.Prelude...), output[max(drawn, 0):]...), true
+	return append(append(p.Before.Append(nil), p.Prelude...), output[max(drawn, 0):]...)
 }
 
 // outputUpTo returns output that ends at an offset, from the beginning of a line on if possible, and the state there.
@@ -87,7 +131,7 @@ func (h *Hub) momentBefore(offset int64) (moment, bool) {
 		at = h.pointAt(max(at.Offset-momentStep, low))
 	}
 	_, start, ok := h.Stream.Past(at.Offset)
-	return moment{at.Offset, start.Size, at.prelude()}, ok
+	return moment{at.Offset, start.Size, at.prelude()}, ok && !at.State.Alternate()
 }
 
 // replay shows the output from one offset to another to a screen, and the sizes up to there. It returns the output.

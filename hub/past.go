@@ -30,17 +30,17 @@ func (h *Hub) oldest() history.Place {
 	return oldest
 }
 
-// open returns the snapshot for a viewer that asks for a position.
-func (h *Hub) open(p Position, v1 bool) snapshot {
+// open returns the snapshot for a viewer that asks for a position. gone is closed when the viewer has left.
+func (h *Hub) open(p Position, v1 bool, gone <-chan struct{}) snapshot {
 	if at := h.Seek(p).Position; at != p {
-		if s, ok := h.startAt(at.Offset, v1); ok {
+		if s, ok := h.startAt(at.Offset, v1, gone); ok {
 			return s
 		}
 		p = at
 	}
 	cursor, start, ok := h.past(p)
 	if ok && !start.Resumed {
-		if s, ok := h.startAt(start.Offset, v1); ok {
+		if s, ok := h.startAt(start.Offset, v1, gone); ok {
 			return s
 		}
 	}
@@ -55,18 +55,18 @@ func (h *Hub) open(p Position, v1 bool) snapshot {
 }
 
 // openLines is open for a viewer with a filter, which gets lines only, and no picture of the screen.
-func (h *Hub) openLines(p Position, v1 bool) snapshot {
+func (h *Hub) openLines(p Position, v1 bool, gone <-chan struct{}) snapshot {
 	at := h.Seek(p).Position
 	if at == p && (p.Epoch != h.Stream.Epoch() || p.Offset < 0) {
 		_, start := h.Stream.Open(p.Lines)
 		at = Position{Lines: -1, Epoch: h.Stream.Epoch(), Offset: start.Offset}
 	}
 	if at != p {
-		if s, ok := h.startAt(at.Offset, v1); ok {
+		if s, ok := h.startAt(at.Offset, v1, gone); ok {
 			return s
 		}
 	}
-	return h.open(at, v1)
+	return h.open(at, v1, gone)
 }
 
 // past returns a cursor at the position p, and describes it; if the output there has been dropped, at the oldest place that
@@ -146,11 +146,11 @@ func (h *Hub) beginPast(p Position) *TextStart {
 }
 
 // reopen returns the snapshot for a viewer that has missed output, and whose cursor would continue at gap.
-func (h *Hub) reopen(gap broadcaster.Start, v1 bool) snapshot {
+func (h *Hub) reopen(gap broadcaster.Start, v1 bool, gone <-chan struct{}) snapshot {
 	if !gap.Past {
 		return h.joins.reopen(gap, v1)
 	}
-	s, ok := h.startAt(gap.Offset, v1)
+	s, ok := h.startAt(gap.Offset, v1, gone)
 	if !ok {
 		return h.joins.reopen(gap, v1)
 	}
@@ -160,13 +160,13 @@ func (h *Hub) reopen(gap broadcaster.Start, v1 bool) snapshot {
 }
 
 // startAt returns the snapshot for a viewer that begins at offset, with a new terminal. ok is false if the output
-// there is gone.
-func (h *Hub) startAt(offset int64, v1 bool) (s snapshot, ok bool) {
+// there is gone. gone is closed when the viewer has left.
+func (h *Hub) startAt(offset int64, v1 bool, gone <-chan struct{}) (s snapshot, ok bool) {
 	cursor, start, ok := h.Stream.Past(offset)
 	if !ok {
 		return s, false
 	}
-	prelude, ok := h.screenAt(offset)
+	prelude, ok := h.screenAt(offset, gone)
 	if !ok {
 		prelude = h.pointAt(offset).prelude()
 	}

@@ -190,7 +190,7 @@ func TestResetToHistory(t *testing.T) {
 			at = e.Offset
 		}
 	}
-	if st := f.hub.History.StoreStats(); st.Dropped < size/2 || st.Missed != 0 || st.Failures != 0 || st.Read == 0 || st.Size == 0 {
+	if st := f.hub.History.(*history.Log).StoreStats(); st.Dropped < size/2 || st.Missed != 0 || st.Failures != 0 || st.Read == 0 || st.Size == 0 {
 		t.Errorf("%+v", st)
 	}
 	if oldest := f.hub.Oldest(); oldest.Offset != 5+100*(oldest.Line-1) || oldest.Offset < size/2 {
@@ -248,12 +248,63 @@ func TestMomentAsAProgramBegins(t *testing.T) {
 		begun := f.hub.Stream.Stats().End
 		f.Write([]byte("X\x1b[?1049l\r\n" + strings.Repeat("after it\r\n", 20_000)))
 		wait.For(t, wait.Patience, "the history doesn't grow", func() bool { return f.hub.History.End().Offset > begun })
-		p, ok := f.hub.screenAt(begun)
+		p, ok := f.hub.screenAt(begun, nil)
 		got, _ := shown(t, string(p)+"X")
 		want, _ := shown(t, before+"\x1b[?1049hX")
 		if !ok || got != want || !strings.Contains(got, "X") {
 			t.Errorf("%q shows %q, want %q", p, got, want)
 		}
+	}
+}
+
+// A program that moves the cursor on the normal screen has its exact screen at any moment, also while the ring has all of it.
+func TestMomentOfAProgramInTheRing(t *testing.T) {
+	t.Parallel()
+	f := servePast(t, broadcaster.Options{Lines: 100_000}, 64<<20)
+	f.Emit(broadcaster.Resize{Cols: 40, Rows: 10})
+	all := "before the program\r\n\x1b[H\x1b[2J"
+	f.Write([]byte(all))
+	for n := range 3000 {
+		frame := "\x1b[H"
+		for row := range 9 {
+			frame += fmt.Sprintf("%d of row %d\x1b[K\r\n", n, row)
+		}
+		f.Write([]byte(frame))
+		if all += frame; n%100 == 0 {
+			f.followed()
+		}
+	}
+	f.followed()
+	if end := f.hub.History.End().Offset; end != 0 {
+		t.Fatalf("the history has %d bytes", end)
+	}
+	random := rand.New(rand.NewPCG(4, 4))
+	for range 10 {
+		at := 10_000 + random.IntN(len(all)-10_000)
+		p, ok := f.hub.screenAt(int64(at), nil)
+		got, _ := shown(t, string(p)+"X")
+		if want, _ := shown(t, all[:at]+"X"); !ok || got != want || !strings.Contains(got, "of row") {
+			t.Errorf("at %d: %q, want %q (%v)", at, got, want, ok)
+		}
+	}
+}
+
+// A viewer that has left doesn't wait for a screen, and other places don't either.
+func TestMomentsWaitForNobody(t *testing.T) {
+	t.Parallel()
+	f := servePast(t, broadcaster.Options{}, 64<<20)
+	f.Write([]byte("one\r\n\x1b[?1049hprogram"))
+	f.followed()
+	for range cap(f.hub.moments) {
+		f.hub.moments <- struct{}{}
+	}
+	gone := make(chan struct{})
+	close(gone)
+	if p, ok := f.hub.screenAt(f.hub.Stream.Stats().End, gone); ok {
+		t.Errorf("a viewer that has left gets %q", p)
+	}
+	if p, ok := f.hub.screenAt(3, nil); ok {
+		t.Errorf("a screen without a program: %q", p)
 	}
 }
 

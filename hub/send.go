@@ -14,7 +14,7 @@ func (v *viewer) sendHello(p Position) Outcome {
 	if v.filtered != nil {
 		open = v.hub.openLines
 	}
-	s := open(p, v.v1)
+	s := open(p, v.v1, v.left)
 	v.cursor, v.size = *s.cursor, s.start.Size
 	v.nextPing = v.now() + untilPing()
 	if v.filtered != nil {
@@ -94,7 +94,7 @@ func (v *viewer) sendItem(item broadcaster.Item) Outcome {
 
 // sendReset gives a new start to a viewer that has missed output.
 func (v *viewer) sendReset(at broadcaster.Start) Outcome {
-	s := v.hub.reopen(at, v.v1)
+	s := v.hub.reopen(at, v.v1, v.left)
 	v.cursor = *s.cursor
 	if !v.v1 { // there is no way to tell a plain viewer about the gap
 		if out := v.sendText(v.text.Flush()); out != Following {

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -46,14 +47,14 @@ type SliceLimits struct {
 }
 
 // Slice returns the section of the stream that begins at a position, as far as there is output. It may wait for a
-// disk. The error is ErrGone.
-func (h *Hub) Slice(p Position, limits SliceLimits) (*Slice, error) {
+// disk. The error is ErrGone. If ctx is done, nobody needs the slice any more.
+func (h *Hub) Slice(ctx context.Context, p Position, limits SliceLimits) (*Slice, error) {
 	sought := h.Seek(p)
 	at := sought.Position
 	if at.Epoch != h.Stream.Epoch() || at.Offset > h.Stream.Stats().End {
 		return nil, ErrGone
 	}
-	start, ok := h.startAt(at.Offset, false)
+	start, ok := h.startAt(at.Offset, false, ctx.Done())
 	if !ok {
 		return nil, ErrGone
 	}

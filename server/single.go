@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"wsrun/broadcaster"
+	"wsrun/history"
 	"wsrun/hub"
 	"wsrun/internal/logs"
 	"wsrun/internal/protocol"
@@ -99,7 +100,7 @@ func (s singleStream) status(version string) any {
 func (s single) metrics(m exposition) {
 	st := s.hub.Stream.Stats()
 	m.streams(st.End, st.Chunks, st.End-st.Start, st.Lines)
-	if log := s.hub.History; log != nil {
+	if log, ok := s.hub.History.(*history.Log); ok {
 		m.history(log.StoreStats())
 	}
 	m.single("wsrun_pictures_abandoned_total", "counter",

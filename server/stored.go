@@ -221,8 +221,8 @@ func (s *Server) contentFor(stored Stored, q *query, t *task) (about hub.Content
 	if err != nil {
 		return about, nil, nil, err
 	}
-	if about.Line, about.Exact = q.Line, q.matcher == nil && q.Line > 0; about.Exact && at.Line == q.Line {
-		about.Offset, about.Prelude = at.Offset, at.State.Append(nil)
+	if about.Line, about.Exact = q.Line, q.matcher == nil && q.Line > 0; about.Exact {
+		about.Offset, about.Prelude = content.Begin()
 	}
 	return about, func(to io.Writer) (failure error) {
 		f := o.Begin(at.Offset, at.Line, at.State.Alternate(), func(p []byte, v search.Verdict) {

@@ -52,6 +52,13 @@ type Content struct {
 	filter Filter // still to be applied to r
 	skip   int64  // lines that pass the filter and come before the content
 	exact  bool
+	begin  scan // of From: where the line begins
+}
+
+// Begin returns where the line begins with which [File.From] was called, or the file's end if there is no such line, and what
+// puts a new terminal into the state there.
+func (c *Content) Begin() (offset int64, prelude []byte) {
+	return c.begin.offset, append(c.begin.state.Append(nil), c.begin.head...)
 }
 
 // Exact reports whether the content starts at the file's first line and lacks none, so that

@@ -31,8 +31,8 @@ func (f *File) Close() {
 	}
 }
 
-// Follow returns the hub for viewers of the lines that a filter passes. It first waits until
-// the hub holds the file's last lines, but at most loadTime, and no longer than ctx. Unless it
+// Follow returns the hub for viewers of the lines that a filter passes. It first waits until the hub knows where its stream
+// begins, and holds the file's last lines and their numbers unless that takes long, but no longer than ctx. Unless it
 // returns an error, the caller must call leave when it is done with the hub. The error is
 // [ErrArchive], [ErrFull] or, after [Logs.End], [ErrNotFound]. After Follow, only Path,
 // Compressed and Close may be called.
@@ -45,13 +45,7 @@ func (f *File) Follow(ctx context.Context, filter Filter) (h *hub.Hub, leave fun
 	if err != nil {
 		return nil, nil, err
 	}
-	wait := time.NewTimer(loadTime)
-	defer wait.Stop()
-	select {
-	case <-follower.intake.loaded:
-	case <-wait.C:
-	case <-ctx.Done():
-	}
+	follower.wait(ctx)
 	return follower.hub, func() { f.logs.leave(follower) }, nil
 }
 
@@ -120,11 +114,20 @@ func (f *File) From(line int64, pace Pace) (*Content, Place, error) {
 		return nil, Place{}, err
 	}
 	file := f.paced(pace)
-	at, err := f.logs.indexes.lookUp(f.path, file, info, line, pace)
+	index, err := f.logs.indexes.of(f.path, file, info)
 	if err != nil {
 		return nil, Place{}, err
 	}
-	return &Content{r: io.NopCloser(io.NewSectionReader(file, at.Offset, info.Size()-at.Offset))}, at, nil
+	size := info.Size()
+	at, err := index.place(file, size, line)
+	begin := scan{offset: at.Offset, state: at.State}
+	if err == nil && at.Line < line {
+		begin, err = index.begin(file, size, line)
+	}
+	if err != nil {
+		return nil, Place{}, err
+	}
+	return &Content{r: io.NopCloser(io.NewSectionReader(file, at.Offset, size-at.Offset)), begin: begin}, at, nil
 }
 
 // Held returns about how many bytes of memory reading the file's content takes.

@@ -96,10 +96,8 @@ func (l *Logs) makeRoom(filter Filter) bool {
 // waits for the goroutine; so does drop, if no other view is followed. mu must be held.
 func (l *Logs) start(v view, filter Filter, file *os.File) *follower {
 	ctx, cancel := context.WithCancel(context.Background())
-	b := broadcaster.New(broadcaster.Options{Lines: l.o.Lines, Bytes: l.o.Bytes, Panicked: l.o.Panics.Reporter("publish lines")})
-	h := newHub(hub.Options{Stream: b, Kind: hub.File, Title: v.path, Panics: l.o.Panics})
-	f := &follower{view: v, hub: h, cancel: cancel, done: make(chan struct{})}
-	f.intake = newIntake(f.hub, filter, &l.read)
+	f := l.newFollower(v, filter)
+	f.cancel = cancel
 	f.idle = time.AfterFunc(idleTime, func() {
 		defer l.o.Panics.Contain("drop a file", func() { f.idle.Reset(idleTime) })
 		l.drop(f)
@@ -118,6 +116,9 @@ func (l *Logs) start(v view, filter Filter, file *os.File) *follower {
 		Path: filepath.FromSlash(v.path), Watcher: l.o.Watcher, Lines: l.o.Lines, Bytes: int64(l.o.Bytes), Event: f.intake.Emit,
 		Turns: l.loading,
 	}
+	if f.intake.past != nil {
+		o.Reading = f.intake.past.read
+	}
 	if !filter.All() { // the last lines that pass may be anywhere in the file
 		l.filtered++
 		l.filters += filter.size
@@ -133,9 +134,28 @@ func (l *Logs) start(v view, filter Filter, file *os.File) *follower {
 		}()
 		filetail.Follow(ctx, f.intake, o)
 		f.intake.end()
-		b.Close()
+		f.hub.Stream.Close()
 		l.ended(f)
 	})
+	return f
+}
+
+// newFollower returns a follower of a view that isn't started yet.
+func (l *Logs) newFollower(v view, filter Filter) *follower {
+	b := broadcaster.New(broadcaster.Options{Lines: l.o.Lines, Bytes: l.o.Bytes, Panicked: l.o.Panics.Reporter("publish lines")})
+	f := &follower{view: v, done: make(chan struct{})}
+	o := hub.Options{Stream: b, Kind: hub.File, Title: v.path, Unnumbered: true, Panics: l.o.Panics}
+	if !filter.All() {
+		f.hub = newHub(o)
+		f.intake = newIntake(f.hub, filter, nil, &l.read)
+		return f
+	}
+	file := newPast(l, v.path, b)
+	b.SetHistory(file)
+	o.History = file
+	f.hub = newHub(o)
+	file.exact = f.hub.SetExact
+	f.intake = newIntake(f.hub, filter, file, &l.read)
 	return f
 }
 
@@ -154,6 +174,30 @@ func (l *Logs) fail(f *follower) {
 	f.failed = true
 	if f.viewers == 0 {
 		l.endLater(f)
+	}
+}
+
+// wait implements [File.Follow].
+func (f *follower) wait(ctx context.Context) {
+	select {
+	case <-f.intake.begun:
+	case <-ctx.Done():
+		return
+	}
+	wait := time.NewTimer(loadTime)
+	defer wait.Stop()
+	select {
+	case <-f.intake.loaded:
+	case <-wait.C:
+		return
+	case <-ctx.Done():
+		return
+	}
+	wait.Reset(numberTime)
+	select {
+	case <-f.hub.Numbered():
+	case <-wait.C:
+	case <-ctx.Done():
 	}
 }
 

@@ -3,6 +3,7 @@ package logs
 import (
 	"io"
 	"os"
+	"slices"
 	"sync"
 )
 
@@ -20,41 +21,50 @@ type pathIndex struct {
 	index *index
 }
 
-// of returns the index of the file at a path, which may be that of another file that was there.
-func (x *indexes) of(path string) *index {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	at := 0
-	for at < len(x.recent) && x.recent[at].path != path {
-		at++
+// of returns the index of the file that is at a path now: the one that it had before, if that fits. The error is of reading
+// the file.
+func (x *indexes) of(path string, r io.ReaderAt, info os.FileInfo) (*index, error) {
+	found := x.get(path)
+	if found != nil {
+		fits, err := found.fits(r, info)
+		if err != nil {
+			return nil, err
+		}
+		if !fits {
+			found = nil
+		}
 	}
-	found := pathIndex{path, &index{}}
-	switch {
-	case at < len(x.recent):
-		found = x.recent[at]
-	case at < maxIndexes:
-		x.recent = append(x.recent, found)
-	default:
-		at--
+	if found == nil {
+		found = newIndex(info)
 	}
-	copy(x.recent[1:at+1], x.recent[:at])
-	x.recent[0] = found
-	return found.index
+	x.put(path, found)
+	return found, nil
 }
 
-// lookUp is [index.place] for the file at a path.
-func (x *indexes) lookUp(path string, r io.ReaderAt, info os.FileInfo, line int64, pace Pace) (at Place, err error) {
-	index := x.of(path)
-	err = pace.call(func() error {
-		index.mu.Lock() // another request may be reading the file
-		return nil
-	})
-	defer index.mu.Unlock()
-	if err != nil {
-		return at, err
+// get returns the index that was put last for a path, if it is still there.
+func (x *indexes) get(path string) *index {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, p := range x.recent {
+		if p.path == path {
+			return p.index
+		}
 	}
-	if !index.fits(r, info, info.Size()) {
-		index.begin(info)
-	}
-	return index.place(r, info.Size(), line)
+	return nil
+}
+
+// drop forgets the index of a path, whose file has other content now.
+func (x *indexes) drop(path string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.recent = slices.DeleteFunc(x.recent, func(p pathIndex) bool { return p.path == path })
+}
+
+// put makes an index that of a path.
+func (x *indexes) put(path string, index *index) {
+	x.drop(path)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.recent = slices.Insert(x.recent, 0, pathIndex{path, index})
+	x.recent = x.recent[:min(len(x.recent), maxIndexes)]
 }

@@ -13,15 +13,21 @@ import (
 type intake struct {
 	hub    *hub.Hub
 	filter *filterWriter
+	past   *past         // nil with a filter
 	read   *atomic.Int64 // counts the bytes read, of all files
 
 	left   int64         // bytes of the file's last lines that haven't been read yet
+	begun  chan struct{} // closed when it is clear where the stream begins
+	opened bool          // begun is closed
 	loaded chan struct{} // closed when the last lines are in the stream
 	whole  bool          // loaded is closed
 }
 
-func newIntake(h *hub.Hub, filter Filter, read *atomic.Int64) *intake {
-	return &intake{hub: h, filter: &filterWriter{Filter: filter, w: h.Stream}, read: read, loaded: make(chan struct{})}
+func newIntake(h *hub.Hub, filter Filter, past *past, read *atomic.Int64) *intake {
+	return &intake{
+		hub: h, filter: &filterWriter{Filter: filter, w: h.Stream}, past: past, read: read,
+		begun: make(chan struct{}), loaded: make(chan struct{}),
+	}
 }
 
 // Write adds the file's next bytes to the stream.
@@ -40,9 +46,14 @@ func (i *intake) Write(p []byte) (int, error) {
 
 // Emit handles an event of [filetail.Follow].
 func (i *intake) Emit(event any) {
+	if i.past != nil {
+		i.past.emit(event)
+	}
 	switch e := event.(type) {
 	case filetail.Start:
-		i.hub.SetExact(e.Offset == 0 && i.filter.All())
+		if i.begin(); i.past == nil {
+			i.hub.SetExact(false)
+		}
 		if i.left = e.Size - e.Offset; i.left <= 0 {
 			i.finish()
 		}
@@ -67,8 +78,17 @@ func (i *intake) emit(e hub.FileEvent) {
 // end must be called when nothing more is read.
 func (i *intake) end() { i.finish() }
 
+// begin lets viewers join, unless that was done before.
+func (i *intake) begin() {
+	if !i.opened {
+		i.opened = true
+		close(i.begun)
+	}
+}
+
 // finish publishes the last lines, unless that was done before.
 func (i *intake) finish() {
+	i.begin()
 	if !i.whole {
 		i.whole = true
 		i.hub.Stream.Flush()

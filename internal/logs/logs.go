@@ -32,6 +32,8 @@ const (
 	// loadTime is how long a file's first viewer waits for the file's last lines. After that,
 	// it gets the lines as they are read.
 	loadTime = 5 * time.Second
+	// numberTime is how long a viewer then waits for their numbers, if these take long.
+	numberTime = 200 * time.Millisecond
 	// maxOpening is how many files are being opened at a time. If a file system hangs, each
 	// of them keeps a thread of the system; the process may have 10,000 threads.
 	maxOpening = 64
@@ -82,6 +84,7 @@ type Logs struct {
 	opening   chan struct{}  // has an element for each request that is opening a file
 	loading   chan struct{}  // the turns of followers without a filter; see filetail.FollowOptions
 	filtering chan struct{}  // those of the others, which need a processor for longer
+	indexing  turns          // those of who reads a file to number its lines
 	following sync.WaitGroup // the goroutines that follow
 	stopping  chan struct{}  // closed by End
 }
@@ -96,6 +99,7 @@ func New(o Options) *Logs {
 		list:    newLister(func(ctx context.Context) ([]filetail.File, bool, error) { return o.Root.List(ctx, o.List) }, o.Panics),
 		opening: make(chan struct{}, maxOpening), stopping: make(chan struct{}),
 		loading: make(chan struct{}, hub.HalfTheProcessors()), filtering: make(chan struct{}, hub.HalfTheProcessors()),
+		indexing: make(turns, hub.HalfTheProcessors()),
 	}
 }
 

@@ -4,6 +4,7 @@ package faults
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -65,6 +66,7 @@ var plantings = map[string]planting{
 	"filetail.follower.run":   {file: true},                       // a visitor's file
 	"filetail.follower.step":  {cost: seatsPerStream, file: true},
 
+	"hub.Hub.makeMoment":            {},
 	"hub.Panics.KeepRunning#1":      {when: atStart},
 	"hub.Session.Begin":             one,
 	"hub.Sessions.ServeContent":     {file: true},
@@ -392,6 +394,7 @@ func (v *victim) visit() {
 	}
 	if !v.file {
 		all.Go(func() { v.glance("?format=hits&grep=steady", "text/plain") })
+		all.Go(v.visitMoment)
 	}
 	all.Go(func() { v.glance(path+"?tail=1", "text/plain") })
 	all.Go(func() { v.glance(path+"?tail=1&n=3", "text/event-stream") })
@@ -410,6 +413,22 @@ func (v *victim) visit() {
 			c.Next(ctx)
 		}
 	})
+}
+
+// visitMoment requests the screen of a program, within its first picture, which is in line 99.
+func (v *victim) visitMoment() {
+	resp, err := get(v.addr, "?format=slice&from=99&n=1", "text/plain")
+	if err != nil {
+		return
+	}
+	defer resp.Body.Close()
+	var at struct {
+		Epoch  string
+		Offset int64
+	}
+	if json.NewDecoder(resp.Body).Decode(&at) == nil {
+		v.glance(fmt.Sprintf("?format=slice&epoch=%s&offset=%d", at.Epoch, at.Offset+int64(len("\x1b[?1049h"))), "text/plain")
+	}
 }
 
 // visitPages requests each route.
