@@ -88,10 +88,10 @@ type Stats struct {
 // A Broadcaster is an [io.Writer] whose output any number of cursors follow. Its methods
 // may be called concurrently; output keeps the order of the calls.
 type Broadcaster struct {
-	epoch    string
 	panicked func(v any) // nil if nobody wants to know
 
 	mu        sync.Mutex
+	epoch     string
 	ring      ring
 	wake      chan struct{} // closed and replaced when something is published
 	awaited   bool          // a reader holds wake
@@ -130,15 +130,28 @@ func NewEpoch() string {
 
 // Epoch returns the name of this run of the stream, by default 128 random bits in
 // hexadecimal. An offset means nothing in a run with another epoch.
-func (b *Broadcaster) Epoch() string { return b.epoch }
-
-// Begin makes the stream begin at an offset. It must be called before anything is written.
-func (b *Broadcaster) Begin(offset int64) {
+func (b *Broadcaster) Epoch() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return b.epoch
+}
+
+// Begin makes the stream one that continues at an offset of an epoch. It must be called before anything is written.
+func (b *Broadcaster) Begin(epoch string, offset int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.epoch = epoch
 	r := &b.ring
 	r.written, r.start, r.end, r.whole, r.endWhole = offset, offset, offset, offset, offset
 	b.snapshot = nil
+}
+
+// SetTimed sets whether the time of what is written from now on is known: if not, it gets no [Stamp]. At first, it is.
+func (b *Broadcaster) SetTimed(timed bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.publish(time.Now())
+	b.ring.untimed = !timed
 }
 
 // SetLine sets the number of the line that the stream's first byte belongs to, in a stream that doesn't know from the start

@@ -64,6 +64,7 @@ type ring struct {
 	events     []placedEvent
 	eventCount int64 // events ever placed
 	stamps     []Stamp
+	untimed    bool // what is published gets no stamps
 
 	feed *Feed // fills a history; nil if there is none
 }
@@ -131,7 +132,7 @@ func (r *ring) publish(now time.Time) {
 	}
 	// Stamps give lines their times, so a chunk in which no line begins needs none.
 	ms := now.UnixMilli()
-	if n := len(r.stamps); begun > r.begun && (n == 0 || r.stamps[n-1].UnixMilli != ms) {
+	if n := len(r.stamps); !r.untimed && begun > r.begun && (n == 0 || r.stamps[n-1].UnixMilli != ms) {
 		r.stamps = append(r.stamps, Stamp{r.end, ms})
 		if len(r.stamps) > maxStamps {
 			r.thinStamps()

@@ -8,6 +8,7 @@ type Snapshot struct {
 	b      *Broadcaster
 	ring   ring
 	stats  Stats
+	epoch  string
 	before int64 // lines before those that the ring counts
 }
 
@@ -16,7 +17,7 @@ func (b *Broadcaster) Snapshot() *Snapshot {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.snapshot == nil {
-		b.snapshot = &Snapshot{b, b.ring.clone(), b.stats(), b.before.Load()}
+		b.snapshot = &Snapshot{b, b.ring.clone(), b.stats(), b.epoch, b.before.Load()}
 	}
 	return b.snapshot
 }
@@ -38,7 +39,7 @@ func (s *Snapshot) Open(lines int) (*Cursor, Start) {
 
 // Resume is [Broadcaster.Resume] at the snapshot's moment.
 func (s *Snapshot) Resume(epoch string, offset int64, lines int) (*Cursor, Start) {
-	if epoch != s.b.epoch || offset < s.ring.start || offset > s.ring.end {
+	if epoch != s.epoch || offset < s.ring.start || offset > s.ring.end {
 		return s.Open(lines)
 	}
 	c := &Cursor{b: s.b}

@@ -2,51 +2,59 @@ package history
 
 import "sync"
 
-// cachedPieces is how many pieces of blocks the readers of all logs share: 2 MiB. Viewers that have fallen out of the
-// ring in a flood are about that near each other.
+// cachedPieces is how many pieces Pieces have: 2 MiB. Viewers that have fallen out of the ring in a flood are about that near
+// each other.
 const cachedPieces = 64
 
-// A cache has the pieces of blocks that were read last. Its methods may be called concurrently.
-type cache struct {
+// Pieces are the pieces of output that were read last, of the streams that have the keys K. The zero value has none. Its
+// methods may be called concurrently.
+type Pieces[K comparable] struct {
 	mu     sync.Mutex
-	pieces [cachedPieces]cachedPiece
+	pieces [cachedPieces]piece[K]
 	oldest int
 }
 
-// A cachedPiece is output of a block, which must not be modified.
-type cachedPiece struct {
-	log    *Log
+// A piece is output, which must not be modified.
+type piece[K comparable] struct {
+	of     K
 	offset int64
 	output []byte
 }
 
-// get returns the piece of l that has size bytes from offset on, or nil.
-func (c *cache) get(l *Log, offset, size int64) []byte {
+// Get returns the piece of a stream that has size bytes from offset on, or nil.
+func (c *Pieces[K]) Get(of K, offset, size int64) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, b := range c.pieces {
-		if b.log == l && b.offset == offset && int64(len(b.output)) == size {
-			return b.output
+	for i := range c.pieces {
+		if p := &c.pieces[i]; p.of == of && p.offset == offset && int64(len(p.output)) == size {
+			return p.output
 		}
 	}
 	return nil
 }
 
-// put adds a piece that begins at offset.
-func (c *cache) put(l *Log, offset int64, output []byte) {
+// Put adds a piece that begins at offset.
+func (c *Pieces[K]) Put(of K, offset int64, output []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.pieces[c.oldest] = cachedPiece{l, offset, output}
+	c.pieces[c.oldest] = piece[K]{of, offset, output}
 	c.oldest = (c.oldest + 1) % cachedPieces
 }
 
-// forget drops the pieces of l, or of all logs if l is nil.
-func (c *cache) forget(l *Log) {
+// Forget drops the pieces of a stream.
+func (c *Pieces[K]) Forget(of K) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for i, b := range c.pieces {
-		if b.log == l || l == nil {
-			c.pieces[i] = cachedPiece{}
+	for i := range c.pieces {
+		if c.pieces[i].of == of {
+			c.pieces[i] = piece[K]{}
 		}
 	}
+}
+
+// Clear drops all pieces.
+func (c *Pieces[K]) Clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.pieces[:])
 }

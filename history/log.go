@@ -154,7 +154,7 @@ func (l *Log) finish() {
 func (l *Log) Close() {
 	l.finish()
 	s := l.store
-	s.cache.forget(l)
+	s.cache.Forget(l)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l.clear()

@@ -96,12 +96,12 @@ func (l *Log) output(e *entry) ([]byte, error) { return l.piece(e, 0, int64(e.ou
 
 // piece returns the size bytes at the offset at of e's block, to all readers the same. They must not be modified.
 func (l *Log) piece(e *entry, at, size int64) ([]byte, error) {
-	if p := l.store.cache.get(l, e.offset+at, size); p != nil {
+	if p := l.store.cache.Get(l, e.offset+at, size); p != nil {
 		return p, nil
 	}
 	p, err := l.store.record(l, e.pos+at, int32(size))
 	if err == nil {
-		l.store.cache.put(l, e.offset+at, p)
+		l.store.cache.Put(l, e.offset+at, p)
 	}
 	return p, err
 }

@@ -70,7 +70,7 @@ const defaultDelay = time.Second
 // concurrently.
 type Store struct {
 	o        Options
-	cache    cache
+	cache    Pieces[*Log]
 	reported sync.Once
 	create   sync.Once
 
@@ -136,7 +136,7 @@ func (s *Store) Close() error {
 	for _, l := range slices.Clone(s.logs) {
 		l.clear()
 	}
-	s.cache.forget(nil)
+	s.cache.Clear()
 	if s.file == nil {
 		return nil
 	}

@@ -82,6 +82,9 @@ func (h *Hub) SetExact(exact bool) {
 	h.numbered.Do(func() { close(h.numbers) })
 }
 
+// Exact reports whether line numbers count from the start of the source.
+func (h *Hub) Exact() bool { return !h.partial.Load() }
+
 // Numbered returns a channel that is closed as soon as it is known whether line numbers count from the start of the source.
 func (h *Hub) Numbered() <-chan struct{} { return h.numbers }
 

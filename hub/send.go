@@ -31,7 +31,7 @@ func (v *viewer) sendHello(p Position) Outcome {
 		Title: h.Title, Command: append([]string{}, h.Command...),
 		Started: h.Started.UnixMilli(), Now: time.Now().UnixMilli(),
 		Cols: start.Size.Cols, Rows: start.Size.Rows,
-		State: StateOf(h.Stream.Stats()), Viewers: v.sentCount, LF: h.LF, Exact: !h.partial.Load(), History: h.Oldest(),
+		State: StateOf(h.Stream.Stats()), Viewers: v.sentCount, LF: h.LF, Exact: h.Exact(), History: h.Oldest(),
 	}, s)
 }
 

@@ -46,6 +46,14 @@ func (q *query) ownFilter() bool {
 	return q.places() || q.context > 0 || q.times || q.format == "ndjson" || q.format == "slice" || q.format == "hits"
 }
 
+// sections reports whether the query asks for a section of the output, or for what is in one.
+func (q *query) sections() bool { return q.format == "slice" || q.format == "hits" }
+
+// numbered reports whether an answer needs to know how many lines come before those that are in memory.
+func (q *query) numbered() bool {
+	return q.places() || q.Offset >= 0 || q.Lines >= 0 || q.format == "ndjson" || q.sections()
+}
+
 // limit returns how many lines the query asks for after its position; -1 for all.
 func (q *query) limit() int64 {
 	if q.limited {

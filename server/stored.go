@@ -32,18 +32,18 @@ func (q query) storedLines() int {
 	return q.Lines
 }
 
-// notForFiles returns why a file can't be served as the query asks; live says that it would be followed.
-func (q *query) notForFiles(live bool) error {
+// notForFiles returns why a file can't be served as the query asks, without being followed.
+func (q *query) notForFiles() error {
 	switch {
 	case q.format == "slice" || q.format == "hits":
-		return fmt.Errorf("format=%s is for commands and pipes", q.format)
-	case live && q.Line > 0:
-		return errors.New("from: a file that is followed begins with its last lines")
+		return fmt.Errorf("format=%s: a compressed file can't be searched yet", q.format)
 	case q.Time > 0:
-		return errors.New("at: no line of the file has a known time")
+		return errNoTimes
 	}
 	return nil
 }
+
+var errNoTimes = errors.New("at: no line of the file has a known time")
 
 // serveStored serves a stream's stored content, without following the stream.
 func (s *Server) serveStored(w http.ResponseWriter, r *http.Request, stream Stream, q *query) {

@@ -121,7 +121,7 @@ func (s *Server) openStream(w http.ResponseWriter, r *http.Request) (Stream, *qu
 // follow the stream as text or events.
 func (s *Server) serveForm(w http.ResponseWriter, r *http.Request, stream Stream, q *query) bool {
 	stored := stream.Stored()
-	live := stored == nil || stored.Grows() && (q.form == asEvents || q.follow)
+	live := stored == nil || stored.Grows() && (q.form == asEvents || q.follow || q.sections())
 	head := r.Method == http.MethodHead
 	switch {
 	case q.form == asPage:
@@ -134,8 +134,8 @@ func (s *Server) serveForm(w http.ResponseWriter, r *http.Request, stream Stream
 		w.Header().Set("Content-Type", q.contentType())
 	case q.form == asText && q.format == "status":
 		writeStatus(w, stream.status(s.o.Version))
-	case stored != nil && q.notForFiles(live) != nil:
-		s.refuse(w, r, badRequest(q.notForFiles(live).Error()))
+	case !live && q.notForFiles() != nil:
+		s.refuse(w, r, badRequest(q.notForFiles().Error()))
 	case !live:
 		s.serveStored(w, r, stream, q)
 	case q.form == asWebSocket:
@@ -290,8 +290,22 @@ func (s *Server) enter(ctx context.Context, w http.ResponseWriter, r *http.Reque
 		return nil, nil
 	}
 	session.OnEnd(leave)
+	if q.numbered() {
+		select {
+		case <-h.Numbered():
+		case <-ctx.Done():
+		}
+	}
 	if ctx.Err() != nil {
 		abandon()
+	}
+	if q.Line > 0 && !h.Exact() {
+		s.refuse(w, r, busy("the file's lines can't be counted: try again later"))
+		return nil, nil
+	}
+	if q.Time > 0 && h.Kind == hub.File && len(h.Stream.Snapshot().Stamps(0)) == 0 {
+		s.refuse(w, r, badRequest(errNoTimes.Error()))
+		return nil, nil
 	}
 	entered = true
 	return session, h

@@ -22,8 +22,10 @@ const (
 	maxStates = 512 << 10
 	// sharedStates is with how many of the last states a new one is compared.
 	sharedStates = 8
-	// indexRead is how much of a file is read at a time, in bytes.
+	// indexRead is how much of a file is read at a time, in bytes, and walkRead the same for a place that is not far from a mark,
+	// which many may look for at once.
 	indexRead = 128 << 10
+	walkRead  = 16 << 10
 	// fingerprintBytes is how much of what an index has read last must still be in the file.
 	fingerprintBytes = 256
 )
@@ -294,7 +296,7 @@ func (w *walker) next(n int64) (begins bool, err error) {
 			return false, errAhead
 		}
 		if w.buffer == nil {
-			w.buffer = make([]byte, min(indexRead, w.size-w.offset))
+			w.buffer = make([]byte, min(walkRead, w.size-w.offset))
 		}
 		if w.rest, err = readAt(w.r, w.buffer, w.offset, w.size); err != nil {
 			return false, err

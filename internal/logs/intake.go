@@ -54,6 +54,7 @@ func (i *intake) Emit(event any) {
 		if i.begin(); i.past == nil {
 			i.hub.SetExact(false)
 		}
+		i.hub.Stream.SetTimed(i.whole)
 		if i.left = e.Size - e.Offset; i.left <= 0 {
 			i.finish()
 		}
@@ -91,7 +92,7 @@ func (i *intake) finish() {
 	i.begin()
 	if !i.whole {
 		i.whole = true
-		i.hub.Stream.Flush()
+		i.hub.Stream.SetTimed(true)
 		close(i.loaded)
 	}
 }

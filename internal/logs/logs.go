@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"wsrun/filetail"
+	"wsrun/history"
 	"wsrun/hub"
 )
 
@@ -81,12 +82,14 @@ type Logs struct {
 
 	list      *lister
 	indexes   indexes
-	opening   chan struct{}  // has an element for each request that is opening a file
-	loading   chan struct{}  // the turns of followers without a filter; see filetail.FollowOptions
-	filtering chan struct{}  // those of the others, which need a processor for longer
-	indexing  turns          // those of who reads a file to number its lines
-	following sync.WaitGroup // the goroutines that follow
-	stopping  chan struct{}  // closed by End
+	epochs    epochs
+	pieces    history.Pieces[*index] // of followed files, for viewers that are behind the ring
+	opening   chan struct{}          // has an element for each request that is opening a file
+	loading   chan struct{}          // the turns of followers without a filter; see filetail.FollowOptions
+	filtering chan struct{}          // those of the others, which need a processor for longer
+	indexing  turns                  // those of who reads a file to number its lines
+	following sync.WaitGroup         // the goroutines that follow
+	stopping  chan struct{}          // closed by End
 }
 
 // A tally counts followers that were started and dropped, and chunks published.

@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"iter"
@@ -16,7 +17,7 @@ import (
 )
 
 // pieceBytes is the most that a viewer which is behind the ring gets at a time, in bytes.
-const pieceBytes = 32 << 10
+const pieceBytes = 16 << 10
 
 // A past is the history of a followed file: the file itself. It has what was read since the file was last truncated or
 // replaced. It is a [hub.History], so its methods may be called concurrently, and may wait for a disk.
@@ -35,6 +36,7 @@ type past struct {
 type section struct {
 	file     *os.File      // nil if the section can't be read
 	index    *index        // of file
+	id       identity      // of file
 	begin    history.Place // of the file's first line, in the stream
 	from     int64         // where reading the file began, in the stream
 	numbered bool          // the stream's lines have their numbers
@@ -48,9 +50,12 @@ func newPast(l *Logs, path string, stream *broadcaster.Broadcaster) *past {
 func (p *past) emit(event any) {
 	switch e := event.(type) {
 	case filetail.Start:
-		p.stream.Begin(e.Offset)
+		s, _ := p.current()
+		p.stream.Begin(p.logs.epochs.of(s.id, s.file), e.Offset)
 		p.begin(history.Place{Line: 1}, e.Offset)
 	case filetail.Truncated:
+		s, _ := p.current()
+		p.logs.epochs.renew(s.id)
 		p.logs.indexes.drop(p.path)
 		p.beginAnew()
 	case filetail.Rotated:
@@ -72,14 +77,26 @@ func (p *past) beginAnew() {
 func (p *past) read(f *os.File) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.now.file = f
+	if p.now.file = f; f != nil {
+		p.note()
+		p.now.id = identify(f)
+	}
+}
+
+// note remembers how far the file was read. mu must be held.
+func (p *past) note() {
+	end := p.stream.Stats().End
+	parts, _, ok := p.stream.Range(max(end-fingerprintBytes, p.now.begin.Offset), end)
+	if ok && p.now.index != nil {
+		p.logs.epochs.read(p.now.id, end-p.now.begin.Offset, bytes.Join(parts, nil))
+	}
 }
 
 // begin begins a section at the beginning of the file, a place in the stream. from is where it is read from.
 func (p *past) begin(at history.Place, from int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := section{file: p.now.file, begin: at, from: from, numbered: from == at.Offset}
+	s := section{file: p.now.file, id: p.now.id, begin: at, from: from, numbered: from == at.Offset}
 	info, err := s.file.Stat()
 	if err == nil {
 		s.index, err = p.logs.indexes.of(p.path, s.file, info)
@@ -88,7 +105,7 @@ func (p *past) begin(at history.Place, from int64) {
 		s.file = nil
 	}
 	if s.numbered {
-		p.exact(true)
+		p.exact(at.Line == 1) // after another file, the stream's lines have other numbers
 	}
 	p.now = s
 	close(p.changed)
@@ -239,12 +256,23 @@ func (p *past) ReadAt(b []byte, offset int64) (int, error) {
 
 // Read implements [broadcaster.History]. What happened to the file there is told no more.
 func (p *past) Read(offset, _ int64) (broadcaster.Past, <-chan struct{}) {
-	piece := make([]byte, min(pieceBytes, max(p.End().Offset-offset, 0)))
-	n, err := p.ReadAt(piece, offset)
-	if err != nil || n == 0 {
+	s, _ := p.current()
+	begin := offset - (offset-s.begin.Offset)%pieceBytes
+	piece := p.logs.pieces.Get(s.index, begin, pieceBytes)
+	if piece == nil {
+		piece = make([]byte, pieceBytes)
+		n, err := p.ReadAt(piece, begin)
+		if piece = piece[:n]; err != nil {
+			return broadcaster.Past{}, nil
+		}
+		p.logs.pieces.Put(s.index, begin, piece)
+	}
+	// The ring has what follows, with the events there.
+	end := min(int64(len(piece)), max(p.stream.Stats().Oldest-begin, 0))
+	if offset-begin >= end {
 		return broadcaster.Past{}, nil
 	}
-	return broadcaster.Past{Item: broadcaster.Item{Data: piece[:n]}}, nil
+	return broadcaster.Past{Item: broadcaster.Item{Data: piece[offset-begin : end : end]}}, nil
 }
 
 // Since implements [hub.History]: only lines in the ring have times.
@@ -262,7 +290,12 @@ func (*past) HasPicture(int64) (int64, bool) { return 0, false }
 func (*past) Picture(int64) (history.Picture, error) { return history.Picture{}, history.ErrGone }
 
 // Close implements [hub.History].
-func (*past) Close() {}
+func (p *past) Close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.note()
+	p.logs.pieces.Forget(p.now.index)
+}
 
 // turns limits how many use a processor at a time.
 type turns chan struct{}

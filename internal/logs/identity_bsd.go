@@ -1,0 +1,20 @@
+//go:build darwin || freebsd
+
+package logs
+
+import (
+	"os"
+	"syscall"
+)
+
+// identify returns what identifies an open file.
+func identify(f *os.File) (id identity) {
+	info, err := f.Stat()
+	if err != nil {
+		return id
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		id = identity{uint64(st.Dev), uint64(st.Ino), st.Birthtimespec.Nano()}
+	}
+	return id
+}

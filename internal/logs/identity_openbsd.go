@@ -1,0 +1,18 @@
+package logs
+
+import (
+	"os"
+	"syscall"
+)
+
+// identify returns what identifies an open file.
+func identify(f *os.File) (id identity) {
+	info, err := f.Stat()
+	if err != nil {
+		return id
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		id = identity{device: uint64(st.Dev), inode: st.Ino}
+	}
+	return id
+}
