@@ -42,6 +42,9 @@ type section struct {
 	numbered bool          // the stream's lines have their numbers
 }
 
+// readable reports whether the section can be read. Between two files, it can't.
+func (s section) readable() bool { return s.file != nil && s.index != nil }
+
 func newPast(l *Logs, path string, stream *broadcaster.Broadcaster) *past {
 	return &past{logs: l, path: path, stream: stream, changed: make(chan struct{})}
 }
@@ -123,7 +126,7 @@ func (p *past) current() (section, chan struct{}) {
 func (p *past) Fill(ctx context.Context) {
 	for {
 		s, changed := p.current()
-		if s.file != nil && !s.numbered {
+		if s.readable() && !s.numbered {
 			p.number(ctx, s)
 		}
 		select {
@@ -155,7 +158,7 @@ func (p *past) number(ctx context.Context, s section) {
 // [history.ErrGone].
 func (p *past) numberedAt(offset int64) (section, error) {
 	s, _ := p.current()
-	if s.file == nil || !s.numbered || offset < s.begin.Offset {
+	if !s.readable() || !s.numbered || offset < s.begin.Offset {
 		return s, history.ErrGone
 	}
 	return s, nil
@@ -182,7 +185,7 @@ func (s section) check(err error) error {
 // First implements [hub.History].
 func (p *past) First() (history.Place, bool) {
 	s, _ := p.current()
-	return s.begin, s.file != nil && s.numbered
+	return s.begin, s.readable() && s.numbered
 }
 
 // End implements [hub.History]: the ring's times of what it has are better than none.
@@ -243,7 +246,7 @@ func (p *past) At(offset int64) (broadcaster.Start, bool) {
 func (p *past) ReadAt(b []byte, offset int64) (int, error) {
 	s, _ := p.current()
 	at := offset - s.begin.Offset
-	if s.file == nil || at < 0 {
+	if !s.readable() || at < 0 {
 		return 0, history.ErrGone
 	}
 	b = b[:max(min(int64(len(b)), p.size(s)-at), 0)]
