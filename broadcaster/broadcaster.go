@@ -90,8 +90,9 @@ type Stats struct {
 type Broadcaster struct {
 	panicked func(v any) // nil if nobody wants to know
 
+	epoch atomic.Pointer[string]
+
 	mu        sync.Mutex
-	epoch     string
 	ring      ring
 	wake      chan struct{} // closed and replaced when something is published
 	awaited   bool          // a reader holds wake
@@ -118,7 +119,9 @@ func New(o Options) *Broadcaster {
 	if o.Epoch == "" {
 		o.Epoch = NewEpoch()
 	}
-	return &Broadcaster{epoch: o.Epoch, panicked: o.Panicked, ring: newRing(o), wake: make(chan struct{})}
+	b := &Broadcaster{panicked: o.Panicked, ring: newRing(o), wake: make(chan struct{})}
+	b.epoch.Store(&o.Epoch)
+	return b
 }
 
 // NewEpoch returns a new epoch, the name of a run: 128 random bits in hexadecimal.
@@ -130,17 +133,13 @@ func NewEpoch() string {
 
 // Epoch returns the name of this run of the stream, by default 128 random bits in
 // hexadecimal. An offset means nothing in a run with another epoch.
-func (b *Broadcaster) Epoch() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.epoch
-}
+func (b *Broadcaster) Epoch() string { return *b.epoch.Load() }
 
 // Begin makes the stream one that continues at an offset of an epoch. It must be called before anything is written.
 func (b *Broadcaster) Begin(epoch string, offset int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.epoch = epoch
+	b.epoch.Store(&epoch)
 	r := &b.ring
 	r.written, r.start, r.end, r.whole, r.endWhole = offset, offset, offset, offset, offset
 	b.snapshot = nil

@@ -17,7 +17,7 @@ func (b *Broadcaster) Snapshot() *Snapshot {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.snapshot == nil {
-		b.snapshot = &Snapshot{b, b.ring.clone(), b.stats(), b.epoch, b.before.Load()}
+		b.snapshot = &Snapshot{b, b.ring.clone(), b.stats(), b.Epoch(), b.before.Load()}
 	}
 	return b.snapshot
 }

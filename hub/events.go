@@ -9,13 +9,13 @@ import (
 )
 
 // ResetData returns the JSON of the reset event for a reader of lines, which gets no prelude.
-func ResetData(s broadcaster.Start) []byte {
-	return bytes.Join(protocol.Placing(newResetEvent(s), lastTimes(s.Stamps), NoPrelude), nil)
+func ResetData(s broadcaster.Start, r Run) []byte {
+	return bytes.Join(protocol.Placing(newResetEvent(s, r), lastTimes(r.stamps(s.Stamps)), NoPrelude), nil)
 }
 
-func newResetEvent(s broadcaster.Start) protocol.ResetEvent {
+func newResetEvent(s broadcaster.Start, r Run) protocol.ResetEvent {
 	return protocol.ResetEvent{
-		Event: "reset", Offset: s.Offset, Line: s.Line, End: s.End,
+		Event: "reset", Offset: r.Offset(s.Offset), Line: r.Line(s.Line), End: r.Offset(s.End),
 		SkippedLines: s.SkippedLines, SkippedBytes: s.SkippedBytes,
 	}
 }
@@ -26,7 +26,11 @@ func newResizeEvent(s broadcaster.Resize) protocol.ResizeEvent {
 
 // NewFileEvent returns e as an event of wsrun.v1.
 func NewFileEvent(e FileEvent) protocol.FileEvent {
-	return protocol.FileEvent{Event: "file", State: e.State, Reason: e.Reason, Lost: e.Lost}
+	event := protocol.FileEvent{Event: "file", State: e.State, Reason: e.Reason, Lost: e.Lost}
+	if r := e.Run; r != nil {
+		event.FileStart = &protocol.FileStart{Epoch: r.Epoch, Offset: r.Offset(r.From), Line: 1}
+	}
+	return event
 }
 
 // NewExitEvent returns e as an event of wsrun.v1.
@@ -39,6 +43,7 @@ type FileEvent struct {
 	State  string // "truncated", "rotated", "gone" or "back"
 	Reason string // why the file is gone
 	Lost   int64  // bytes that are known to have been lost unread; there may be more
+	Run    *Run   // that begins there; nil if the last one goes on
 }
 
 // String returns the event in words.
@@ -54,6 +59,9 @@ func (e FileEvent) String() string {
 	}
 	return "the file was " + e.State
 }
+
+// Numbers is an event in a stream: the lines have their own numbers from now on.
+type Numbers struct{}
 
 // StateOf returns a stream's state, as the hello event and the status page show it: "ended" once
 // the source has ended, otherwise "running".

@@ -21,6 +21,8 @@ type Filter interface {
 	Shrink()
 	// Done reports whether the filter wants nothing any more.
 	Done() bool
+	// Close frees what the filter holds. It must be called at the end.
+	Close()
 }
 
 // A NewFilter makes a filter for the output from an offset on, which is in the line with the given number, counted from 1.
@@ -153,7 +155,9 @@ func (v *viewer) sendWanted(p []byte) Outcome {
 	if f.skipped {
 		f.skipped = false
 		prelude := append(f.state.AppendFrom(nil, &f.shown), f.head...)
-		out := v.sendEvent(protocol.SkipEvent{Event: "skip", Offset: f.offset, Line: f.line + 1, Prelude: string(drawn(prelude))})
+		out := v.sendEvent(protocol.SkipEvent{
+			Event: "skip", Offset: v.told.Offset(f.offset), Line: v.told.Line(f.line + 1), Prelude: string(drawn(prelude)),
+		})
 		if !v.v1 {
 			out = v.sendText(v.text.Decode(prelude))
 		}

@@ -51,8 +51,10 @@ type Hub struct {
 	frames   frameCache
 	joins    *joinTracker
 	filler   *filler
-	moments  chan struct{} // has an element for each screen that is made for a moment
-	starts   chan struct{} // has an element for each viewer whose long start is being encoded
+	moments  chan struct{}  // has an element for each screen that is made for a moment
+	making   sync.WaitGroup // the goroutines that make one
+	starts   chan struct{}  // has an element for each viewer whose long start is being encoded
+	runs     runs
 	partial  atomic.Bool   // line numbers count from somewhere inside the source
 	numbered sync.Once     // closes numbers
 	numbers  chan struct{} // closed when it is known which number the first line has
@@ -76,16 +78,16 @@ func New(o Options) *Hub {
 	return h
 }
 
-// SetExact sets whether line numbers count from the start of the source. Viewers that join from now on are told.
+// SetExact sets whether the first run's line numbers count from its start. Viewers that join from now on are told.
 func (h *Hub) SetExact(exact bool) {
 	h.partial.Store(!exact)
-	h.numbered.Do(func() { close(h.numbers) })
+	h.GiveUpNumbers()
 }
 
-// Exact reports whether line numbers count from the start of the source.
-func (h *Hub) Exact() bool { return !h.partial.Load() }
+// GiveUpNumbers reports that nobody need wait for SetExact, which may still be called.
+func (h *Hub) GiveUpNumbers() { h.numbered.Do(func() { close(h.numbers) }) }
 
-// Numbered returns a channel that is closed as soon as it is known whether line numbers count from the start of the source.
+// Numbered returns a channel that is closed as soon as it is known whether the first run's line numbers count from its start.
 func (h *Hub) Numbered() <-chan struct{} { return h.numbers }
 
 // Viewers returns the current number of viewers.
@@ -113,4 +115,5 @@ func (h *Hub) Close() {
 	h.pool.close()
 	h.joins.close()
 	h.filler.close()
+	h.making.Wait()
 }

@@ -42,7 +42,7 @@ func (h *Hub) screenAt(offset int64, gone <-chan struct{}) (prelude []byte, ok b
 		return nil, false
 	}
 	made := make(chan []byte, 1)
-	go h.makeMoment(offset, made)
+	h.making.Go(func() { h.makeMoment(offset, made) })
 	select {
 	case prelude = <-made:
 	case <-gone:

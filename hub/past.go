@@ -9,17 +9,16 @@ import (
 // This file is about places that the ring has dropped, and the history has. Its functions may wait for a disk, so
 // neither a writer nor a holder of a joinTracker's lock may call them.
 
-// Oldest returns the oldest place that viewers can reach; nil if there is no history.
-func (h *Hub) Oldest() *protocol.Place {
+// Oldest returns the oldest place of a run that viewers can reach; nil if there is no history.
+func (h *Hub) Oldest(r Run) *protocol.Place {
 	if h.History == nil {
 		return nil
 	}
-	at := h.oldest()
-	return &protocol.Place{Offset: at.Offset, Line: at.Line}
+	return r.place(h.OldestPlace())
 }
 
-// oldest returns the oldest place that viewers can reach, with a history or without.
-func (h *Hub) oldest() history.Place {
+// OldestPlace returns the oldest place that viewers can reach, with a history or without.
+func (h *Hub) OldestPlace() history.Place {
 	oldest := h.oldestOf(h.Stream.Snapshot())
 	if h.History == nil {
 		return oldest
@@ -79,7 +78,7 @@ func (h *Hub) past(p Position) (cursor *broadcaster.Cursor, start broadcaster.St
 		start.Resumed = true
 		return cursor, start, ok
 	}
-	return h.Stream.Past(h.oldest().Offset)
+	return h.Stream.Past(h.OldestPlace().Offset)
 }
 
 // stamps returns stamps from a start on, at least the last maxTimes.

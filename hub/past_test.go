@@ -193,7 +193,7 @@ func TestResetToHistory(t *testing.T) {
 	if st := f.hub.History.(*history.Log).StoreStats(); st.Dropped < size/2 || st.Missed != 0 || st.Failures != 0 || st.Read == 0 || st.Size == 0 {
 		t.Errorf("%+v", st)
 	}
-	if oldest := f.hub.Oldest(); oldest.Offset != 5+100*(oldest.Line-1) || oldest.Offset < size/2 {
+	if oldest := f.hub.Oldest(f.hub.LastRun()); oldest.Offset != 5+100*(oldest.Line-1) || oldest.Offset < size/2 {
 		t.Errorf("the oldest place is %+v", oldest)
 	}
 	if at != size || resets == 0 {

@@ -97,7 +97,7 @@ func (h *Hub) seekTime(ring *broadcaster.Snapshot, p Position) Sought {
 // soughtTime returns the place of a time as a position.
 func (h *Hub) soughtTime(p Position, at history.Place) Sought {
 	s := h.sought(p, at, false)
-	s.Cut = at.Offset > 0 && at.Offset <= h.oldest().Offset
+	s.Cut = at.Offset > 0 && at.Offset <= h.OldestPlace().Offset
 	return s
 }
 

@@ -10,10 +10,11 @@ import (
 // sendHello sets the viewer's cursor to where p asks, and sends what puts the viewer's terminal into
 // the state there: a hello event to a wsrun.v1 viewer, and the bare prelude to a plain one.
 func (v *viewer) sendHello(p Position) Outcome {
-	open := v.hub.open
+	h, open := v.hub, v.hub.open
 	if v.filtered != nil {
 		open = v.hub.openLines
 	}
+	exact := !h.partial.Load() // before the lines get their numbers, which may happen meanwhile
 	s := open(p, v.v1, v.left)
 	v.cursor, v.size = *s.cursor, s.start.Size
 	v.nextPing = v.now() + untilPing()
@@ -23,15 +24,21 @@ func (v *viewer) sendHello(p Position) Outcome {
 	if !v.v1 {
 		return v.sendPrelude(s)
 	}
-	h, start := v.hub, s.start
+	start := s.start
+	if v.told = h.RunAt(start.Offset); start.Resumed && p.run.Epoch != "" {
+		v.told = p.run // which may have ended there
+	}
+	v.told.Exact = v.told.Exact && (exact || v.told.From > 0)
+	s.times = h.timesIn(v.told, s)
 	v.sentCount, v.countChanged = h.audience.count()
 	return v.sendPlacing(protocol.HelloEvent{
-		Event: "hello", Kind: string(h.Kind), Epoch: h.Stream.Epoch(),
-		Offset: start.Offset, Line: start.Line, End: start.End, Resumed: start.Resumed, Kept: s.keptEvent(),
+		Event: "hello", Kind: string(h.Kind), Epoch: v.told.Epoch,
+		Offset: v.told.Offset(start.Offset), Line: v.told.Line(start.Line), End: v.told.Offset(start.End),
+		Resumed: start.Resumed, Kept: v.told.kept(s.keptEvent()),
 		Title: h.Title, Command: append([]string{}, h.Command...),
 		Started: h.Started.UnixMilli(), Now: time.Now().UnixMilli(),
 		Cols: start.Size.Cols, Rows: start.Size.Rows,
-		State: StateOf(h.Stream.Stats()), Viewers: v.sentCount, LF: h.LF, Exact: h.Exact(), History: h.Oldest(),
+		State: StateOf(h.Stream.Stats()), Viewers: v.sentCount, LF: h.LF, Exact: v.told.Exact, History: h.Oldest(v.told),
 	}, s)
 }
 
@@ -81,9 +88,18 @@ func (v *viewer) sendItem(item broadcaster.Item) Outcome {
 			return v.sendSize(e)
 		case broadcaster.Exit:
 			return v.sendEvent(NewExitEvent(e))
+		case Numbers:
+			if v.told.Exact || !v.v1 {
+				return Following
+			}
+			v.told = v.hub.RunAt(v.cursor.Offset())
+			return v.sendEvent(protocol.NumbersEvent{Event: "numbers", Line: v.told.Line(v.cursor.Line())})
 		case FileEvent:
 			if !v.v1 && v.midLine {
 				return v.sendOutput([]byte("\n")) // the next output isn't part of this line
+			}
+			if e.Run != nil {
+				v.told = *e.Run
 			}
 			return v.sendEvent(NewFileEvent(e))
 		}
@@ -102,11 +118,18 @@ func (v *viewer) sendReset(at broadcaster.Start) Outcome {
 		}
 		return v.sendPrelude(s)
 	}
-	e := newResetEvent(s.start)
-	e.Kept = s.keptEvent()
+	if run := v.hub.RunAt(s.start.Offset); run.Epoch != v.told.Epoch {
+		v.told = run
+		if out := v.sendEvent(NewFileEvent(FileEvent{State: "rotated", Run: &run})); out != Following {
+			return out
+		}
+	}
+	e := newResetEvent(s.start, v.told)
+	e.Kept = v.told.kept(s.keptEvent())
 	if out := v.sendSize(s.start.Size); out != Following {
 		return out
 	}
+	s.times = v.hub.timesIn(v.told, s)
 	return v.sendPlacing(e, s)
 }
 

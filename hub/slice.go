@@ -59,7 +59,7 @@ func (h *Hub) Slice(ctx context.Context, p Position, limits SliceLimits) (*Slice
 		return nil, ErrGone
 	}
 	s := &Slice{
-		Epoch: at.Epoch, Offset: start.start.Offset, Line: start.start.Line, End: start.start.Offset,
+		Offset: start.start.Offset, Line: start.start.Line, End: start.start.Offset,
 		Cols: start.start.Size.Cols, Rows: start.start.Size.Rows, Prelude: string(drawn(start.prelude)), Events: []PlacedEvent{},
 	}
 	end := h.Stream.Stats().End
@@ -74,8 +74,24 @@ func (h *Hub) Slice(ctx context.Context, p Position, limits SliceLimits) (*Slice
 		s.cut(stamps[maxStamps].Offset)
 	}
 	s.Next = max(s.Next, s.End)
-	s.Times = encodeStamps(stamps, s.End)
+	s.tell(h.RunAt(s.Offset), stamps)
 	return s, nil
+}
+
+// tell puts a slice in its run's own terms.
+func (s *Slice) tell(r Run, stamps []broadcaster.Stamp) {
+	n := len(stamps)
+	for n > 0 && stamps[n-1].Offset >= s.End {
+		n--
+	}
+	times, _ := encodeTimes(r.stamps(stamps[:n]))
+	s.Times = slices.Concat([]byte("["), times, []byte("]"))
+	s.Epoch = r.Epoch
+	s.Line = r.Line(s.Line)
+	s.Offset, s.End, s.Next = r.Offset(s.Offset), r.Offset(s.End), r.Offset(s.Next)
+	for i := range s.Events {
+		s.Events[i].Offset = r.Offset(s.Events[i].Offset)
+	}
 }
 
 // maxStamps is how many times a slice has at most. Each takes up to 30 bytes.
@@ -106,6 +122,9 @@ func (s *Slice) fill(c *broadcaster.Cursor, end int64, limits SliceLimits) {
 			s.Next = item.Reset.Offset
 			return
 		case item.Event != nil:
+			if e, ok := item.Event.(FileEvent); ok && e.Run != nil && s.End > s.Offset {
+				return // what follows is another run's
+			}
 			s.addEvent(item.Event)
 			continue
 		}
@@ -137,21 +156,14 @@ func (s *Slice) addEvent(event any) {
 	case broadcaster.Exit:
 		event = NewExitEvent(e)
 	case FileEvent:
+		if e.Run != nil { // the slice begins there
+			return
+		}
 		event = NewFileEvent(e)
 	default:
 		return
 	}
 	s.Events = append(s.Events, PlacedEvent{s.End, event})
-}
-
-// encodeStamps returns the stamps before end as [[offset,ms],…].
-func encodeStamps(stamps []broadcaster.Stamp, end int64) json.RawMessage {
-	n := len(stamps)
-	for n > 0 && stamps[n-1].Offset >= end {
-		n--
-	}
-	times, _ := encodeTimes(stamps[:n])
-	return slices.Concat([]byte("["), times, []byte("]"))
 }
 
 // ReadAt fills p with output from offset on, and returns how much that was: nothing if there is none. In that case,

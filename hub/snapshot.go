@@ -32,6 +32,8 @@ type Position struct {
 	Offset int64  // of the next byte that the viewer needs; negative if it doesn't resume
 	Line   int64  // number of the first line, from 1; 0 if the viewer doesn't ask for one
 	Time   int64  // in ms since 1970, for the first line from then on; 0 if the viewer doesn't ask for one
+
+	run Run // of Epoch, once [Hub.Locate] has found it
 }
 
 // A Join is where and how a WebSocket viewer begins.

@@ -34,6 +34,7 @@ type viewer struct {
 	midLine  bool // the last byte wasn't a newline
 
 	session    *Session
+	told       Run                // that the viewer knows it is in
 	gap        *broadcaster.Start // a gap before the cursor that the viewer hasn't been told of
 	size       broadcaster.Resize // the last size that the viewer was sent
 	sentCount  int                // the last number of viewers that the viewer was sent
@@ -92,12 +93,10 @@ func (v *viewer) serveFrom(p Position) {
 // run follows the stream until the session ends, or until the writer pool takes over.
 func (v *viewer) run() {
 	defer v.panics().Contain("serve a viewer", v.abandon)
-	out := v.follow()
-	if f := v.filtered; f != nil {
-		f.out = out
-		f.Finish() // sends nothing
+	if v.filtered != nil {
+		defer v.filtered.Close()
 	}
-	if out != pooled {
+	if out := v.follow(); out != pooled {
 		v.leave(out)
 	}
 }

@@ -37,7 +37,7 @@ func (q *query) resume(h *hub.Hub, t *task, id string) bool {
 	if err != nil || offset < 0 {
 		return true
 	}
-	next := hub.Position{Lines: -1, Offset: offset, Epoch: cmp.Or(epoch, q.Epoch, h.Stream.Epoch())}
+	next := h.Locate(hub.Position{Lines: -1, Offset: offset, Epoch: cmp.Or(epoch, q.Epoch, h.LastRun().Epoch)})
 	if q.limit() >= 0 {
 		t.rest()
 		from, to := h.Seek(q.Position), h.Seek(next)
@@ -130,7 +130,7 @@ func (e *eventSink) event(event any) {
 // missed implements [sink].
 func (e *eventSink) missed(start broadcaster.Start) hub.Outcome {
 	e.text.Finish()
-	e.write("reset", start.Offset, hub.ResetData(start))
+	e.write("reset", start.Offset, hub.ResetData(start, e.hub.RunAt(start.Offset)))
 	return hub.Following
 }
 
@@ -148,9 +148,10 @@ func (e *eventSink) write(name string, offset int64, data ...[]byte) {
 // appendID appends the event id of an offset. An ephemeral stream's id includes its epoch, because
 // the next run at this URL may have started by the time that the client reconnects.
 func (e *eventSink) appendID(b []byte, offset int64) []byte {
-	b = strconv.AppendInt(b, offset, 10)
+	run := e.hub.RunAt(offset)
+	b = strconv.AppendInt(b, run.Offset(offset), 10)
 	if e.hub.Ephemeral {
-		b = append(append(b, '-'), e.hub.Stream.Epoch()...)
+		b = append(append(b, '-'), run.Epoch...)
 	}
 	return b
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"wsrun/filetail"
+	"wsrun/internal/client"
 	"wsrun/internal/logs"
 	"wsrun/internal/protocol"
 	"wsrun/test/wait"
@@ -118,10 +119,80 @@ func TestFilesAreResumed(t *testing.T) {
 			t.Errorf("resumed at line %d, offset %d; %v", again.Line, again.Offset, again.Resumed)
 		}
 	}
-	if err := os.WriteFile(name, []byte("other content\n"), 0o600); err != nil {
-		t.Fatal(err)
+}
+
+// After a truncation and after a rotation, offsets and numbers are the new content's, in each form.
+func TestFilesBeginAnew(t *testing.T) {
+	b, dir := serveFolder(t, Options{})
+	name := filepath.Join(dir, "b.log")
+	path := strings.TrimPrefix(dir, "/") + "/b.log"
+	writeLines(t, name, 1, 1000)
+	v := b.dial(path+"?tail=1&n=1", protocol.Subprotocol)
+	next := func() client.Message {
+		t.Helper()
+		m, err := v.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
 	}
-	wait.For(t, wait.Patience, "other content has the same epoch", func() bool {
-		return !hello(b, fmt.Sprintf("&epoch=%s&offset=%d", first.Epoch, 5)).Exact
-	})
+	hello := next().Event.(protocol.HelloEvent)
+	if m := next(); string(m.Payload) != fileLine(1000) {
+		t.Fatalf("%q", m.Payload)
+	}
+	known := map[string]bool{hello.Epoch: true}
+	end := int64(1000 * fileLineBytes)
+	epoch := hello.Epoch
+	for state, replace := range map[string]func() error{
+		"truncated": func() error { return os.Truncate(name, 0) },
+		"rotated":   func() error { return os.Rename(name, name+".1") },
+	} {
+		if err := replace(); err != nil {
+			t.Fatal(err)
+		}
+		writeLines(t, name, 5, 9)
+		m := next()
+		for e, ok := m.Event.(protocol.FileEvent); !ok || e.State != state; e, ok = m.Event.(protocol.FileEvent) {
+			m = next()
+		}
+		e := m.Event.(protocol.FileEvent)
+		if e.FileStart == nil || known[e.Epoch] || e.Offset != 0 || e.Line != 1 {
+			t.Fatalf("%s: %s", state, m.Payload)
+		}
+		known[e.Epoch] = true
+		if m := next(); string(m.Payload) != fileLine(5)+fileLine(6)+fileLine(7)+fileLine(8)+fileLine(9) {
+			t.Errorf("%s: %q", state, m.Payload)
+		}
+		size := 5 * fileLineBytes
+		for query, want := range map[string]string{
+			"from=2&tail=1&n=1":                                        fileLine(6),
+			"from=2&tail=1&n=1&format=ndjson":                          fmt.Sprintf(`{"line":2,"offset":%d,"ms":`, fileLineBytes),
+			"format=hits&grep=8$":                                      hits(4, 3*fileLineBytes) + done(1, 5),
+			"format=slice&from=2&n=1":                                  fmt.Sprintf(`{"epoch":"%s","offset":%d,"line":2,"end":%d,"next":%d,`, e.Epoch, fileLineBytes, 2*fileLineBytes, 2*fileLineBytes),
+			fmt.Sprintf("format=slice&epoch=%s&offset=%d", epoch, end): fmt.Sprintf(`{"epoch":"%s","offset":0,"line":1,"end":%d,`, e.Epoch, size),
+		} {
+			if resp, got := b.get("/" + path + "?" + query); resp.StatusCode != 200 || !strings.Contains(got, want) {
+				t.Errorf("%s: %s: %s %q, want %q", state, query, resp.Status, got, want)
+			}
+		}
+		joined, err := b.dial(path+"?tail=1&n=2", protocol.Subprotocol).Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h := joined.Event.(protocol.HelloEvent); h.Epoch != e.Epoch || h.Line != 4 || h.Offset != int64(3*fileLineBytes) || h.End != int64(size) || !h.Exact {
+			t.Errorf("%s: who joins gets %s", state, joined.Payload)
+		}
+		again := b.dial(fmt.Sprintf("%s?tail=1&epoch=%s&offset=%d", path, epoch, end), protocol.Subprotocol)
+		resumed, err := again.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h := resumed.Event.(protocol.HelloEvent); !h.Resumed || h.Epoch != epoch || h.Offset != end {
+			t.Errorf("%s: who resumes at the end of the last content gets %s", state, resumed.Payload)
+		}
+		if m, err := again.Next(t.Context()); err != nil || m.Event.(protocol.FileEvent).FileStart.Epoch != e.Epoch {
+			t.Errorf("%s: then it gets %s, %v", state, m.Payload, err)
+		}
+		epoch, end = e.Epoch, int64(size)
+	}
 }

@@ -55,7 +55,7 @@ func dropped(t *testing.T) (b *bench, oldest *protocol.Place) {
 	}
 	b.end(0)
 	wait.For(t, wait.Patience, "the history isn't whole", func() bool { return b.hub.History.End().Offset == b.Stats().End })
-	oldest = b.hub.Oldest()
+	oldest = b.hub.Oldest(b.hub.LastRun())
 	if oldest.Offset == 0 || oldest.Offset > 3<<20 || oldest.Offset != 10*(oldest.Line-1) {
 		t.Fatalf("the oldest place is %+v", oldest)
 	}
@@ -108,7 +108,7 @@ func TestOldestLineWithoutADisk(t *testing.T) {
 	}
 	b.end(0)
 	wait.For(t, wait.Patience, "the history goes on", func() bool { return b.hub.History.(*history.Log).StoreStats().Failures > 0 })
-	oldest := b.hub.Oldest()
+	oldest := b.hub.Oldest(b.hub.LastRun())
 	if oldest.Offset == 0 || oldest.Offset != 10*(oldest.Line-1) {
 		t.Errorf("the oldest place is %+v", oldest)
 	}

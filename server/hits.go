@@ -88,6 +88,9 @@ func (s *searchResponse) bounds() (from hit, to int64) {
 	h := s.hub
 	s.task.rest() // the history may have to be read
 	from, to = oldest(h), h.Stream.Stats().End
+	if run := h.RunAt(to); run.From > from.offset { // lines of others have other numbers
+		from = hit{run.Begin.Line, run.From}
+	}
 	if !s.query.places() && s.query.Offset < 0 {
 		return from, to
 	}
@@ -214,7 +217,8 @@ func (s *searchResponse) found(h hit) {
 		return
 	}
 	if s.hits++; s.hits <= maxHits {
-		fmt.Fprintf(s, `{"hit":{"line":%d,"offset":%d}}`+"\n", h.line, h.offset)
+		run := s.hub.RunAt(h.offset)
+		fmt.Fprintf(s, `{"hit":{"line":%d,"offset":%d}}`+"\n", run.Line(h.line), run.Offset(h.offset))
 	}
 }
 

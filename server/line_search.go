@@ -12,11 +12,8 @@ type hit struct{ line, offset int64 }
 
 // oldest returns the oldest line that viewers can reach.
 func oldest(h *hub.Hub) hit {
-	if at := h.Oldest(); at != nil {
-		return hit{at.Line, at.Offset}
-	}
-	st := h.Stream.Stats()
-	return hit{st.Line, st.Start}
+	at := h.OldestPlace()
+	return hit{at.Line, at.Offset}
 }
 
 // matchBytes is how much output is matched at a time at most: what a finder keeps of each line that doesn't match adds up.

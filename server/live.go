@@ -108,6 +108,7 @@ func (l *liveResponse) pass(p []byte, v search.Verdict) {
 
 // run sends what follows at the cursor.
 func (l *liveResponse) run() hub.Outcome {
+	defer l.close()
 	for l.cursor.Offset() < l.end && !(l.filter != nil && l.filter.Done()) {
 		item, out := l.next()
 		if over := l.cursor.Offset() - l.end; over > 0 && over < int64(len(item.Data)) {
@@ -125,6 +126,13 @@ func (l *liveResponse) run() hub.Outcome {
 	l.finishFilter()
 	l.finish()
 	return hub.Ended
+}
+
+// close frees what the response holds.
+func (l *liveResponse) close() {
+	if l.filter != nil {
+		l.filter.Close()
+	}
 }
 
 // finishFilter makes the filter pass on what it holds.

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"wsrun/broadcaster"
 	"wsrun/hub"
 	"wsrun/internal/search"
 )
@@ -50,8 +51,8 @@ func (q *query) ownFilter() bool {
 func (q *query) sections() bool { return q.format == "slice" || q.format == "hits" }
 
 // numbered reports whether an answer needs to know how many lines come before those that are in memory.
-func (q *query) numbered() bool {
-	return q.places() || q.Offset >= 0 || q.Lines >= 0 || q.format == "ndjson" || q.sections()
+func (q *query) numbered(ring broadcaster.Stats) bool {
+	return q.places() || q.Offset >= 0 || int64(q.Lines) > ring.Lines || q.format == "ndjson" || q.sections()
 }
 
 // limit returns how many lines the query asks for after its position; -1 for all.

@@ -54,8 +54,13 @@ func (r *recordSink) emit(line []byte, _ int64, whole bool) {
 
 // head begins a record.
 func (r *recordSink) head() {
-	b := strconv.AppendInt(append(r.part[:0], `{"line":`...), r.line, 10)
-	b = strconv.AppendInt(append(b, `,"offset":`...), r.start, 10)
+	line, offset := r.line, r.start
+	if r.hub != nil {
+		run := r.hub.RunAt(r.start)
+		line, offset = run.Line(line), run.Offset(offset)
+	}
+	b := strconv.AppendInt(append(r.part[:0], `{"line":`...), line, 10)
+	b = strconv.AppendInt(append(b, `,"offset":`...), offset, 10)
 	if ms, ok := r.clock.at(r.start); ok {
 		b = strconv.AppendInt(append(b, `,"ms":`...), ms, 10)
 	}
@@ -95,7 +100,7 @@ func (r *recordSink) event(event any) {
 	case hub.FileEvent:
 		r.endLine(`,"more":true`)
 		r.start = r.at // of the line that begins next
-		r.object("file", fileRecord{event.State, event.Reason, event.Lost, r.hub.Stream.Epoch()})
+		r.object("file", fileRecord{event.State, event.Reason, event.Lost, r.hub.RunAt(r.at).Epoch})
 	case broadcaster.Exit:
 		r.endLine("")
 		r.exit(event)

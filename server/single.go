@@ -83,13 +83,13 @@ func (s single) status(version string) any { return singleStream(s).status(versi
 
 func (s singleStream) status(version string) any {
 	h := s.hub
-	st := h.Stream.Stats()
+	st, run := h.Stream.Stats(), h.LastRun()
 	answer := streamStatus{
-		Version: version, Kind: h.Kind, Epoch: h.Stream.Epoch(), Title: h.Title, Command: h.Command,
+		Version: version, Kind: h.Kind, Epoch: run.Epoch, Title: h.Title, Command: h.Command,
 		Started: h.Started.UnixMilli(), Now: time.Now().UnixMilli(),
 		Cols: st.Size.Cols, Rows: st.Size.Rows,
 		State: hub.StateOf(st), Viewers: h.Viewers(),
-		Offset: st.Start, Line: st.Line, End: st.End, Lines: st.Lines, History: h.Oldest(),
+		Offset: st.Start, Line: st.Line, End: st.End, Lines: st.Lines, History: h.Oldest(run),
 	}
 	if st.Exit != nil {
 		answer.Exit = hub.NewExitEvent(*st.Exit)

@@ -87,6 +87,7 @@ func (s *Server) serveStoredLines(w taskResponse, r *http.Request, stored Stored
 	defer l.Flush()
 	l.begin(&hub.TextStart{Line: at.Line, Point: hub.StartPoint{Offset: at.Offset, State: at.State}})
 	l.filter = o.Begin(at.Offset, at.Line, at.State.Alternate(), l.pass)
+	defer l.close()
 	if err := copyStored(content, w.task, l.filter, &l.err); err != nil || l.cut {
 		abandon()
 	}
@@ -112,6 +113,7 @@ func (q *query) storedFilter(stored Stored, t *task) (search.FilterOptions, erro
 			within = p[len(p)-1] != '\n'
 		}
 	})
+	defer counter.Close()
 	content, err := stored.Content(-1, t.pace)
 	if err != nil {
 		return o, err
@@ -230,6 +232,7 @@ func (s *Server) contentFor(stored Stored, q *query, t *task) (about hub.Content
 				_, failure = to.Write(p)
 			}
 		})
+		defer f.Close()
 		err := copyStored(content, t, f, &failure)
 		f.Finish()
 		return cmp.Or(failure, err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"wsrun/broadcaster"
 	"wsrun/hub"
 	"wsrun/internal/access"
 	"wsrun/internal/logs"
@@ -138,6 +139,8 @@ func (s *Server) serveForm(w http.ResponseWriter, r *http.Request, stream Stream
 		s.refuse(w, r, badRequest(q.notForFiles().Error()))
 	case !live:
 		s.serveStored(w, r, stream, q)
+	case stored != nil && !s.awaitNumbers(r, stream, q):
+		abandon()
 	case q.form == asWebSocket:
 		s.serveWebSocket(w, r, stream, q)
 	case q.form == asText && q.format == "slice":
@@ -255,9 +258,9 @@ func (s *Server) find(w taskResponse, r *http.Request, h *hub.Hub, q *query) boo
 	case q.counted:
 		return true
 	case q.format == "raw" && !at.Ahead && q.Line > 0 && at.At > q.Line:
-		s.refuse(w, r, gone(fmt.Sprintf("the line is gone: the oldest one is line %d", at.At)))
+		s.refuse(w, r, gone(fmt.Sprintf("the line is gone: the oldest one is line %d", h.RunAt(at.Offset).Line(at.At))))
 	case q.format == "raw" && at.Cut:
-		s.refuse(w, r, gone(fmt.Sprintf("output of that time may be gone: the oldest line is line %d", at.At)))
+		s.refuse(w, r, gone(fmt.Sprintf("output of that time may be gone: the oldest line is line %d", h.RunAt(at.Offset).Line(at.At))))
 	case at.Ahead && q.form == asText && !q.follow:
 		w.Header().Set("Content-Type", q.contentType())
 	default:
@@ -290,16 +293,10 @@ func (s *Server) enter(ctx context.Context, w http.ResponseWriter, r *http.Reque
 		return nil, nil
 	}
 	session.OnEnd(leave)
-	if q.numbered() {
-		select {
-		case <-h.Numbered():
-		case <-ctx.Done():
-		}
-	}
 	if ctx.Err() != nil {
 		abandon()
 	}
-	if q.Line > 0 && !h.Exact() {
+	if q.Line > 0 && !h.LastRun().Exact {
 		s.refuse(w, r, busy("the file's lines can't be counted: try again later"))
 		return nil, nil
 	}
@@ -307,8 +304,32 @@ func (s *Server) enter(ctx context.Context, w http.ResponseWriter, r *http.Reque
 		s.refuse(w, r, badRequest(errNoTimes.Error()))
 		return nil, nil
 	}
+	q.Position = h.Locate(q.Position)
 	entered = true
 	return session, h
+}
+
+// awaitNumbers waits until a file's lines have numbers, if the answer needs them: before it takes part of the gate's room. It
+// reports false if the client is gone.
+func (s *Server) awaitNumbers(r *http.Request, stream Stream, q *query) bool {
+	resumed := q.form == asEvents && r.Header.Get("Last-Event-ID") != ""
+	if q.grep != "" && !q.ownFilter() || !resumed && !q.numbered(broadcaster.Stats{}) { // a filtered stream has other numbers
+		return true
+	}
+	ctx, stop := s.sessions.WhileConnected(r, peerInterval)
+	defer stop()
+	h, leave, err := stream.Follow(ctx)
+	if err != nil {
+		return ctx.Err() == nil // whoever follows next responds
+	}
+	defer leave()
+	if resumed || q.numbered(h.Stream.Stats()) {
+		select {
+		case <-h.Numbered():
+		case <-ctx.Done():
+		}
+	}
+	return ctx.Err() == nil
 }
 
 // maxFilters is how many instructions the expressions of all who follow a stream may have together. They take time for

@@ -199,7 +199,8 @@ export class App {
     this.#status = undefined;
     if (this.#epoch && fresh && this.#isReading) return this.#keepOldRun();
     if (this.#epoch && fresh) this.links?.clear(); // the new run's lines are others
-    notice(this.#epoch && fresh ? 'wsrun was started anew: this is its new output.' : this.#standingNotice);
+    const anew = hello.kind === 'file' ? 'The file was replaced: this is the new one.' : 'wsrun was started anew: this is its new output.';
+    notice(this.#epoch && fresh ? anew : this.#standingNotice);
     if (fresh) {
       this.#bar.programTitle = '';
       this.#ended = false;
@@ -265,7 +266,13 @@ export class App {
         output.resize(event.cols, event.rows);
         break;
       case 'file':
-        output.note(describeFile(event));
+        output.note(describeFile(event), event.epoch === undefined ? undefined : event);
+        this.#epoch = event.epoch ?? this.#epoch;
+        break;
+      case 'numbers':
+        output.renumber(event.line);
+        $('log').classList.remove('relative');
+        this.#bar.programTitle = '';
         break;
       case 'viewers':
         this.#bar.viewers = event.n;

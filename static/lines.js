@@ -115,6 +115,13 @@ export class Lines {
     this.#line = this.#lineAfterSlice = line;
   }
 
+  /** Changes the numbers of all lines that were not returned by done yet. @param {number} by */
+  shift(by) {
+    this.renumber(this.#line + by);
+    const all = [...this.#starts.values(), ...this.#done, ...(this.#unfinished ? [this.#unfinished] : [])];
+    for (const line of all) if (line.n) line.n += by;
+  }
+
   /**
    * Must be called before the terminal parses a slice.
    * @param {Uint8Array} slice

@@ -230,6 +230,29 @@ export class LogView extends View {
     this.#settle(this.#fixed);
   }
 
+  /** Begins another numbering: the lines so far keep their numbers, but no link means them any more. */
+  renumber() {
+    for (const row of this.rows) {
+      if (!row.n) continue;
+      row.element.setAttribute('data-was', String(row.n));
+      row.element.removeAttribute('data-n');
+      row.n = 0;
+    }
+  }
+
+  /** Changes the numbers of all lines that have one. @param {number} by */
+  shift(by) {
+    for (const line of this.held) if (line.n) line.n += by;
+    for (const row of this.rows) {
+      if (!row.n) continue;
+      row.n += by;
+      row.fingerprint = '';
+      row.element.setAttribute('data-n', String(row.n));
+      this.#widen(row.n);
+      if (this.#linked) this.#highlightRow(row);
+    }
+  }
+
   /** Removes all rows. */
   clear() {
     this.#drop(this.rows.length);
@@ -357,6 +380,14 @@ export class LogView extends View {
     return rows;
   }
 
+  /** Makes room for a line's number. @param {number} n */
+  #widen(n) {
+    const digits = String(n).length;
+    if (digits <= this.#digits) return;
+    this.#digits = digits;
+    this.element.style.setProperty('--digits', String(digits));
+  }
+
   /**
    * Makes a row show a line.
    * @param {number} at the row's index, or one past the last row
@@ -388,11 +419,7 @@ export class LogView extends View {
     row.fingerprint = fingerprint;
     if (row.n) row.element.setAttribute('data-n', String(row.n));
     else row.element.removeAttribute('data-n');
-    const digits = String(row.n).length;
-    if (digits > this.#digits) {
-      this.#digits = digits;
-      this.element.style.setProperty('--digits', String(digits));
-    }
+    this.#widen(row.n);
     row.element.replaceChildren(...lineNodes(line, text));
     row.element.classList.toggle('cut', line.cut ?? false);
     this.#showTime(row, at);

@@ -1,6 +1,6 @@
 // @ts-check
 /** @import { Terminal as XTerm } from '@xterm/xterm' */
-/** @import { Hello, Reset } from './driver/driver.js' */
+/** @import { FileStart, Hello, Reset } from './driver/driver.js' */
 /** @import { LogView } from './log.js' */
 /** @import { ScreenView } from './screen.js' */
 /** @import { View } from './view.js' */
@@ -27,7 +27,9 @@ import { Terminal } from './xterm/xterm.mjs';
  * @property {(reset: Reset, skew: number) => void} reset output was skipped: show how much, and continue at another place
  * @property {(bytes: Uint8Array) => void} write
  * @property {(cols: number, rows: number) => void} resize
- * @property {(words: string) => void} note shows words in their place among the output, if the output can
+ * @property {(words: string, start?: Partial<FileStart>) => void} note shows words in their place among the output, if the
+ *   output can; with a start, what follows is another file's
+ * @property {(line: number) => void} renumber what is written next is in that line: all lines have other numbers
  * @property {(words: string, ms: number, action: () => void) => void} end the run ended, as
  *   the words say, at a time by the server's clock: runs an action once all output is shown
  *
@@ -161,11 +163,12 @@ export class TerminalOutput {
     const times = this.#times;
     while (bytes.length) {
       while (times.length > 1 && times[1][0] <= this.#offset) times.shift();
-      const backlog = times.length > 0 && this.#offset < this.#end;
-      const until = backlog ? Math.min(this.#end, times[1]?.[0] ?? Infinity) : Infinity;
-      const part = bytes.subarray(0, until - this.#offset);
+      const backlog = this.#offset < this.#end;
+      const known = times.length > 0 && times[0][0] <= this.#offset;
+      const next = times[known ? 1 : 0]?.[0] ?? Infinity;
+      const part = bytes.subarray(0, backlog ? Math.min(this.#end, next) - this.#offset : Infinity);
       if (!backlog && !this.#live) this.#setLive(true);
-      this.#writer.write(part, backlog ? times[0][1] : Date.now() + this.#skew);
+      this.#writer.write(part, backlog ? (known ? times[0][1] : 0) : Date.now() + this.#skew);
       this.#offset += part.length;
       bytes = bytes.subarray(part.length);
     }
@@ -185,15 +188,34 @@ export class TerminalOutput {
     });
   }
 
-  /** @param {string} words */
-  note(words) {
+  /**
+   * @param {string} words
+   * @param {Partial<FileStart>} [start]
+   */
+  note(words, start) {
     this.#writer.after(() => {
       this.#lines.finish();
       this.#terminal.reset();
       this.#cursor.reset();
-      this.#lines.restart(this.#lines.line, 0);
+      this.#lines.restart(start?.line ?? this.#lines.line, 0);
       this.log.update(this.#lines.done(), []);
+      if (start) this.log.renumber();
       this.log.gap(words);
+    });
+    if (!start) return;
+    const offset = start.offset ?? 0;
+    this.#times = [];
+    this.#end = offset + this.#end - this.#offset; // what is left of the backlog
+    this.#offset = offset;
+  }
+
+  /** @param {number} line */
+  renumber(line) {
+    this.#writer.after(() => {
+      const by = line - this.#lines.line;
+      this.#lines.shift(by);
+      this.log.shift(by);
+      this.#callbacks.drawn();
     });
   }
 

@@ -1,5 +1,5 @@
 // @ts-check
-/** @import { Hello, Reset } from './driver/driver.js' */
+/** @import { FileStart, Hello, Reset } from './driver/driver.js' */
 /** @import { Line } from './lines.js' */
 /** @import { LogView } from './log.js' */
 /** @import { Output } from './output.js' */
@@ -78,9 +78,23 @@ export class PlainOutput {
 
   resize() {}
 
-  /** @param {string} words */
-  note(words) {
+  /**
+   * @param {string} words
+   * @param {Partial<FileStart>} [start]
+   */
+  note(words, start) {
+    if (start) {
+      if (this.#rest) this.log.update([this.#unfinished], []);
+      this.#startOver(start.line ?? 1);
+      this.log.renumber();
+    }
     this.log.gap(words);
+  }
+
+  /** @param {number} line */
+  renumber(line) {
+    this.log.shift(line - this.#n);
+    this.#n = line;
   }
 
   /**

@@ -21,7 +21,7 @@ type Position struct {
 	Line   int64  // number, from 1, of the line that the next byte is in
 }
 
-// Pass moves the position behind a message of wsrun.v1: to where a hello, a reset or a skip says,
+// Pass moves the position behind a message of wsrun.v1: to where a hello, a reset, a skip or another file says,
 // or past the output. A prelude doesn't count as output, and neither do the kept lines in
 // it, which lie before the position.
 func (p *Position) Pass(m Message) {
@@ -35,6 +35,12 @@ func (p *Position) Pass(m Message) {
 		p.Offset, p.Line = e.Offset, e.Line
 	case protocol.SkipEvent:
 		p.Offset, p.Line = e.Offset, e.Line
+	case protocol.NumbersEvent:
+		p.Line = e.Line
+	case protocol.FileEvent:
+		if e.FileStart != nil {
+			*p = Position{e.Epoch, e.Offset, e.Line}
+		}
 	}
 }
 

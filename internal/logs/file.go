@@ -34,11 +34,18 @@ func (f *File) Close() {
 // Follow returns the hub for viewers of the lines that a filter passes. It first waits until the hub knows where its stream
 // begins, and holds the file's last lines and their numbers unless that takes long, but no longer than ctx. Unless it
 // returns an error, the caller must call leave when it is done with the hub. The error is
-// [ErrArchive], [ErrFull] or, after [Logs.End], [ErrNotFound]. After Follow, only Path,
-// Compressed and Close may be called.
+// [ErrArchive], [ErrFull], that of [Logs.Open] or, after [Logs.End], [ErrNotFound]. After Follow, only Path, Compressed,
+// Close and Follow may be called.
 func (f *File) Follow(ctx context.Context, filter Filter) (h *hub.Hub, leave func(), err error) {
 	if f.Compressed() {
 		return nil, nil, ErrArchive
+	}
+	if f.taken {
+		again, err := f.logs.open(f.path)
+		if err != nil {
+			return nil, nil, err
+		}
+		f.f = again
 	}
 	f.taken = true
 	follower, err := f.logs.join(view{f.path, filter.expr, filter.invert}, filter, f.f)

@@ -154,7 +154,7 @@ func (l *Logs) newFollower(v view, filter Filter) *follower {
 	b.SetHistory(file)
 	o.History = file
 	f.hub = newHub(o)
-	file.exact = f.hub.SetExact
+	file.hub = f.hub
 	f.intake = newIntake(f.hub, filter, file, &l.read)
 	return f
 }

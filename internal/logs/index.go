@@ -271,7 +271,7 @@ func (x *index) lineFrom(r io.ReaderAt, size, offset int64) (at, line int64, err
 func (x *index) walk(r io.ReaderAt, size int64, before func(m mark) bool, place bool) *walker {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	i := sort.Search(len(x.marks), func(i int) bool { return !before(x.marks[i]) }) - 1
+	i := sort.Search(len(x.marks), func(i int) bool { return x.marks[i].offset > size || !before(x.marks[i]) }) - 1
 	for place && !x.marks[i].begins {
 		i--
 	}

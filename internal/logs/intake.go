@@ -21,6 +21,9 @@ type intake struct {
 	opened bool          // begun is closed
 	loaded chan struct{} // closed when the last lines are in the stream
 	whole  bool          // loaded is closed
+
+	started bool // the file was found
+	old     bool // what is written was there before the file was followed
 }
 
 func newIntake(h *hub.Hub, filter Filter, past *past, read *atomic.Int64) *intake {
@@ -47,26 +50,31 @@ func (i *intake) Write(p []byte) (int, error) {
 // Emit handles an event of [filetail.Follow].
 func (i *intake) Emit(event any) {
 	if i.past != nil {
+		i.past.joined = i.opened
 		i.past.emit(event)
 	}
 	switch e := event.(type) {
 	case filetail.Start:
-		if i.begin(); i.past == nil {
-			i.hub.SetExact(false)
-		}
-		i.hub.Stream.SetTimed(i.whole)
-		if i.left = e.Size - e.Offset; i.left <= 0 {
-			i.finish()
-		}
+		i.start(e)
 	case filetail.Truncated:
-		i.emit(hub.FileEvent{State: "truncated", Lost: e.Lost})
+		i.emit(hub.FileEvent{State: "truncated", Lost: e.Lost, Run: i.run()})
 	case filetail.Rotated:
-		i.emit(hub.FileEvent{State: "rotated"})
+		i.emit(hub.FileEvent{State: "rotated", Run: i.run()})
 	case filetail.Gone:
 		i.emit(hub.FileEvent{State: "gone", Reason: string(e.Reason)})
 	case filetail.Back:
-		i.emit(hub.FileEvent{State: "back"})
+		if i.started || i.past == nil { // otherwise, Start follows
+			i.emit(hub.FileEvent{State: "back"})
+		}
 	}
+}
+
+// run returns the run that has just begun; nil with a filter, whose stream is one run.
+func (i *intake) run() *hub.Run {
+	if i.past == nil {
+		return nil
+	}
+	return i.past.run
 }
 
 // emit adds an event to the stream, after ending an unfinished line.
@@ -76,8 +84,24 @@ func (i *intake) emit(e hub.FileEvent) {
 	i.hub.Stream.Emit(e)
 }
 
+// start begins with the file's last lines, whose times aren't known. Viewers may be waiting for the file.
+func (i *intake) start(e filetail.Start) {
+	if i.opened && i.past != nil {
+		i.emit(hub.FileEvent{State: "back", Run: i.run()})
+	}
+	i.begin()
+	i.started, i.old = true, true
+	i.hub.Stream.SetTimed(false)
+	if i.left = e.Size - e.Offset; i.left <= 0 {
+		i.finish()
+	}
+}
+
 // end must be called when nothing more is read.
-func (i *intake) end() { i.finish() }
+func (i *intake) end() {
+	i.finish()
+	i.hub.GiveUpNumbers()
+}
 
 // begin lets viewers join, unless that was done before.
 func (i *intake) begin() {
@@ -90,9 +114,15 @@ func (i *intake) begin() {
 // finish publishes the last lines, unless that was done before.
 func (i *intake) finish() {
 	i.begin()
+	if i.old {
+		i.old = false
+		i.hub.Stream.SetTimed(true)
+	}
 	if !i.whole {
 		i.whole = true
-		i.hub.Stream.SetTimed(true)
 		close(i.loaded)
+	}
+	if !i.started || i.past == nil {
+		i.hub.GiveUpNumbers()
 	}
 }

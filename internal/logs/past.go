@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"sync"
+	"time"
 
 	"wsrun/broadcaster"
 	"wsrun/filetail"
@@ -25,7 +26,9 @@ type past struct {
 	logs   *Logs
 	path   string
 	stream *broadcaster.Broadcaster
-	exact  func(exact bool) // is called once it is clear whether the stream's line numbers are the file's
+	hub    *hub.Hub // of stream
+	joined bool     // viewers may have joined before the stream's beginning was known
+	run    *hub.Run // the last one that begins after the stream's beginning; nil if there is none
 
 	mu      sync.Mutex
 	now     section
@@ -40,10 +43,14 @@ type section struct {
 	begin    history.Place // of the file's first line, in the stream
 	from     int64         // where reading the file began, in the stream
 	numbered bool          // the stream's lines have their numbers
+	later    bool          // other output comes before it in the stream
 }
 
-// readable reports whether the section can be read. Between two files, it can't.
-func (s section) readable() bool { return s.file != nil && s.index != nil }
+// readable reports whether the section can be read. Between two files, it can't. Of a file to which the name has returned, it isn't
+// known how many lines come before those that are new.
+func (s section) readable() bool {
+	return s.file != nil && s.index != nil && !(s.later && s.from > s.begin.Offset)
+}
 
 func newPast(l *Logs, path string, stream *broadcaster.Broadcaster) *past {
 	return &past{logs: l, path: path, stream: stream, changed: make(chan struct{})}
@@ -53,6 +60,10 @@ func newPast(l *Logs, path string, stream *broadcaster.Broadcaster) *past {
 func (p *past) emit(event any) {
 	switch e := event.(type) {
 	case filetail.Start:
+		if p.joined {
+			p.beginAnew(e.Offset)
+			return
+		}
 		s, _ := p.current()
 		p.stream.Begin(p.logs.epochs.of(s.id, s.file), e.Offset)
 		p.begin(history.Place{Line: 1}, e.Offset)
@@ -60,36 +71,40 @@ func (p *past) emit(event any) {
 		s, _ := p.current()
 		p.logs.epochs.renew(s.id)
 		p.logs.indexes.drop(p.path)
-		p.beginAnew()
+		p.beginAnew(0)
 	case filetail.Rotated:
-		p.beginAnew()
-		if e.Offset > 0 { // how many lines come before isn't known
-			p.read(nil)
-		}
+		p.beginAnew(e.Offset)
 	}
 }
 
-// beginAnew begins a section at the end of the stream.
-func (p *past) beginAnew() {
+// beginAnew begins a section, and a run, at the end of the stream, where the file is read from an offset.
+func (p *past) beginAnew(offset int64) {
 	p.stream.Flush()
 	cursor, start := p.stream.Open(0)
-	p.begin(history.Place{Offset: start.Offset, Line: cursor.Line()}, start.Offset)
+	at := history.Place{Offset: start.Offset, Line: cursor.Line()}
+	p.begin(history.Place{Offset: at.Offset - offset, Line: at.Line}, at.Offset)
+	s, _ := p.current()
+	p.run = &hub.Run{
+		Epoch: p.logs.epochs.of(s.id, s.file), Begin: history.Place{Offset: at.Offset - offset, Line: at.Line}, From: at.Offset, Exact: offset == 0,
+	}
+	p.hub.BeginRun(*p.run)
 }
 
-// read makes the past read a file, which may be the one that it has read before, opened again.
+// read makes the past read a file: the one that it has read before, opened again, or another, for which begin follows.
 func (p *past) read(f *os.File) {
+	id := identify(f)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.now.file = f; f != nil {
-		p.note()
-		p.now.id = identify(f)
+	if p.note(); id != p.now.id || id == (identity{}) {
+		p.now.index = nil // until begin
 	}
+	p.now.file, p.now.id = f, id
 }
 
 // note remembers how far the file was read. mu must be held.
 func (p *past) note() {
 	end := p.stream.Stats().End
-	parts, _, ok := p.stream.Range(max(end-fingerprintBytes, p.now.begin.Offset), end)
+	parts, _, ok := p.stream.Range(max(end-fingerprintBytes, p.now.from), end)
 	if ok && p.now.index != nil {
 		p.logs.epochs.read(p.now.id, end-p.now.begin.Offset, bytes.Join(parts, nil))
 	}
@@ -97,9 +112,8 @@ func (p *past) note() {
 
 // begin begins a section at the beginning of the file, a place in the stream. from is where it is read from.
 func (p *past) begin(at history.Place, from int64) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	s := section{file: p.now.file, id: p.now.id, begin: at, from: from, numbered: from == at.Offset}
+	before, _ := p.current()
+	s := section{file: before.file, id: before.id, begin: at, from: from, numbered: from == at.Offset, later: p.run != nil || p.joined}
 	info, err := s.file.Stat()
 	if err == nil {
 		s.index, err = p.logs.indexes.of(p.path, s.file, info)
@@ -107,9 +121,14 @@ func (p *past) begin(at history.Place, from int64) {
 	if err != nil {
 		s.file = nil
 	}
-	if s.numbered {
-		p.exact(at.Line == 1) // after another file, the stream's lines have other numbers
+	switch {
+	case s.numbered && at == history.Place{Line: 1}:
+		p.hub.SetExact(true)
+	case !s.readable():
+		p.hub.GiveUpNumbers()
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.now = s
 	close(p.changed)
 	p.changed = make(chan struct{})
@@ -122,36 +141,66 @@ func (p *past) current() (section, chan struct{}) {
 	return p.now, p.changed
 }
 
-// Fill implements [hub.History]: it finds out which number the first line in the ring has.
+// Fill implements [hub.History]: it finds out which number the first line in the ring has, and then keeps the index near the ring.
 func (p *past) Fill(ctx context.Context) {
+	pause := time.NewTimer(0)
+	defer pause.Stop()
 	for {
+		select { // before Changed is called, so that a stream that is being written doesn't have to wake a reader each time
+		case <-pause.C:
+		case <-ctx.Done():
+			return
+		}
 		s, changed := p.current()
-		if s.readable() && !s.numbered {
-			p.number(ctx, s)
+		grown := p.stream.Changed()
+		if s.readable() {
+			p.fill(ctx, s)
+		}
+		pause.Reset(fillPause)
+		if s, _ := p.current(); s.readable() && !s.numbered {
+			continue // reading has failed, or the file is another one
 		}
 		select {
 		case <-changed:
+			pause.Reset(0)
+		case <-grown:
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// number reads the file up to where the section was read from, and sets the stream's line numbers.
-func (p *past) number(ctx context.Context, s section) {
+// fillPause is how long Fill waits until it reads what has been added to a file, or tries again.
+const fillPause = time.Second
+
+// fill reads the file up to where the ring begins. The first time, it then sets the stream's line numbers.
+func (p *past) fill(ctx context.Context, s section) {
 	pace, rest := p.logs.indexing.pace(ctx)
 	defer rest()
-	at, err := s.index.at(pacedFile{s.file, pace, p.logs.stopping}, s.from, s.from)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.now.index != s.index {
+	file := pacedFile{s.file, pace, p.logs.stopping}
+	if s.numbered {
+		s.index.extend(file, p.stream.Stats().Oldest-s.begin.Offset, func(*scan) bool { return false })
 		return
 	}
-	if s.check(err) == nil {
-		p.stream.SetLine(at.line)
-		p.now.numbered = true
+	at, err := s.index.at(file, s.from, s.from)
+	if p.setNumbers(s, at.line, p.check(s, err)) {
+		p.stream.Emit(hub.Numbers{})
 	}
-	p.exact(p.now.numbered)
+}
+
+// setNumbers sets the number of the line in which a section is read from, unless there was an error or another section has begun. It
+// reports whether it did.
+func (p *past) setNumbers(s section, line int64, err error) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.now.index != s.index || err != nil {
+		p.hub.GiveUpNumbers()
+		return false
+	}
+	p.stream.SetLine(line)
+	p.now.numbered = true
+	p.hub.SetExact(true)
+	return true
 }
 
 // numberedAt returns the section if it has a byte of the stream and its lines have their numbers. The error is
@@ -167,16 +216,20 @@ func (p *past) numberedAt(offset int64) (section, error) {
 // size returns how much of the file the stream has.
 func (p *past) size(s section) int64 { return p.stream.Stats().End - s.begin.Offset }
 
-// check returns the error of a History for the result of an index' method: content that isn't in the file any more
-// is gone, even if reading it was no error.
-func (s section) check(err error) error {
+// check returns the error of a History for a result of reading the file: content that isn't in the file any more
+// is gone, even if reading it was no error. What the follower has read last shows that.
+func (p *past) check(s section, err error) error {
 	switch {
 	case err == errAhead:
 		return history.ErrAhead
 	case err != nil:
 		return history.ErrGone
 	}
-	if holds, err := s.index.holds(s.file); err != nil || !holds {
+	end := p.stream.Stats().End
+	parts, _, ok := p.stream.Range(max(end-fingerprintBytes, s.from), end)
+	want := bytes.Join(parts, nil)
+	last := make([]byte, len(want))
+	if _, err := s.file.ReadAt(last, end-s.begin.Offset-int64(len(last))); err != nil && err != io.EOF || !ok || !bytes.Equal(last, want) {
 		return history.ErrGone
 	}
 	return nil
@@ -188,10 +241,13 @@ func (p *past) First() (history.Place, bool) {
 	return s.begin, s.readable() && s.numbered
 }
 
-// End implements [hub.History]: the ring's times of what it has are better than none.
+// End implements [hub.History]: where the ring begins, if the file has what comes before; otherwise the stream's beginning.
 func (p *past) End() history.Place {
 	offset, line := p.stream.Snapshot().Oldest()
-	return history.Place{Offset: offset, Line: line}
+	if first, ok := p.First(); ok && first.Offset <= offset {
+		return history.Place{Offset: offset, Line: line}
+	}
+	return history.Place{}
 }
 
 // Next implements [hub.History].
@@ -209,7 +265,7 @@ func (p *past) Line(n int64) (history.Place, error) {
 		return s.begin, err
 	}
 	at, err := s.index.line(s.file, p.size(s), n-s.begin.Line+1)
-	return history.Place{Offset: s.begin.Offset + at, Line: n}, s.check(err)
+	return history.Place{Offset: s.begin.Offset + at, Line: n}, p.check(s, err)
 }
 
 // LineFrom implements [hub.History].
@@ -219,7 +275,7 @@ func (p *past) LineFrom(offset int64) (history.Place, error) {
 		return s.begin, err
 	}
 	at, line, err := s.index.lineFrom(s.file, p.size(s), offset-s.begin.Offset)
-	return history.Place{Offset: s.begin.Offset + at, Line: s.begin.Line + line - 1}, s.check(err)
+	return history.Place{Offset: s.begin.Offset + at, Line: s.begin.Line + line - 1}, p.check(s, err)
 }
 
 // State implements [hub.History].
@@ -229,7 +285,7 @@ func (p *past) State(offset int64) (screen.State, []byte, error) {
 		return screen.State{}, nil, err
 	}
 	at, err := s.index.at(s.file, p.size(s), offset-s.begin.Offset)
-	return at.state, at.head, s.check(err)
+	return at.state, at.head, p.check(s, err)
 }
 
 // At implements [broadcaster.History].
@@ -239,7 +295,7 @@ func (p *past) At(offset int64) (broadcaster.Start, bool) {
 		return broadcaster.Start{}, false
 	}
 	at, err := s.index.at(s.file, p.size(s), offset-s.begin.Offset)
-	return broadcaster.Start{Offset: offset, Line: s.begin.Line + at.line - 1}, s.check(err) == nil
+	return broadcaster.Start{Offset: offset, Line: s.begin.Line + at.line - 1}, p.check(s, err) == nil
 }
 
 // ReadAt implements [hub.History].
@@ -254,12 +310,15 @@ func (p *past) ReadAt(b []byte, offset int64) (int, error) {
 	if n == len(b) || err == io.EOF {
 		err = nil
 	}
-	return n, s.check(err)
+	return n, p.check(s, err)
 }
 
 // Read implements [broadcaster.History]. What happened to the file there is told no more.
 func (p *past) Read(offset, _ int64) (broadcaster.Past, <-chan struct{}) {
 	s, _ := p.current()
+	if !s.readable() || offset < s.begin.Offset {
+		return broadcaster.Past{}, nil
+	}
 	begin := offset - (offset-s.begin.Offset)%pieceBytes
 	piece := p.logs.pieces.Get(s.index, begin, pieceBytes)
 	if piece == nil {

@@ -46,7 +46,13 @@ func Decode(payload []byte) (Event, error) {
 	case "viewers":
 		return decode[ViewersEvent](payload)
 	case "file":
-		return decode[FileEvent](payload)
+		e, err := decode[FileEvent](payload)
+		if err == nil && e.FileStart != nil {
+			err = checkPosition(e.Event, e.Offset, "", nil)
+		}
+		return e, err
+	case "numbers":
+		return decode[NumbersEvent](payload)
 	case "ping":
 		return decode[PingEvent](payload)
 	}

@@ -102,6 +102,21 @@ type FileEvent struct {
 	State  string `json:"state"`
 	Reason string `json:"reason"`
 	Lost   int64  `json:"lost,omitempty"` // bytes, at least
+	*FileStart
+}
+
+// A FileStart is where the output goes on, in another file or with other content.
+type FileStart struct {
+	Epoch  string `json:"epoch"`
+	Offset int64  `json:"offset"`
+	Line   int64  `json:"line"`
+}
+
+// A NumbersEvent says which number the line has that the next byte is in, once that is known: line numbers have counted from
+// the first line shown.
+type NumbersEvent struct {
+	Event string `json:"event"` // "numbers"
+	Line  int64  `json:"line"`
 }
 
 // A PingEvent is a sign of life.
@@ -121,6 +136,7 @@ func (ResizeEvent) event()  {}
 func (ExitEvent) event()    {}
 func (ViewersEvent) event() {}
 func (FileEvent) event()    {}
+func (NumbersEvent) event() {}
 func (PingEvent) event()    {}
 func (UnknownEvent) event() {}
 

@@ -26,6 +26,7 @@ func events() []Event {
 		ResizeEvent{Event: "resize", Cols: 90, Rows: 30},
 		ExitEvent{Event: "exit", Code: 137, Signal: "SIGKILL", DurationMs: 1234},
 		ViewersEvent{Event: "viewers", N: 7},
+		NumbersEvent{Event: "numbers", Line: 7},
 		FileEvent{Event: "file", State: "truncated", Reason: "removed", Lost: 12},
 		PingEvent{Event: "ping"},
 		UnknownEvent{Event: "jump"},
@@ -66,7 +67,7 @@ func TestDecodeRefuses(t *testing.T) {
 	for _, payload := range []string{
 		``, `null`, `1`, `[]`, `{}`, `{"event":""}`, `{"event":7}`, `{"event":"ping"`, `{"event":"ping"}{}`,
 		`{"event":"resize","cols":"80"}`, `{"event":"exit","code":0.5}`, `{"event":"viewers","n":1e40}`, `{"event":"file","lost":true}`,
-		`{"event":"hello","offset":-1}`, `{"event":"reset","offset":-1}`, `{"event":"skip","offset":-1}`, `{"event":"hello","times":[1]}`,
+		`{"event":"hello","offset":-1}`, `{"event":"file","offset":-1}`, `{"event":"reset","offset":-1}`, `{"event":"skip","offset":-1}`, `{"event":"hello","times":[1]}`,
 		`{"event":"hello","prelude":"é","kept":{"from":0,"to":3}}`, `{"event":"hello","prelude":"é","kept":{"from":2,"to":1}}`,
 		`{"event":"reset","prelude":"é","kept":{"from":-1,"to":1}}`, `{"event":"reset","kept":{"offset":-1}}`,
 	} {

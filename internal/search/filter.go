@@ -44,7 +44,7 @@ type FilterOptions struct {
 
 // A Filter passes on a stream's output, in order, with a verdict on each part. Parts end at newlines, unless a line
 // has more than 1 MiB, or more than 64 KiB and there is no room: its beginning then decides. Its methods must not be called
-// concurrently. The last one must be Finish.
+// concurrently. The caller must call Close at the end.
 type Filter struct {
 	o       FilterOptions
 	pass    func(p []byte, v Verdict)
@@ -125,13 +125,18 @@ func (f *Filter) takeRoom() bool {
 
 // leaveRoom gives back the room if it isn't needed any more.
 func (f *Filter) leaveRoom() {
-	if !f.roomy || len(f.held) > freeHeld {
-		return
+	if f.roomy && len(f.held) <= freeHeld {
+		f.held = slices.Clone(f.held)
+		f.Close()
 	}
-	f.held, f.roomy = slices.Clone(f.held), false
-	if f.o.Room != nil {
+}
+
+// Close gives back the room that the filter still has. It passes on nothing. It may be called more than once.
+func (f *Filter) Close() {
+	if f.roomy && f.o.Room != nil {
 		f.o.Room.Release(maxLine)
 	}
+	f.roomy = false
 }
 
 // Finish passes on the unfinished last line. Output that follows begins another one, with the same number.

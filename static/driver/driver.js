@@ -66,11 +66,17 @@
  * @typedef {Position & HelloFields} Hello
  * @typedef {Position & ResetFields} Reset
  * @typedef {{event: 'resize', cols: number, rows: number}} Resize
- * @typedef {{event: 'file', state: string, reason: string, lost?: number}} FileChange
+ * @typedef {object} FileStart where output continues in another file, or in one with other content
+ * @property {string} epoch
+ * @property {number} offset
+ * @property {number} line
+ *
+ * @typedef {{event: 'file', state: string, reason: string, lost?: number} & Partial<FileStart>} FileChange
+ * @typedef {{event: 'numbers', line: number}} Numbers the next byte is in that line, and what came before was numbered from 1
  * @typedef {{event: 'viewers', n: number}} Viewers
  * @typedef {{event: 'exit', code: number | null, signal: string, durationMs: number}} Exit
  * @typedef {{event: 'ping'}} Ping
- * @typedef {Reset | Resize | FileChange | Viewers | Exit | Ping} StreamEvent
+ * @typedef {Reset | Resize | FileChange | Numbers | Viewers | Exit | Ping} StreamEvent
  */
 
 export {};

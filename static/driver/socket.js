@@ -98,6 +98,10 @@ export class SocketDriver {
     /** @type {Hello | StreamEvent} */
     const event = JSON.parse(data);
     if (event.event === 'hello' || event.event === 'reset') this.#offset = event.offset;
+    if (event.event === 'file' && event.epoch !== undefined) {
+      this.#epoch = event.epoch;
+      this.#offset = event.offset ?? 0;
+    }
     if (event.event === 'hello') {
       this.#epoch = event.epoch;
       this.#attempt = 0;

@@ -1,7 +1,7 @@
 // The log viewer: the list of files, and a followed file.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { appendFile, mkdir, mkdtemp, realpath, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, realpath, rename, rm, truncate, utimes, writeFile } from 'node:fs/promises';
 import { createServer, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -476,21 +476,67 @@ test('a file is followed, over a rotation; its lines have its numbers', async (t
   await writeFile(path, 'anew\n');
   await untilRow(page, 'anew');
   assert.deepEqual((await rows(page)).slice(-3), ['line 201', 'the file was replaced: what follows is the new one', 'anew']);
+  // The new file has its own numbers, which links mean; the old one's rows show theirs.
+  assert.deepEqual((await numbers(page)).filter(Boolean), ['1']);
+  assert.deepEqual(await page.locator('.block > div').evaluateAll((all) => all.slice(-3).map((r) => getComputedStyle(r, '::before').content)), ['"201" / ""', '""', '"1" / ""']);
+  await page.evaluate(() => { location.hash = '#L1'; });
+  await page.locator('.marked', { hasText: 'anew' }).waitFor();
+  assert.equal(await page.locator('.marked').count(), 1);
   await page.locator('#more').click();
   const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('menuitem', { name: 'bytes' }).click()]);
   assert.equal(download.suggestedFilename(), `${path.slice(1).replaceAll('/', '-')}.ansi`);
   assert.deepEqual(page.problems, []);
 });
 
-test('of a large file the last lines are shown, and that numbers are relative', async (t) => {
+test('a page goes on at the next byte of a file when wsrun is back, and says so of no other run', async (t) => {
+  const dir = await folder(t);
+  const path = join(dir, 'a.log');
+  const lines = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => `line ${from + i}\n`).join('');
+  await writeFile(path, lines(1, 2000));
+  const { child, port } = await run(t, ['files', dir]);
+  const page = await open(t, port, { path: path.slice(1) });
+  await untilRow(page, 'line 2000');
+  await page.evaluate(() => { document.querySelector('.block > div').id = 'kept'; });
+  child.kill();
+  await once(child, 'exit');
+  await appendFile(path, lines(2001, 2100));
+  await run(t, ['files', dir], `127.0.0.1:${port}`);
+  await untilRow(page, 'line 2100');
+  assert.equal(await page.locator('#kept').count(), 1, 'the rows were made anew');
+  const [all, texts] = [await numbers(page), await rows(page)];
+  assert.deepEqual(texts.map((text) => text.replace('line ', '')), all);
+  assert.equal(await page.getByText('replaced').count(), 0);
+  // Other content is shown in place of the old one.
+  await writeFile(path, 'other content\n');
+  await untilRow(page, 'other content');
+});
+
+test('of a large file the last lines are shown, with the numbers that they have in it', async (t) => {
   const dir = await folder(t);
   await writeFile(join(dir, 'big.log'), Array.from({ length: 50_000 }, (_, i) => `line ${i + 1}\n`).join(''));
   const { port } = await run(t, ['files', '-n', '500', dir]);
   const page = await open(t, port, { path: `${dir.slice(1)}/big.log` });
   await untilRow(page, 'line 50000');
   assert.equal((await rows(page)).length, 500);
-  await page.getByText('numbers count from the first line shown').waitFor();
+  assert.deepEqual([(await numbers(page))[0], (await numbers(page)).at(-1)], ['49501', '50000']);
   const gone = await open(t, port, { path: `${dir.slice(1)}/big.log?grep=9999$` });
   await untilRow(gone, 'line 49999');
+  await gone.getByText('numbers count from the first line shown').waitFor();
   assert.deepEqual(await rows(gone), ['line 9999', 'line 19999', 'line 29999', 'line 39999', 'line 49999']);
+});
+
+test('the lines of a huge file get their numbers once they are counted', async (t) => {
+  const dir = await folder(t);
+  const path = join(dir, 'huge.log');
+  await writeFile(path, '');
+  await truncate(path, 2 ** 31); // one line
+  await appendFile(path, Array.from({ length: 5000 }, (_, i) => `\nline ${i + 2}`).join(''));
+  const { port } = await run(t, ['files', '-n', '500', dir]);
+  const page = await open(t, port, { path: path.slice(1) });
+  await untilRow(page, 'line 5001');
+  await appendFile(path, '\nline 5002\n');
+  await page.waitForFunction(() => document.querySelector('[data-n="5002"]')?.textContent === 'line 5002' && !document.querySelector('.relative'));
+  assert.deepEqual((await rows(page)).map((text) => text.replace('line ', '')), await numbers(page));
+  await page.evaluate(() => { location.hash = '#L4900'; });
+  await page.locator('.marked', { hasText: 'line 4900' }).waitFor();
 });
