@@ -84,6 +84,15 @@ func (c *Cursor) passSizes(r *ring) {
 // is [ErrBehind] while the cursor is behind the ring. There are no other errors.
 func (c *Cursor) Poll() (Item, <-chan struct{}, error) { return c.poll(false) }
 
+// A Quiet event is not for readers of lines: [Cursor.PollLines] passes it over.
+type Quiet interface{ Quiet() }
+
+// isQuiet reports whether an event is Quiet.
+func isQuiet(event any) bool {
+	_, ok := event.(Quiet)
+	return ok
+}
+
 // PollLines is Poll for a reader of lines, which need not keep an unfinished line: it leaves
 // the line in the ring until it ends. But if an event interrupts the line, or the stream ends
 // within it, or it has more than 256 KiB so far, PollLines returns what there is. An Item's
@@ -111,7 +120,11 @@ func (c *Cursor) poll(lines bool) (Item, <-chan struct{}, error) {
 	}
 	// A cursor that comes from the history may not have passed the events before its offset.
 	next := func(i int) bool { return r.events[i].number > c.lastEvent && r.events[i].offset >= c.offset }
-	if i := sort.Search(len(r.events), next); i < len(r.events) {
+	i := sort.Search(len(r.events), next)
+	for lines && i < len(r.events) && isQuiet(r.events[i].event) {
+		i++
+	}
+	if i < len(r.events) {
 		e := r.events[i]
 		if e.offset == c.offset {
 			c.lastEvent = e.number

@@ -53,8 +53,8 @@ type FollowOptions struct {
 	// with the writes to w and from the same goroutine. It may be nil.
 	Event func(event any)
 	// Reading is called with the file from which the output is read from then on: before a [Start] or [Rotated], and when
-	// the file had to be opened again. It stays open until another one is read, until it is deleted, or until Follow
-	// ends. Reading may be nil.
+	// the file had to be opened again; and with nil before a file that was deleted is closed. A file stays open until the next
+	// call, or until Follow ends. Reading may be nil.
 	Reading func(file *os.File)
 }
 

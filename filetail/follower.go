@@ -154,7 +154,11 @@ func (f *follower) write(ctx context.Context, data []byte) error {
 }
 
 func (f *follower) reading(s *source) {
-	if f.o.Reading != nil {
+	switch {
+	case f.o.Reading == nil:
+	case s == nil:
+		f.o.Reading(nil)
+	default:
 		f.o.Reading(s.f)
 	}
 }

@@ -16,6 +16,7 @@ func (f *follower) advance(ctx context.Context, now time.Time) bool {
 	if len(f.queue) == 0 {
 		f.left = over
 		if over && f.cur != nil && f.cur.nameless() {
+			f.reading(nil)
 			f.cur.f.Close()
 			f.cur = nil
 		}

@@ -60,8 +60,11 @@ func (e FileEvent) String() string {
 	return "the file was " + e.State
 }
 
-// Numbers is an event in a stream: the lines have their own numbers from now on.
+// Numbers is an event in a stream: the lines of its first run have their own numbers from now on.
 type Numbers struct{}
+
+// Quiet implements [broadcaster.Quiet].
+func (Numbers) Quiet() {}
 
 // StateOf returns a stream's state, as the hello event and the status page show it: "ended" once
 // the source has ended, otherwise "running".

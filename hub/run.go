@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"math"
 	"slices"
 	"sync/atomic"
 
@@ -101,6 +102,16 @@ func (h *Hub) RunAt(offset int64) Run {
 		i--
 	}
 	return all[i]
+}
+
+// RunEnd returns the offset of the stream at which the run ends that has the byte at another offset; math.MaxInt64 if it is the last.
+func (h *Hub) RunEnd(offset int64) int64 {
+	for _, r := range h.allRuns() {
+		if r.From > offset {
+			return r.From
+		}
+	}
+	return math.MaxInt64
 }
 
 // LastRun returns the run that is being written.

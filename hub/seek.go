@@ -66,6 +66,9 @@ func (h *Hub) seekLine(ring *broadcaster.Snapshot, p Position, n int64) Sought {
 	if n >= st.Line+st.Lines {
 		return h.sought(p, history.Place{Offset: st.End, Line: st.Line + st.Lines}, true)
 	}
+	if r := h.LastRun(); n == r.Begin.Line && r.From > 0 && r.From >= st.Start { // the line before may have no end
+		return h.sought(p, history.Place{Offset: r.From, Line: n}, false)
+	}
 	first := h.oldestOf(ring)
 	if at, ok := ring.Line(n); ok && at >= first.Offset {
 		return h.sought(p, history.Place{Offset: at, Line: n}, false)

@@ -89,11 +89,7 @@ func (v *viewer) sendItem(item broadcaster.Item) Outcome {
 		case broadcaster.Exit:
 			return v.sendEvent(NewExitEvent(e))
 		case Numbers:
-			if v.told.Exact || !v.v1 {
-				return Following
-			}
-			v.told = v.hub.RunAt(v.cursor.Offset())
-			return v.sendEvent(protocol.NumbersEvent{Event: "numbers", Line: v.told.Line(v.cursor.Line())})
+			return v.sendNumbers(v.cursor.Line())
 		case FileEvent:
 			if !v.v1 && v.midLine {
 				return v.sendOutput([]byte("\n")) // the next output isn't part of this line
@@ -118,7 +114,10 @@ func (v *viewer) sendReset(at broadcaster.Start) Outcome {
 		}
 		return v.sendPrelude(s)
 	}
-	if run := v.hub.RunAt(s.start.Offset); run.Epoch != v.told.Epoch {
+	if out := v.sendNumbers(at.Line - at.SkippedLines); out != Following {
+		return out
+	}
+	if run := v.hub.RunAt(s.start.Offset); run.Epoch != v.told.Epoch || run.From != v.told.From {
 		v.told = run
 		if out := v.sendEvent(NewFileEvent(FileEvent{State: "rotated", Run: &run})); out != Following {
 			return out
@@ -131,6 +130,15 @@ func (v *viewer) sendReset(at broadcaster.Start) Outcome {
 	}
 	s.times = v.hub.timesIn(v.told, s)
 	return v.sendPlacing(e, s)
+}
+
+// sendNumbers tells a wsrun.v1 viewer which line of the stream it is in, if it has joined before the lines had their numbers.
+func (v *viewer) sendNumbers(line int64) Outcome {
+	if v.told.Exact || v.told.From > 0 || v.hub.partial.Load() {
+		return Following
+	}
+	v.told.Exact = true
+	return v.sendEvent(protocol.NumbersEvent{Event: "numbers", Line: v.told.Line(line)})
 }
 
 // sendOutput sends output from the ring, which is shared with other viewers.

@@ -137,7 +137,7 @@ var costRows = []costRow{
 	{name: "hits in a file", on: "files", path: "DIR/big.log?format=hits&grep=7+line", kind: gated},
 	{name: "hits in a file, slowly", on: "files", path: "DIR/big.log?format=hits&grep=(?:[a-z+,]?){1000}[QZ]", kind: gated},
 	{name: "no line ends, hits", on: "files", path: "DIR/sparse.log?format=hits&grep=x", kind: gated},
-	{name: "no line ends, from a line on", on: "files", path: "DIR/sparse.log?from=2&tail=1", kind: endless},
+	{name: "no line ends, from a line on", on: "files", path: "DIR/sparse.log?from=2&tail=1", kind: scarce},
 	{name: "no line ends, followed", on: "files", path: "DIR/sparse.log?tail=1", header: upgradesV1, kind: endless},
 
 	{name: "last lines of an archive", on: "files", path: "DIR/old.gz", kind: gated},

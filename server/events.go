@@ -37,7 +37,7 @@ func (q *query) resume(h *hub.Hub, t *task, id string) bool {
 	if err != nil || offset < 0 {
 		return true
 	}
-	next := h.Locate(hub.Position{Lines: -1, Offset: offset, Epoch: cmp.Or(epoch, q.Epoch, h.LastRun().Epoch)})
+	next := h.Locate(hub.Position{Lines: -1, Offset: offset, Epoch: cmp.Or(epoch, q.epoch, h.LastRun().Epoch)})
 	if q.limit() >= 0 {
 		t.rest()
 		from, to := h.Seek(q.Position), h.Seek(next)
@@ -45,7 +45,7 @@ func (q *query) resume(h *hub.Hub, t *task, id string) bool {
 			q.left = max(q.limit()-max(had, 0), 0)
 		} else {
 			lines := int64(0)
-			q.hits(h, t, hit{from.At, from.Offset}, offset, func(int64) { lines++ })
+			q.hits(h, t, hit{from.At, from.Offset}, next.Offset, func(int64) { lines++ })
 			q.left = max(q.limit()-lines, 0)
 		}
 		q.limited = true

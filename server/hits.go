@@ -88,13 +88,18 @@ func (s *searchResponse) bounds() (from hit, to int64) {
 	h := s.hub
 	s.task.rest() // the history may have to be read
 	from, to = oldest(h), h.Stream.Stats().End
-	if run := h.RunAt(to); run.From > from.offset { // lines of others have other numbers
+	at := hub.Sought{Position: hub.Position{Offset: to}}
+	asked := s.query.places() || s.query.Offset >= 0
+	if asked {
+		at = h.Seek(s.query.Position)
+	}
+	to = min(to, h.RunEnd(at.Offset))
+	if run := h.RunAt(at.Offset); run.From > from.offset { // lines of others have other numbers
 		from = hit{run.Begin.Line, run.From}
 	}
-	if !s.query.places() && s.query.Offset < 0 {
+	if !asked {
 		return from, to
 	}
-	at := h.Seek(s.query.Position)
 	switch {
 	case !s.query.back:
 		return hit{at.At, at.Offset}, to

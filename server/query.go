@@ -20,6 +20,7 @@ type query struct {
 	form    form
 	follow  bool   // text only: keep sending output as it arrives (tail=1)
 	format  string // one of formats, or ""
+	epoch   string // of the run that the client knows
 	grep    string // a regular expression, not yet compiled
 	invert  bool   // with grep: the lines that don't match
 	context int    // with grep: lines before and after each
@@ -150,6 +151,7 @@ func parseQuery(raw string) (query, error) {
 		}
 	}
 	q := query{
+		epoch: v.Get("epoch"),
 		Position: hub.Position{
 			Lines: int(number(v.Get("n"))), Epoch: v.Get("epoch"), Offset: number(v.Get("offset")), Line: max(number(v.Get("from")), 0),
 		},

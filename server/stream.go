@@ -323,7 +323,9 @@ func (s *Server) awaitNumbers(r *http.Request, stream Stream, q *query) bool {
 		return ctx.Err() == nil // whoever follows next responds
 	}
 	defer leave()
-	if resumed || q.numbered(h.Stream.Stats()) {
+	st, p := h.Stream.Stats(), h.Locate(q.Position)
+	inRing := p.Offset >= st.Start && p.Epoch == h.Stream.Epoch()
+	if resumed || q.numbered(st) && !(q.Offset >= 0 && inRing && !q.sections()) {
 		select {
 		case <-h.Numbered():
 		case <-ctx.Done():

@@ -217,9 +217,11 @@ export class App {
     if (!this.#ended) this.#bar.show('live', hello.state === 'ended' ? 'loading' : 'live');
     this.#bar.clock(hello.started, hello.now);
     nameDownloads(hello.title);
+    const counted = hello.exact && $('log').classList.contains('relative');
     $('log').classList.toggle('relative', !hello.exact);
     if (!hello.exact) this.#bar.programTitle = 'numbers count from the first line shown';
     output.begin(hello, { fresh, skew: this.#bar.skew });
+    if (counted && hello.resumed) this.#onCounted(output, hello.line);
     this.showTimes();
   }
 
@@ -267,12 +269,10 @@ export class App {
         break;
       case 'file':
         output.note(describeFile(event), event.epoch === undefined ? undefined : event);
-        this.#epoch = event.epoch ?? this.#epoch;
+        if (event.epoch !== undefined) this.#onOtherFile(event.epoch);
         break;
       case 'numbers':
-        output.renumber(event.line);
-        $('log').classList.remove('relative');
-        this.#bar.programTitle = '';
+        this.#onCounted(output, event.line);
         break;
       case 'viewers':
         this.#bar.viewers = event.n;
@@ -281,6 +281,24 @@ export class App {
         this.#ended = true;
         output.end(describeEnd(event, this.#kind).words, this.#started + event.durationMs, () => this.#showExit(event));
     }
+  }
+
+  /**
+   * The lines have been counted, which had numbers from the first one shown.
+   * @param {Output} output
+   * @param {number} line the number of the line that comes next
+   */
+  #onCounted(output, line) {
+    output.renumber(line);
+    $('log').classList.remove('relative');
+    this.#bar.programTitle = '';
+  }
+
+  /** What follows is from another file, or from one with other content. @param {string} epoch */
+  #onOtherFile(epoch) {
+    this.#epoch = epoch;
+    $('log').classList.remove('relative');
+    if (location.hash.startsWith('#L')) this.links?.clear(); // the lines that it means are others now
   }
 
   /**

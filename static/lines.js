@@ -16,6 +16,7 @@ const MAX_LINE = 64 << 10;
  * @property {number} ms when the line began, since 1970
  * @property {Run[]} runs
  * @property {boolean} [cut] the line was too long and continues in the next one
+ * @property {number} [was] the line's number in another file, in place of n
  * @property {boolean} [filtered] whether the filter will hide the line, which is held back
  *
  * @typedef {{n: number, ms: number}} Start the number and time of the line that begins in a row

@@ -232,6 +232,7 @@ export class LogView extends View {
 
   /** Begins another numbering: the lines so far keep their numbers, but no link means them any more. */
   renumber() {
+    for (const line of this.held) [line.was, line.n] = [line.n || line.was, 0];
     for (const row of this.rows) {
       if (!row.n) continue;
       row.element.setAttribute('data-was', String(row.n));
@@ -419,6 +420,8 @@ export class LogView extends View {
     row.fingerprint = fingerprint;
     if (row.n) row.element.setAttribute('data-n', String(row.n));
     else row.element.removeAttribute('data-n');
+    if (line.was) row.element.setAttribute('data-was', String(line.was));
+    else if (known) row.element.removeAttribute('data-was');
     this.#widen(row.n);
     row.element.replaceChildren(...lineNodes(line, text));
     row.element.classList.toggle('cut', line.cut ?? false);

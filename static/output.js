@@ -203,10 +203,10 @@ export class TerminalOutput {
       this.log.gap(words);
     });
     if (!start) return;
-    const offset = start.offset ?? 0;
-    this.#times = [];
-    this.#end = offset + this.#end - this.#offset; // what is left of the backlog
-    this.#offset = offset;
+    const by = (start.offset ?? 0) - this.#offset; // also for what is left of the backlog
+    this.#times = this.#times.map(([offset, ms]) => [offset + by, ms]);
+    this.#end += by;
+    this.#offset += by;
   }
 
   /** @param {number} line */

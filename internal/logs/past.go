@@ -90,7 +90,8 @@ func (p *past) beginAnew(offset int64) {
 	p.hub.BeginRun(*p.run)
 }
 
-// read makes the past read a file: the one that it has read before, opened again, or another, for which begin follows.
+// read makes the past read a file: the one that it has read before, opened again, or another, for which begin follows; or none, if f
+// is nil.
 func (p *past) read(f *os.File) {
 	id := identify(f)
 	p.mu.Lock()
@@ -310,7 +311,10 @@ func (p *past) ReadAt(b []byte, offset int64) (int, error) {
 	if n == len(b) || err == io.EOF {
 		err = nil
 	}
-	return n, p.check(s, err)
+	if err := p.check(s, err); err != nil {
+		return 0, err
+	}
+	return n, nil
 }
 
 // Read implements [broadcaster.History]. What happened to the file there is told no more.
