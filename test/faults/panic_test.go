@@ -66,7 +66,7 @@ var plantings = map[string]planting{
 	"filetail.follower.run":   {file: true},                       // a visitor's file
 	"filetail.follower.step":  {cost: seatsPerStream, file: true},
 
-	"hub.Hub.makeMoment":            {},
+	"hub.Hub.screenAt#1":            {},
 	"hub.Panics.KeepRunning#1":      {when: atStart},
 	"hub.Session.Begin":             one,
 	"hub.Sessions.ServeContent":     {file: true},
