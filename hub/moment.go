@@ -42,7 +42,11 @@ func (h *Hub) screenAt(offset int64, gone <-chan struct{}) (prelude []byte, ok b
 		return nil, false
 	}
 	made := make(chan []byte, 1)
-	h.making.Go(func() { h.makeMoment(offset, made) })
+	h.making.Go(func() {
+		defer func() { <-h.moments }()
+		defer h.Panics.Contain("show a moment", func() { made <- nil })
+		made <- h.makeMoment(offset)
+	})
 	select {
 	case prelude = <-made:
 	case <-gone:
@@ -62,16 +66,13 @@ func (h *Hub) mayBeFilled(offset int64) bool {
 	return at.State.Alternate()
 }
 
-// makeMoment returns the turn that the caller has taken, and sends what screenAt returns; nil if that is nothing.
-func (h *Hub) makeMoment(offset int64, made chan<- []byte) {
-	defer func() { <-h.moments }()
-	defer h.Panics.Contain("show a moment", func() { made <- nil })
+// makeMoment returns what makes a new terminal show the screen at an offset; nil if no program fills it.
+func (h *Hub) makeMoment(offset int64) (prelude []byte) {
 	from, ok := h.momentBefore(offset)
 	if !ok {
-		made <- nil
-		return
+		return nil
 	}
-	made <- h.screenFrom(from, offset)
+	return h.screenFrom(from, offset)
 }
 
 // screenFrom follows the output from a moment to an offset, and returns what makes a new terminal show the screen there; nil if
