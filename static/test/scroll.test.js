@@ -53,7 +53,7 @@ const look = (page, selector) => page.evaluate((s) => {
   const view = document.getElementById('log').getBoundingClientRect();
   const row = s ? document.querySelector(s) : [...document.querySelectorAll('.block > div')].find((r) => {
     const box = r.getBoundingClientRect();
-    return box.height && box.top >= view.top && box.top < view.bottom;
+    return box.height && box.top > view.top - 1 && box.top < view.bottom; // within a pixel, as for the page
   });
   return { n: Number(row.dataset.n), y: row.getBoundingClientRect().top };
 }, selector);
