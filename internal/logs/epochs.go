@@ -3,6 +3,7 @@ package logs
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"io"
 	"os"
@@ -73,14 +74,12 @@ func (c *contentName) isIn(f *os.File) bool {
 
 // epoch returns the epoch of a file that nothing is known of.
 func (id identity) epoch() string {
-	sum := sha256.New()
+	var b []byte
 	for _, n := range []uint64{id.device, id.inode, uint64(id.created)} {
-		for range 8 {
-			sum.Write([]byte{byte(n)})
-			n >>= 8
-		}
+		b = binary.LittleEndian.AppendUint64(b, n)
 	}
-	return hex.EncodeToString(sum.Sum(nil)[:16])
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:16])
 }
 
 // get returns what is known of a file.

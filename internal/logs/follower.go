@@ -145,16 +145,16 @@ func (l *Logs) newFollower(v view, filter Filter) *follower {
 	b := broadcaster.New(broadcaster.Options{Lines: l.o.Lines, Bytes: l.o.Bytes, Panicked: l.o.Panics.Reporter("publish lines")})
 	f := &follower{view: v, done: make(chan struct{})}
 	o := hub.Options{Stream: b, Kind: hub.File, Title: v.path, Unnumbered: true, Panics: l.o.Panics}
-	if !filter.All() {
-		f.hub = newHub(o)
-		f.intake = newIntake(f.hub, filter, nil, &l.read)
-		return f
+	var file *past
+	if filter.All() {
+		file = newPast(l, v.path, b)
+		b.SetHistory(file)
+		o.History = file
 	}
-	file := newPast(l, v.path, b)
-	b.SetHistory(file)
-	o.History = file
 	f.hub = newHub(o)
-	file.hub = f.hub
+	if file != nil {
+		file.hub = f.hub
+	}
 	f.intake = newIntake(f.hub, filter, file, &l.read)
 	return f
 }

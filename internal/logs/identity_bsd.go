@@ -1,4 +1,4 @@
-//go:build darwin || freebsd
+//go:build darwin || freebsd || openbsd
 
 package logs
 
@@ -14,7 +14,7 @@ func identify(f *os.File) (id identity) {
 		return id
 	}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		id = identity{uint64(st.Dev), uint64(st.Ino), st.Birthtimespec.Nano()}
+		id = identity{uint64(st.Dev), uint64(st.Ino), created(st)}
 	}
 	return id
 }

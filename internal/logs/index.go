@@ -196,10 +196,10 @@ func (x *index) thin() {
 // place returns the beginning of a line if that is a [Place], and otherwise one before it, which is not far. If there is no such
 // line yet, it returns one near the end.
 func (x *index) place(r io.ReaderAt, size, line int64) (Place, error) {
-	if err := x.extend(r, size, func(end *scan) bool { return end.line >= line }); err != nil {
+	w, err := x.walkTo(r, size, line, true)
+	if err != nil {
 		return Place{}, err
 	}
-	w := x.walk(r, size, func(m mark) bool { return m.line < line || m.line == line && m.begins }, true)
 	found := Place{w.offset, w.line, w.state}
 	for w.line < line {
 		begins, err := w.next(line - w.line)
@@ -217,10 +217,10 @@ func (x *index) place(r io.ReaderAt, size, line int64) (Place, error) {
 
 // line returns where a line begins.
 func (x *index) line(r io.ReaderAt, size, line int64) (offset int64, err error) {
-	if err := x.extend(r, size, func(end *scan) bool { return end.line >= line }); err != nil {
+	w, err := x.walkTo(r, size, line, false)
+	if err != nil {
 		return 0, err
 	}
-	w := x.walk(r, size, func(m mark) bool { return m.line < line || m.line == line && m.begins }, false)
 	for err == nil && w.line < line {
 		_, err = w.next(line - w.line)
 	}
@@ -264,6 +264,14 @@ func (x *index) lineFrom(r io.ReaderAt, size, offset int64) (at, line int64, err
 	}
 	at, err = x.line(r, size, s.line+1)
 	return at, s.line + 1, err
+}
+
+// walkTo returns a walker that is before a line or where it begins, at a [Place] if place is true.
+func (x *index) walkTo(r io.ReaderAt, size, line int64, place bool) (*walker, error) {
+	if err := x.extend(r, size, func(end *scan) bool { return end.line >= line }); err != nil {
+		return nil, err
+	}
+	return x.walk(r, size, func(m mark) bool { return m.line < line || m.line == line && m.begins }, place), nil
 }
 
 // walk returns a walker at the last mark for which before is true, or the last one among those that is a [Place]. It is

@@ -240,7 +240,7 @@ func (r *room) TryAcquire(n int64) bool {
 }
 func (r *room) Release(n int64) { r.left, r.taken = r.left+n, r.taken-n }
 
-// Long lines need room. Without it, what there is of a line decides, and little is held; the room is given back in any case.
+// Long lines need room. Without it, a line's beginning decides, and little is held. The room is always given back.
 func TestFiltersShareRoom(t *testing.T) {
 	for _, left := range []int64{0, maxLine} {
 		r := &room{left: left}

@@ -149,7 +149,7 @@ func (s *Scanner) resolve(p []byte) {
 	}
 }
 
-// Decide makes what there is so far of an unfinished line all that counts of it.
+// Decide judges an unfinished line by its beginning: the rest doesn't count.
 func (s *Scanner) Decide() {
 	if len(s.held) > 0 {
 		s.resolve(s.held)
